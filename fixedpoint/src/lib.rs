@@ -1,1 +1,27 @@
-//! placeholder
+//! The mathematics under three-party inference: rings, fixed-point numbers, digit packing, tensors, convolutions and the
+//! kernels that make them fast. Nothing here knows of parties, networks or files.
+//!
+//! | ring | module | what lives in it |
+//! |---|---|---|
+//! | Z_{2^64} | [`ring`] | shares of values; [`gemm`] and [`conv`] compute in it |
+//! | Z_{2^64-1} | [`odd_ring`] | shares on the way to a sign bit |
+//! | Z_67 | [`prime`] | shares of the bits of a value, one digit a bit; [`packing`] puts them on a wire |
+//!
+//! Kernels choose their instructions at run time, see [`dispatch`]; every choice gives identical results.
+
+pub mod conv;
+pub mod dispatch;
+pub mod encoding;
+pub mod gemm;
+pub mod odd_ring;
+pub mod packing;
+pub mod pool;
+pub mod prime;
+pub mod ring;
+mod shape;
+mod side;
+pub mod tensor;
+pub mod truncation;
+
+pub use shape::{Padding, ShapeError};
+pub use side::Side;

@@ -1,0 +1,291 @@
+//! Products of matrices over Z_{2^64}.
+//!
+//! Matrices are cut as usual for a cache: a block of the right one is packed into panels as wide as a tile, a block of the
+//! left one into panels as high as a tile, and a kernel multiplies panel by panel with the tile's sums in registers.
+//! Very flat and very narrow products skip the packing. Everything is exact, so any order of sums gives the same result.
+
+mod portable;
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use crate::dispatch::{self, Level};
+use portable::Portable;
+
+/// `c += a * b` for row-major `a` (`m` x `k`), `b` (`k` x `n`) and `c` (`m` x `n`). Large products use all of rayon's threads.
+pub fn multiply(m: usize, k: usize, n: usize, a: &[u64], b: &[u64], c: &mut [u64]) {
+    assert_eq!(a.len(), m * k, "left matrix is not {m} x {k}");
+    assert_eq!(b.len(), k * n, "right matrix is not {k} x {n}");
+    assert_eq!(c.len(), m * n, "result is not {m} x {n}");
+    if !c.is_empty() {
+        multiply_rows(k, a, b, &mut c.chunks_exact_mut(n).collect::<Vec<_>>());
+    }
+}
+
+/// As [`multiply`], with the rows of `c` anywhere: then `c` may be a block of columns of a larger matrix.
+pub(crate) fn multiply_rows(k: usize, a: &[u64], b: &[u64], c: &mut [&mut [u64]]) {
+    multiply_at(dispatch::level(), k, a, b, c);
+}
+
+/// The instructions of one level.
+trait Kernel {
+    /// Rows of a tile.
+    const ROWS: usize;
+    /// Columns of a tile.
+    const COLUMNS: usize;
+
+    /// Adds the product of two panels to `columns` of `c`. `c` has at most `ROWS` rows and `columns` at most `COLUMNS`.
+    /// Panel `a` has `c.len()` elements for every element of depth, `b` has `COLUMNS`, padded with anything.
+    fn tile(a: &[u64], b: &[u64], c: &mut [&mut [u64]], columns: Range<usize>);
+
+    /// `c += a[0] * b[0] + .. + a[3] * b[3]` for rows `b` no shorter than `c`.
+    fn axpy4(c: &mut [u64], a: [u64; 4], b: [&[u64]; 4]);
+
+    /// The inner product of two vectors of equal length.
+    fn dot(a: &[u64], b: &[u64]) -> u64;
+}
+
+fn multiply_at(level: Level, k: usize, a: &[u64], b: &[u64], c: &mut [&mut [u64]]) {
+    match level {
+        Level::Portable | Level::Avx2 | Level::Avx512 | Level::Avx512Vbmi => {
+            split::<Portable>(k, a, b, c)
+        }
+    }
+}
+
+/// Halves the longer side of the result until every thread has a block or blocks become too small to be worth a thread.
+fn split<K: Kernel>(k: usize, a: &[u64], b: &[u64], c: &mut [&mut [u64]]) {
+    const SMALLEST_BLOCK: usize = 1 << 21;
+    let (m, n) = (c.len(), c.first().map_or(0, |row| row.len()));
+    if m * n * k == 0 {
+        return;
+    }
+    let threads = rayon::current_num_threads();
+    let (mut rows, mut columns) = (m, n);
+    while m.div_ceil(rows) * n.div_ceil(columns) < threads && rows * columns * k > SMALLEST_BLOCK {
+        if columns >= rows {
+            columns = (columns / 2).next_multiple_of(K::COLUMNS);
+        } else {
+            rows = (rows / 2).next_multiple_of(K::ROWS);
+        }
+    }
+    if rows == m && columns == n {
+        return block::<K>(a, b, n, 0, c);
+    }
+    let mut blocks = Vec::new();
+    for (c, a) in c.chunks_mut(rows).zip(a.chunks(rows * k)) {
+        let mut parts: Vec<_> = c.iter_mut().map(|row| row.chunks_mut(columns)).collect();
+        for first_column in (0..n).step_by(columns) {
+            let part: Vec<&mut [u64]> = parts.iter_mut().filter_map(Iterator::next).collect();
+            blocks.push((a, first_column, part));
+        }
+    }
+    blocks
+        .into_par_iter()
+        .for_each(|(a, first_column, mut c)| block::<K>(a, b, n, first_column, &mut c));
+}
+
+/// The block of the result that starts at `first_column` of the right matrix, whose rows have `n` elements.
+fn block<K: Kernel>(a: &[u64], b: &[u64], n: usize, first_column: usize, c: &mut [&mut [u64]]) {
+    const FLAT: usize = 4;
+    const NARROW: usize = 4;
+    if c.len() <= FLAT {
+        flat::<K>(a, b, n, first_column, c);
+    } else if c[0].len() <= NARROW {
+        narrow::<K>(a, b, n, first_column, c);
+    } else {
+        tiled::<K>(a, b, n, first_column, c);
+    }
+}
+
+/// A few rows: the right matrix streams through once, in the order it lies in memory.
+fn flat<K: Kernel>(a: &[u64], b: &[u64], n: usize, first_column: usize, c: &mut [&mut [u64]]) {
+    const RUN: usize = 1024;
+    let k = a.len() / c.len();
+    let zeros = [0; RUN];
+    let width = c[0].len();
+    for start in (0..width).step_by(RUN) {
+        let columns = start..(start + RUN).min(width);
+        for p in (0..k).step_by(4) {
+            let b: [&[u64]; 4] = std::array::from_fn(|i| match p + i < k {
+                true => &b[(p + i) * n + first_column..][columns.clone()],
+                false => &zeros[..columns.len()],
+            });
+            for (a, c) in a.chunks_exact(k).zip(&mut *c) {
+                let factors = std::array::from_fn(|i| a.get(p + i).copied().unwrap_or(0));
+                K::axpy4(&mut c[columns.clone()], factors, b);
+            }
+        }
+    }
+}
+
+/// A few columns: inner products with the columns laid out one after the other.
+fn narrow<K: Kernel>(a: &[u64], b: &[u64], n: usize, first_column: usize, c: &mut [&mut [u64]]) {
+    let k = a.len() / c.len();
+    let columns: Vec<Vec<u64>> = (first_column..first_column + c[0].len())
+        .map(|column| b[column..].iter().step_by(n).copied().collect())
+        .collect();
+    for (a, c) in a.chunks_exact(k).zip(c) {
+        for (c, b) in c.iter_mut().zip(&columns) {
+            *c = c.wrapping_add(K::dot(a, b));
+        }
+    }
+}
+
+/// Everything else, tile by tile.
+fn tiled<K: Kernel>(a: &[u64], b: &[u64], n: usize, first_column: usize, c: &mut [&mut [u64]]) {
+    // A panel of the right matrix fits half of a first-level cache, a block of either matrix half of a second-level one.
+    const DEPTH: usize = 128;
+    const HEIGHT: usize = 128;
+    const WIDTH: usize = 384;
+    let (k, width) = (a.len() / c.len(), c[0].len());
+    let mut packed_a = vec![0; DEPTH.min(k) * HEIGHT.min(c.len())];
+    let mut packed_b = vec![0; DEPTH.min(k) * WIDTH.min(width).next_multiple_of(K::COLUMNS)];
+    for left in (0..width).step_by(WIDTH) {
+        let columns = left..(left + WIDTH).min(width);
+        for top in (0..k).step_by(DEPTH) {
+            let depth = top..(top + DEPTH).min(k);
+            pack_columns::<K>(
+                b,
+                n,
+                depth.clone(),
+                first_column + columns.start..first_column + columns.end,
+                &mut packed_b,
+            );
+            for (a, c) in a.chunks(HEIGHT * k).zip(c.chunks_mut(HEIGHT)) {
+                pack_rows::<K>(a, k, depth.clone(), &mut packed_a);
+                for (b, left) in packed_b
+                    .chunks_exact(K::COLUMNS * depth.len())
+                    .zip(columns.clone().step_by(K::COLUMNS))
+                {
+                    let columns = left..(left + K::COLUMNS).min(columns.end);
+                    for (a, c) in packed_a
+                        .chunks(K::ROWS * depth.len())
+                        .zip(c.chunks_mut(K::ROWS))
+                    {
+                        K::tile(&a[..c.len() * depth.len()], b, c, columns.clone());
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Panels of `COLUMNS` columns, each as rows of `COLUMNS` elements; the last one keeps what was there in its spare columns.
+fn pack_columns<K: Kernel>(
+    b: &[u64],
+    n: usize,
+    depth: Range<usize>,
+    columns: Range<usize>,
+    packed: &mut [u64],
+) {
+    let panels = packed.chunks_exact_mut(K::COLUMNS * depth.len());
+    for (panel, left) in panels.zip(columns.clone().step_by(K::COLUMNS)) {
+        let width = K::COLUMNS.min(columns.end - left);
+        for (out, p) in panel.chunks_exact_mut(K::COLUMNS).zip(depth.clone()) {
+            out[..width].copy_from_slice(&b[p * n + left..][..width]);
+        }
+    }
+}
+
+/// Panels of `ROWS` rows (the last may have fewer), each as columns of as many elements.
+fn pack_rows<K: Kernel>(a: &[u64], k: usize, depth: Range<usize>, packed: &mut [u64]) {
+    for (panel, rows) in packed
+        .chunks_mut(K::ROWS * depth.len())
+        .zip(a.chunks(K::ROWS * k))
+    {
+        let height = rows.len() / k;
+        for (r, row) in rows.chunks_exact(k).enumerate() {
+            for (out, &value) in panel[r..]
+                .iter_mut()
+                .step_by(height)
+                .zip(&row[depth.clone()])
+            {
+                *out = value;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    fn random(rng: &mut ChaCha8Rng, len: usize) -> Vec<u64> {
+        (0..len).map(|_| rng.random()).collect()
+    }
+
+    fn reference(m: usize, k: usize, n: usize, a: &[u64], b: &[u64], c: &mut [u64]) {
+        for i in 0..m {
+            for p in 0..k {
+                for j in 0..n {
+                    c[i * n + j] =
+                        c[i * n + j].wrapping_add(a[i * k + p].wrapping_mul(b[p * n + j]));
+                }
+            }
+        }
+    }
+
+    fn check(rng: &mut ChaCha8Rng, m: usize, k: usize, n: usize) {
+        let (a, b, start) = (random(rng, m * k), random(rng, k * n), random(rng, m * n));
+        let mut expected = start.clone();
+        reference(m, k, n, &a, &b, &mut expected);
+        for level in dispatch::available() {
+            let mut c = start.clone();
+            if !c.is_empty() {
+                multiply_at(
+                    level,
+                    k,
+                    &a,
+                    &b,
+                    &mut c.chunks_exact_mut(n).collect::<Vec<_>>(),
+                );
+            }
+            assert!(c == expected, "{level}: {m} x {k} x {n}");
+        }
+        let mut c = start;
+        multiply(m, k, n, &a, &b, &mut c);
+        assert!(c == expected, "{m} x {k} x {n}");
+    }
+
+    #[test]
+    fn every_tail() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        for m in 0..=18 {
+            for n in 0..=34 {
+                for k in [0, 1, 2, 3, 4, 5, 9] {
+                    check(&mut rng, m, k, n);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn blocks_and_threads() {
+        let mut rng = ChaCha8Rng::seed_from_u64(2);
+        let shapes = [
+            (1, 300, 2500),
+            (3, 131, 1030),
+            (300, 700, 1),
+            (257, 300, 3),
+            (5, 129, 400),
+            (131, 257, 389),
+            (150, 130, 770),
+            (1030, 260, 40),
+            (9, 4000, 130),
+            (2, 1000, 4000),
+        ];
+        for (m, k, n) in shapes {
+            check(&mut rng, m, k, n);
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "right matrix is not 2 x 3")]
+    fn sizes_are_checked() {
+        multiply(1, 2, 3, &[0; 2], &[0; 5], &mut [0; 3]);
+    }
+}
