@@ -1,0 +1,73 @@
+//! Moving channels about, in NCHW order: concatenation, split, shuffle. Local on shares and the same on
+//! plain values, so it is written once for both.
+
+use std::ops::Range;
+
+/// Concatenates along the channels: each part is (values, channels) of the same batch and plane
+/// (height times width).
+pub fn concat<T: Copy>(batch: usize, plane: usize, parts: &[(&[T], usize)]) -> Vec<T> {
+    let mut out = Vec::with_capacity(parts.iter().map(|(values, _)| values.len()).sum());
+    for image in 0..batch {
+        for (values, channels) in parts {
+            let len = channels * plane;
+            out.extend_from_slice(&values[image * len..(image + 1) * len]);
+        }
+    }
+    out
+}
+
+/// The channels of a range.
+pub fn slice<T: Copy>(
+    batch: usize,
+    channels: usize,
+    plane: usize,
+    x: &[T],
+    range: Range<usize>,
+) -> Vec<T> {
+    let mut out = Vec::with_capacity(batch * range.len() * plane);
+    for image in 0..batch {
+        let first = image * channels * plane;
+        out.extend_from_slice(&x[first + range.start * plane..first + range.end * plane]);
+    }
+    out
+}
+
+/// The channel shuffle of ShuffleNet: channels as a `groups` x `channels / groups` matrix, transposed.
+pub fn shuffle<T: Copy>(
+    batch: usize,
+    channels: usize,
+    plane: usize,
+    groups: usize,
+    x: &[T],
+) -> Vec<T> {
+    let per_group = channels / groups;
+    let mut out = Vec::with_capacity(x.len());
+    for image in 0..batch {
+        for place in 0..channels {
+            let source = (place % groups) * per_group + place / groups;
+            let first = (image * channels + source) * plane;
+            out.extend_from_slice(&x[first..first + plane]);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn split_concat_and_shuffle_on_two_images() {
+        // 2 images of 4 channels and 2 positions: value = 100 image + 10 channel + position.
+        let x: Vec<u32> = (0..2)
+            .flat_map(|n| (0..4).flat_map(move |c| (0..2).map(move |p| 100 * n + 10 * c + p)))
+            .collect();
+        let (left, right) = (slice(2, 4, 2, &x, 0..1), slice(2, 4, 2, &x, 1..4));
+        assert_eq!(left, [0, 1, 100, 101]);
+        assert_eq!(concat(2, 2, &[(&left, 1), (&right, 3)]), x);
+        assert_eq!(
+            shuffle(2, 4, 2, 2, &x),
+            [0, 1, 20, 21, 10, 11, 30, 31, 100, 101, 120, 121, 110, 111, 130, 131]
+        );
+    }
+}

@@ -1,0 +1,276 @@
+//! What a protocol sees: its step, its phase, its randomness and its peers.
+
+use std::{
+    ops::Range,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, AtomicUsize, Ordering},
+    },
+};
+
+use fixedpoint::{Side, odd_ring, packing};
+
+use crate::{
+    error::{Error, Result},
+    ledger::Meter,
+    party::Role,
+    prf::Prf,
+    session::Session,
+    step::Step,
+    transport::Message,
+};
+
+/// The role of P0 and P1, who hold shares.
+#[derive(Clone, Copy, Debug)]
+pub struct Evaluating(pub(crate) Side);
+
+/// The role of P2, who holds none.
+#[derive(Clone, Copy, Debug)]
+pub struct Dealing;
+
+/// The context of P0 and P1.
+pub type Evaluator<'s> = Context<'s, Evaluating>;
+
+/// The context of P2.
+pub type Dealer<'s> = Context<'s, Dealing>;
+
+/// One step of one party. Steps are claimed when they are narrowed to, so neither a message tag nor
+/// a random stream exists twice.
+pub struct Context<'s, R> {
+    session: &'s Session,
+    meter: Arc<Meter>,
+    depth: Arc<AtomicU32>,
+    step: Step,
+    phase_base: u16,
+    role: R,
+    shared: [Option<Prf>; 2],
+    private: Option<Prf>,
+}
+
+impl<'s, R: Copy + Send + Sync> Context<'s, R> {
+    pub(crate) fn root(
+        session: &'s Session,
+        meter: Arc<Meter>,
+        depth: Arc<AtomicU32>,
+        step: Step,
+        role: R,
+    ) -> Self {
+        session.claim(&step);
+        let (shared, private) = ([None, None], None);
+        Context { session, meter, depth, step, phase_base: 0, role, shared, private }
+    }
+
+    /// A sub-protocol whose phase 1 is phase `offset + 1` of this one.
+    pub fn narrow(&self, name: &str, offset: u16) -> Self {
+        let step = self.step.narrow(name);
+        Context {
+            phase_base: self.phase_base + offset,
+            ..Context::root(self.session, self.meter.clone(), self.depth.clone(), step, self.role)
+        }
+    }
+
+    /// The step's path, for errors.
+    pub fn step(&self) -> &Step {
+        &self.step
+    }
+
+    /// The party that runs this.
+    pub fn party(&self) -> Role {
+        self.session.role
+    }
+
+    /// Cuts `0..len` into the session's chunks.
+    pub fn chunks(&self, len: usize) -> Vec<Range<usize>> {
+        let chunk = self.session.options.chunk;
+        (0..len).step_by(chunk).map(|start| start..len.min(start + chunk)).collect()
+    }
+
+    /// Values per chunk (a multiple of 64).
+    pub fn chunk(&self) -> usize {
+        self.session.options.chunk
+    }
+
+    /// Runs `work` for `0..count`, each in a lane of its own (a step below this one, a causal
+    /// depth of its own), as many at once as the window allows; results come in order.
+    ///
+    /// # Errors
+    /// The first error of any lane; the others are woken and end.
+    pub fn lanes<T: Send>(
+        &self,
+        count: usize,
+        work: impl Fn(&mut Self, usize) -> Result<T> + Sync,
+    ) -> Result<Vec<T>> {
+        let fork = self.depth.load(Ordering::Relaxed);
+        let run = |index: usize| {
+            let mut lane = self.narrow(&format!("#{index}"), 0);
+            lane.depth = Arc::new(AtomicU32::new(fork));
+            let result = work(&mut lane, index);
+            self.depth.fetch_max(lane.depth.load(Ordering::Relaxed), Ordering::Relaxed);
+            result
+        };
+        let threads = self.session.options.window.min(count);
+        if threads <= 1 {
+            return (0..count).map(run).collect();
+        }
+        let next = AtomicUsize::new(0);
+        let failed: Mutex<Option<Error>> = Mutex::new(None);
+        let results: Vec<Mutex<Option<T>>> = (0..count).map(|_| Mutex::new(None)).collect();
+        let worker = || {
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                if index >= count || failed.lock().expect("no panic while locked").is_some() {
+                    return;
+                }
+                match run(index) {
+                    Ok(value) => {
+                        *results[index].lock().expect("no panic while locked") = Some(value);
+                    }
+                    Err(error) => {
+                        failed.lock().expect("no panic while locked").get_or_insert(error.clone());
+                        self.session.abort(error);
+                        return;
+                    }
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..threads {
+                scope.spawn(worker);
+            }
+            worker();
+        });
+        if let Some(error) = failed.into_inner().expect("no panic while locked") {
+            return Err(error);
+        }
+        let take = |slot: Mutex<Option<T>>| {
+            slot.into_inner().expect("no panic while locked").expect("every lane ended")
+        };
+        Ok(results.into_iter().map(take).collect())
+    }
+
+    /// Checks the length of what a caller handed in.
+    ///
+    /// # Errors
+    /// [`Error::Shape`].
+    pub fn check_len(&self, got: usize, expected: usize) -> Result<()> {
+        if got == expected {
+            return Ok(());
+        }
+        Err(Error::Shape { step: self.step.to_string(), expected, got })
+    }
+
+    /// Sends elements of Z_2^64 or Z_{2^64-1} in a phase of this protocol.
+    ///
+    /// # Errors
+    /// As [`crate::Transport::send`], like every `send_` below.
+    pub fn send_words(&mut self, to: Role, phase: u16, words: &[u64]) -> Result<()> {
+        self.send(to, phase, packing::words_to_bytes(words))
+    }
+
+    /// Sends digits of Z_67, 64 to a value, in 49 bytes a value.
+    pub fn send_digits(&mut self, to: Role, phase: u16, digits: &[u8]) -> Result<()> {
+        self.send(to, phase, packing::pack_digits(digits))
+    }
+
+    /// Receives `count` elements of Z_2^64.
+    ///
+    /// # Errors
+    /// As [`crate::Transport::recv`], [`Error::Phase`] and [`Error::Length`], like every `recv_` below.
+    pub fn recv_words(&mut self, from: Role, phase: u16, count: usize) -> Result<Vec<u64>> {
+        let bytes = self.recv(from, phase, 8 * count)?;
+        packing::bytes_to_words(&bytes).map_err(|what| self.malformed(from, phase, what))
+    }
+
+    /// Receives `count` canonical elements of Z_{2^64-1}.
+    ///
+    /// # Errors
+    /// Also [`Error::Malformed`] for an element that is not canonical.
+    pub fn recv_odd_words(&mut self, from: Role, phase: u16, count: usize) -> Result<Vec<u64>> {
+        let words = self.recv_words(from, phase, count)?;
+        if words.contains(&odd_ring::MODULUS) {
+            return Err(self.malformed(from, phase, "an element is 2^64 - 1, not canonical"));
+        }
+        Ok(words)
+    }
+
+    /// Receives the 64 digits of `values` values.
+    ///
+    /// # Errors
+    /// Also [`Error::Malformed`] for a word of 67^8 and above.
+    pub fn recv_digits(&mut self, from: Role, phase: u16, values: usize) -> Result<Vec<u8>> {
+        let bytes = self.recv(from, phase, packing::PACKED_VALUE_BYTES * values)?;
+        let mut digits = vec![0; fixedpoint::prime::DIGITS * values];
+        packing::unpack_digits(&bytes, &mut digits)
+            .map_err(|what| self.malformed(from, phase, what))?;
+        Ok(digits)
+    }
+
+    /// The stream that this party shares with another, in this step.
+    pub fn prf_with(&mut self, other: Role) -> &mut Prf {
+        let me = self.session.role;
+        let place = me.others().iter().position(|&role| role == other);
+        let place = place.expect("a party shares no stream with itself");
+        self.shared[place]
+            .get_or_insert_with(|| self.session.seeds.with_others[place].stream(&self.step))
+    }
+
+    /// The stream that this party alone knows, in this step.
+    pub fn prf_private(&mut self) -> &mut Prf {
+        self.private.get_or_insert_with(|| self.session.seeds.private.stream(&self.step))
+    }
+
+    fn send(&mut self, to: Role, phase: u16, payload: Vec<u8>) -> Result<()> {
+        let phase = self.phase_base + phase;
+        self.meter.sent(self.session.role, to, phase, payload.len());
+        let depth = self.depth.load(Ordering::Relaxed);
+        let step = self.step.clone();
+        self.session.transport.send(to, Message { step, phase, depth, payload })
+    }
+
+    fn recv(&mut self, from: Role, phase: u16, len: usize) -> Result<Vec<u8>> {
+        let expected = self.phase_base + phase;
+        let message = self.session.transport.recv(from, &self.step)?;
+        let step = || self.step.to_string();
+        if message.phase != expected {
+            return Err(Error::Phase { from, step: step(), expected, got: message.phase });
+        }
+        let got = message.payload.len();
+        if got != len {
+            return Err(Error::Length { from, step: step(), phase: expected, expected: len, got });
+        }
+        self.meter.received(from, self.session.role, expected, got);
+        // A depth near u32::MAX can only come from a faulty peer; it must not wrap.
+        self.depth.fetch_max(message.depth.saturating_add(1), Ordering::Relaxed);
+        Ok(message.payload)
+    }
+
+    fn malformed(&self, from: Role, phase: u16, what: impl ToString) -> Error {
+        let phase = self.phase_base + phase;
+        Error::Malformed { from, step: self.step.to_string(), phase, what: what.to_string() }
+    }
+}
+
+impl Context<'_, Evaluating> {
+    /// Which half of every share this party holds.
+    pub fn side(&self) -> Side {
+        self.role.0
+    }
+
+    /// The other evaluator.
+    pub fn peer(&self) -> Role {
+        match self.role.0 {
+            Side::Zero => Role::DataOwner,
+            Side::One => Role::ModelOwner,
+        }
+    }
+
+    /// Adds fresh shares of zero (PRF between P0 and P1), so that what leaves a protocol is a fresh
+    /// sharing.
+    pub fn rerandomise(&mut self, share: &mut [u64]) {
+        let zero = self.prf_with(self.peer()).words(share.len());
+        match self.side() {
+            Side::Zero => fixedpoint::ring::add_assign(share, &zero),
+            Side::One => fixedpoint::ring::sub_assign(share, &zero),
+        }
+    }
+}

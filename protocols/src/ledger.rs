@@ -1,0 +1,183 @@
+//! The accountant: what each layer sent and received, as counted where messages are handed over.
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    ops::{Add, AddAssign, Index, IndexMut},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap};
+
+use crate::party::{Link, Role};
+
+/// Bytes per directed link. Serialised as a map from "P0->P1" and so on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Links([u64; 6]);
+
+impl Links {
+    /// The sum over all links.
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// Each link with its bytes.
+    pub fn iter(&self) -> impl Iterator<Item = (Link, u64)> + '_ {
+        Link::ALL.into_iter().zip(self.0)
+    }
+}
+
+impl Index<Link> for Links {
+    type Output = u64;
+
+    fn index(&self, link: Link) -> &u64 {
+        &self.0[link.index()]
+    }
+}
+
+impl IndexMut<Link> for Links {
+    fn index_mut(&mut self, link: Link) -> &mut u64 {
+        &mut self.0[link.index()]
+    }
+}
+
+impl Add for Links {
+    type Output = Links;
+
+    fn add(mut self, other: Links) -> Links {
+        self += other;
+        self
+    }
+}
+
+impl AddAssign for Links {
+    fn add_assign(&mut self, other: Links) {
+        self.0.iter_mut().zip(other.0).for_each(|(sum, bytes)| *sum += bytes);
+    }
+}
+
+impl fmt::Display for Links {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts: Vec<String> =
+            self.iter().map(|(link, bytes)| format!("{link} {bytes}")).collect();
+        f.write_str(&parts.join(", "))
+    }
+}
+
+impl Serialize for Links {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(6))?;
+        for (link, bytes) in self.iter() {
+            map.serialize_entry(&link.to_string(), &bytes)?;
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Links {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let map = std::collections::BTreeMap::<String, u64>::deserialize(deserializer)?;
+        let mut links = Links::default();
+        for (name, bytes) in map {
+            links[name.parse().map_err(serde::de::Error::custom)?] = bytes;
+        }
+        Ok(links)
+    }
+}
+
+/// What one party saw of one layer. Those of the three parties are merged with [`Self::merge`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LayerMeasurement {
+    /// The layer.
+    pub name: String,
+    /// Payload bytes this party handed to the transport, per link.
+    pub sent: Links,
+    /// Payload bytes this party took from the transport, per link.
+    pub received: Links,
+    /// The phases in which it sent or received.
+    pub phases: BTreeSet<u16>,
+    /// Its causal depth when the layer ended, counted from the start of the session.
+    pub depth: u32,
+    /// Wall time from the start of the layer to its end.
+    pub seconds: f64,
+}
+
+impl LayerMeasurement {
+    /// The number of phases.
+    pub fn rounds(&self) -> u64 {
+        self.phases.len() as u64
+    }
+
+    /// Adds what another party saw of the same layer; time is that of the slowest.
+    pub fn merge(&mut self, other: &LayerMeasurement) {
+        self.sent += other.sent;
+        self.received += other.received;
+        self.phases.extend(&other.phases);
+        self.depth = self.depth.max(other.depth);
+        self.seconds = self.seconds.max(other.seconds);
+    }
+}
+
+/// Counters of one layer at one party, shared by its lanes.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    name: String,
+    sent: [AtomicU64; 6],
+    received: [AtomicU64; 6],
+    phases: Mutex<BTreeSet<u16>>,
+    started: Instant,
+}
+
+impl Meter {
+    pub(crate) fn new(name: &str) -> Arc<Meter> {
+        Arc::new(Meter {
+            name: name.to_owned(),
+            sent: Default::default(),
+            received: Default::default(),
+            phases: Mutex::default(),
+            started: Instant::now(),
+        })
+    }
+
+    pub(crate) fn sent(&self, from: Role, to: Role, phase: u16, bytes: usize) {
+        self.sent[Link::new(from, to).index()].fetch_add(bytes as u64, Ordering::Relaxed);
+        self.phases.lock().expect("no panic while locked").insert(phase);
+    }
+
+    pub(crate) fn received(&self, from: Role, to: Role, phase: u16, bytes: usize) {
+        self.received[Link::new(from, to).index()].fetch_add(bytes as u64, Ordering::Relaxed);
+        self.phases.lock().expect("no panic while locked").insert(phase);
+    }
+
+    pub(crate) fn measurement(&self, depth: u32) -> LayerMeasurement {
+        let read = |counters: &[AtomicU64; 6]| {
+            Links(std::array::from_fn(|i| counters[i].load(Ordering::Relaxed)))
+        };
+        LayerMeasurement {
+            name: self.name.clone(),
+            sent: read(&self.sent),
+            received: read(&self.received),
+            phases: self.phases.lock().expect("no panic while locked").clone(),
+            depth,
+            seconds: self.started.elapsed().as_secs_f64(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_serialise_by_name() {
+        let mut links = Links::default();
+        links[Link::new(Role::CryptoProducer, Role::DataOwner)] = 5;
+        let text = serde_json::to_string(&links).unwrap();
+        assert!(text.contains("\"P2->P1\":5"), "{text}");
+        assert_eq!(serde_json::from_str::<Links>(&text).unwrap(), links);
+    }
+}

@@ -1,0 +1,42 @@
+//! Average pooling, which is local: each window's sum, divided by the number of its values.
+//!
+//! A power of two divides by one truncation; any other divisor multiplies by round(2^f / n) and
+//! truncates by f bits. Padding counts as values of 0, as PyTorch's default does. The result is the
+//! ideal plus a truncation coin of 0 or 1 unit. Nothing is sent, so there is nothing to see.
+
+use fixedpoint::{Side, encoding::FixedPoint, pool::PoolShape, ring, truncation};
+
+use crate::share::Share;
+
+/// One evaluator's half: `x` in NCHW order.
+pub fn evaluate(side: Side, shape: &PoolShape, x: &Share, fixed: &FixedPoint) -> Share {
+    let (factor, bits) = divisor(shape, fixed);
+    Share::new(sums(shape, x.words())).scale(factor).truncate(side, bits)
+}
+
+/// The floor of each window's average.
+pub fn ideal(shape: &PoolShape, x: &[u64], fixed: &FixedPoint) -> Vec<u64> {
+    let (factor, bits) = divisor(shape, fixed);
+    let average = |sum: u64| truncation::floor_shift(sum.wrapping_mul(factor), bits);
+    sums(shape, x).into_iter().map(average).collect()
+}
+
+/// The factor before the truncation, and the bits of the truncation.
+fn divisor(shape: &PoolShape, fixed: &FixedPoint) -> (u64, u32) {
+    let count = shape.window_len() as u64;
+    if count.is_power_of_two() {
+        return (1, count.ilog2());
+    }
+    let bits = fixed.fractional_bits();
+    (((1u64 << bits) + count / 2) / count, bits)
+}
+
+fn sums(shape: &PoolShape, x: &[u64]) -> Vec<u64> {
+    let mut sums = vec![0; shape.output_len()];
+    let mut column = Vec::new();
+    for place in 0..shape.window_len() {
+        shape.gather(x, place, 0, &mut column);
+        ring::add_assign(&mut sums, &column);
+    }
+    sums
+}

@@ -1,0 +1,72 @@
+//! Convolution: MatMul (SecureNN, Algorithm 1) of the weights with the im2col matrix.
+//!
+//! Phases, messages and what they reveal are those of [`super::linear`]: the weights are opened once
+//! per layer, the im2col matrix of every image (and every group) column block by column block. It is
+//! the im2col matrix that is opened, padding included, as the published formula counts.
+
+use fixedpoint::conv::ConvShape;
+
+use super::linear::{self, LinearShape};
+use crate::{
+    context::{Dealer, Evaluator},
+    cost::{Cost, Paper},
+    error::Result,
+    share::Share,
+};
+
+/// Messages of a convolution layer over the batch.
+pub fn cost(shape: &ConvShape) -> Cost {
+    linear_shape(shape).cost()
+}
+
+/// Eq. (3) and (4): (2 m^2 f^2 i + 2 f^2 o i + m^2 o) l bits an image, in each of g groups with i and o
+/// divided by g, and 2 rounds in all. m is the input side of the layer, as the equation is written.
+pub fn paper(shape: &ConvShape) -> Paper {
+    let area = shape.height * shape.width;
+    let per_group = 2 * area * shape.patch()
+        + 2 * shape.patch() * (shape.out_channels / shape.groups)
+        + area * (shape.out_channels / shape.groups);
+    let elements = per_group * shape.groups * shape.batch;
+    Paper { rounds: 2, bits: elements as f64 * super::L }
+}
+
+/// P0 and P1: `weights` [out, in / groups, kh, kw], `input` NCHW; shares of the result in NCHW, at the
+/// sum of both scales.
+///
+/// # Errors
+/// A transport error, or tensors of another size.
+pub fn evaluate(
+    ctx: &mut Evaluator<'_>,
+    shape: &ConvShape,
+    weights: &Share,
+    input: &Share,
+) -> Result<Share> {
+    ctx.check_len(input.len(), shape.input_len())?;
+    let columns = |piece: &linear::Piece, out: &mut [u64]| {
+        shape.im2col(input.words(), piece.image, piece.group, piece.columns.clone(), out);
+    };
+    linear::evaluate(ctx, &linear_shape(shape), weights.words(), columns).map(Share::new)
+}
+
+/// P2.
+///
+/// # Errors
+/// A transport error.
+pub fn deal(ctx: &mut Dealer<'_>, shape: &ConvShape) -> Result<()> {
+    linear::deal(ctx, &linear_shape(shape))
+}
+
+/// The convolution in the ring.
+pub fn ideal(shape: &ConvShape, weights: &[u64], input: &[u64]) -> Vec<u64> {
+    shape.convolve(input, weights)
+}
+
+fn linear_shape(shape: &ConvShape) -> LinearShape {
+    LinearShape {
+        groups: shape.groups,
+        rows: shape.out_channels / shape.groups,
+        inner: shape.patch(),
+        images: shape.batch,
+        columns: shape.positions(),
+    }
+}

@@ -1,0 +1,18 @@
+//! Input sharing without a message: the other evaluator's half is the stream of P0 and P1, the
+//! owner's half is what is left of the value.
+//!
+//! Who sees what: nobody receives anything; the other's half is independent of the value.
+
+use crate::{context::Evaluator, share::Share};
+
+/// The owner's half of its own `values`.
+pub fn own(ctx: &mut Evaluator<'_>, values: &[u64]) -> Share {
+    let other = others(ctx, values.len());
+    Share::new(values.to_vec()).sub(&other)
+}
+
+/// The half of `count` values that the other evaluator owns.
+pub fn others(ctx: &mut Evaluator<'_>, count: usize) -> Share {
+    let peer = ctx.peer();
+    Share::new(ctx.prf_with(peer).words(count))
+}

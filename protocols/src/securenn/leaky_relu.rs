@@ -1,0 +1,69 @@
+//! LeakyReLU with slope 0.1 below zero (crypto-oriented nets, Algorithm 1): a (0.1 + 0.9 DReLU(a)).
+//!
+//! | phase | payload |
+//! |---|---|
+//! | 1-8 | [`drelu`] |
+//! | 9-10 | [`product`] of the factor and a |
+//!
+//! The factor has f fractional bits (0.9 is encoded as enc(1) - enc(0.1), so that a value above zero
+//! is multiplied by exactly 1); the result is truncated by f bits, locally. Domain: that of [`drelu`],
+//! and |a| < 2^(63 - f). Who sees what: nothing but the messages of the two.
+
+use fixedpoint::{encoding::FixedPoint, truncation};
+
+use super::{drelu, in_chunks, product, relu};
+use crate::{
+    context::{Dealer, Evaluator},
+    cost::{Cost, Paper},
+    error::Result,
+    share::Share,
+};
+
+/// The slope below zero.
+pub const SLOPE: f64 = 0.1;
+
+/// Messages of `count` values: those of ReLU.
+pub fn cost(count: usize) -> Cost {
+    relu::cost(count)
+}
+
+/// 8 l log p + 24 l bits a value, 10 rounds.
+pub fn paper(count: f64) -> Paper {
+    relu::paper(count)
+}
+
+/// P0 and P1.
+///
+/// # Errors
+/// A transport error.
+pub fn evaluate(ctx: &mut Evaluator<'_>, x: &Share, fixed: &FixedPoint) -> Result<Share> {
+    let (slope, rest) = factors(fixed);
+    let scaled = in_chunks(ctx, x, |ctx, x| {
+        let own_slope = slope * (1 - ctx.side().index());
+        let mut factor = drelu::evaluate_chunk(&mut ctx.narrow("drelu", 0), x)?;
+        factor.iter_mut().for_each(|f| *f = f.wrapping_mul(rest).wrapping_add(own_slope));
+        product::evaluate(&mut ctx.narrow("product", drelu::PHASES), x, &factor)
+    })?;
+    Ok(scaled.truncate(ctx.side(), fixed.fractional_bits()))
+}
+
+/// P2.
+///
+/// # Errors
+/// A transport error.
+pub fn deal(ctx: &mut Dealer<'_>, count: usize) -> Result<()> {
+    relu::deal(ctx, count)
+}
+
+/// a where a >= 0, else floor(a enc(0.1) / 2^f); the protocol adds a truncation coin of 0 or 1 unit.
+pub fn ideal(a: &[u64], fixed: &FixedPoint) -> Vec<u64> {
+    let (slope, _) = factors(fixed);
+    let leak = |a: u64| truncation::floor_shift(a.wrapping_mul(slope), fixed.fractional_bits());
+    a.iter().map(|&a| if (a as i64) < 0 { leak(a) } else { a }).collect()
+}
+
+/// enc(0.1) and enc(1) - enc(0.1).
+fn factors(fixed: &FixedPoint) -> (u64, u64) {
+    let slope = fixed.encode(SLOPE).expect("0.1 is in range of every fixed point");
+    (slope, fixed.one() - slope)
+}

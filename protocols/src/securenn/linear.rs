@@ -1,0 +1,239 @@
+//! What matrix products and convolutions have in common: SecureNN's MatMul (Algorithm 1) with one
+//! left matrix per group and a right matrix that comes in pieces.
+//!
+//! | phase | from -> to | payload | elements |
+//! |---|---|---|---|
+//! | 1 | P2 -> P1 | C_1 = A B - C_0 | as the result |
+//! | 2 | P0 <-> P1 | F = left - A, once; E = right - B, piece by piece | as both matrices |
+//!
+//! Randomness: P0 with P2: A_0, B_0, C_0. P1 with P2: A_1, B_1. P0 with P1: a sharing of zero for the
+//! output. With E and F opened, side j computes (left_j - j F) E + F right_j + C_j.
+//!
+//! Who sees what: E and F are uniform to P0 and P1 because the other half of A and B is; C_1 is
+//! uniform to P1 because C_0 is. P2 receives nothing. A masks the left matrix once, and every column
+//! has a B of its own: pieces are the blocks of one large triple.
+//!
+//! The pieces of a lane travel in one message each way, so that a depthwise convolution does not send
+//! a message per channel; lanes stream, so that memory stays bounded.
+
+use std::{
+    ops::Range,
+    sync::{Mutex, OnceLock},
+};
+
+use fixedpoint::{Side, gemm, ring};
+
+use super::WORD;
+use crate::{
+    context::{Context, Dealer, Evaluator},
+    cost::Cost,
+    error::{Error, Result},
+    party::Role,
+};
+
+/// A product of one `rows x inner` matrix per group with `inner x columns` matrices, one per group
+/// and image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LinearShape {
+    pub(crate) groups: usize,
+    pub(crate) rows: usize,
+    pub(crate) inner: usize,
+    pub(crate) images: usize,
+    pub(crate) columns: usize,
+}
+
+/// Columns of one group's matrix of one image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Piece {
+    pub(crate) image: usize,
+    pub(crate) group: usize,
+    pub(crate) columns: Range<usize>,
+}
+
+impl LinearShape {
+    fn left_len(&self) -> usize {
+        self.groups * self.rows * self.inner
+    }
+
+    /// Bytes and phases.
+    pub(crate) fn cost(&self) -> Cost {
+        let columns = (self.images * self.groups * self.columns) as u64;
+        let result = self.rows as u64 * columns;
+        let opened = self.left_len() as u64 + self.inner as u64 * columns;
+        Cost::none()
+            .send(1, Role::CryptoProducer, Role::DataOwner, WORD * result)
+            .exchange(2, WORD * opened)
+    }
+
+    /// Cuts the right matrices into lanes of about `words` elements, every lane a list of pieces.
+    fn lanes(&self, words: usize) -> Vec<Vec<Piece>> {
+        let width = (words / self.inner).max(64).min(self.columns);
+        let mut lanes = Vec::new();
+        let (mut lane, mut filled) = (Vec::new(), 0);
+        for image in 0..self.images {
+            for group in 0..self.groups {
+                for start in (0..self.columns).step_by(width) {
+                    let columns = start..self.columns.min(start + width);
+                    filled += self.inner * columns.len();
+                    lane.push(Piece { image, group, columns });
+                    if filled >= words {
+                        lanes.push(std::mem::take(&mut lane));
+                        filled = 0;
+                    }
+                }
+            }
+        }
+        if !lane.is_empty() {
+            lanes.push(lane);
+        }
+        lanes
+    }
+
+    /// The left matrix of a group.
+    fn left<'a>(&self, group: usize, all: &'a [u64]) -> &'a [u64] {
+        let len = self.rows * self.inner;
+        &all[group * len..(group + 1) * len]
+    }
+
+    /// Splits a lane's buffer into one part a piece, each of `height x columns`.
+    fn parts<'a>(
+        &self,
+        pieces: &'a [Piece],
+        height: usize,
+        mut words: &'a [u64],
+    ) -> impl Iterator<Item = &'a [u64]> + use<'a> {
+        pieces.iter().map(move |piece| {
+            let (part, rest) = words.split_at(height * piece.columns.len());
+            words = rest;
+            part
+        })
+    }
+
+    /// The result of a lane, put where it belongs: images, then groups, then rows, then columns.
+    fn store(&self, pieces: &[Piece], result: &[u64], out: &mut [u64]) {
+        for (piece, part) in pieces.iter().zip(self.parts(pieces, self.rows, result)) {
+            let first_row = (piece.image * self.groups + piece.group) * self.rows;
+            for (row, values) in part.chunks_exact(piece.columns.len()).enumerate() {
+                let start = (first_row + row) * self.columns + piece.columns.start;
+                out[start..start + values.len()].copy_from_slice(values);
+            }
+        }
+    }
+}
+
+/// P0 and P1. `left` holds the groups' matrices one after the other; `columns` writes this party's
+/// half of a piece of the right matrix, row by row.
+pub(crate) fn evaluate(
+    ctx: &mut Evaluator<'_>,
+    shape: &LinearShape,
+    left: &[u64],
+    columns: impl Fn(&Piece, &mut [u64]) + Sync,
+) -> Result<Vec<u64>> {
+    ctx.check_len(left.len(), shape.left_len())?;
+    let (side, peer) = (ctx.side(), ctx.peer());
+    let lanes = shape.lanes(lane_words(ctx));
+
+    // step 2, the left matrix
+    let mut left_ctx = ctx.narrow("left", 0);
+    let mut opened = ring::sub(left, &left_ctx.prf_with(Role::CryptoProducer).words(left.len()));
+    left_ctx.send_words(peer, 2, &opened)?;
+    // The other half is taken by whichever lane needs it first, after that lane has sent its own
+    // columns: nobody waits for one opening before sending the other.
+    let receive_left = move || -> Result<Left> {
+        ring::add_assign(&mut opened, &left_ctx.recv_words(peer, 2, left.len())?);
+        let mut own = left.to_vec();
+        if side == Side::One {
+            ring::sub_assign(&mut own, &opened);
+        }
+        Ok(Left { opened, own })
+    };
+    let receive_left = Mutex::new(Some(receive_left));
+    let left = OnceLock::new();
+    let left = || -> Result<&Left> {
+        let receive = || {
+            let receive = receive_left.lock().expect("no panic while locked").take();
+            receive.expect("initialised once")()
+        };
+        left.get_or_init(receive).as_ref().map_err(Error::clone)
+    };
+    let results = ctx.lanes(lanes.len(), |lane, index| {
+        let pieces = &lanes[index];
+        let mut right = Vec::new();
+        for piece in pieces {
+            let start = right.len();
+            right.resize(start + shape.inner * piece.columns.len(), 0);
+            columns(piece, &mut right[start..]);
+        }
+        let result_len = right.len() / shape.inner * shape.rows;
+        // step 2, the right matrices
+        let dealt = lane.prf_with(Role::CryptoProducer);
+        let mut opened = ring::sub(&right, &dealt.words(right.len()));
+        lane.send_words(peer, 2, &opened)?;
+        // step 1
+        let mut result = match side {
+            Side::Zero => lane.prf_with(Role::CryptoProducer).words(result_len),
+            Side::One => lane.recv_words(Role::CryptoProducer, 1, result_len)?,
+        };
+        lane.rerandomise(&mut result);
+        // step 2
+        ring::add_assign(&mut opened, &lane.recv_words(peer, 2, right.len())?);
+        let left = left()?;
+        let mut rest = result.as_mut_slice();
+        let parts = shape.parts(pieces, shape.inner, &right);
+        let opened_parts = shape.parts(pieces, shape.inner, &opened);
+        for ((piece, right), opened) in pieces.iter().zip(parts).zip(opened_parts) {
+            let width = piece.columns.len();
+            let (out, tail) = rest.split_at_mut(shape.rows * width);
+            rest = tail;
+            let (rows, inner) = (shape.rows, shape.inner);
+            gemm::multiply(rows, inner, width, shape.left(piece.group, &left.own), opened, out);
+            gemm::multiply(rows, inner, width, shape.left(piece.group, &left.opened), right, out);
+        }
+        Ok(result)
+    })?;
+    let mut out = vec![0; shape.images * shape.groups * shape.rows * shape.columns];
+    for (pieces, result) in lanes.iter().zip(results) {
+        shape.store(pieces, &result, &mut out);
+    }
+    Ok(out)
+}
+
+/// P2.
+pub(crate) fn deal(ctx: &mut Dealer<'_>, shape: &LinearShape) -> Result<()> {
+    let lanes = shape.lanes(lane_words(ctx));
+    let mut left_ctx = ctx.narrow("left", 0);
+    let mut draw = |party| left_ctx.prf_with(party).words(shape.left_len());
+    let left = ring::add(&draw(Role::ModelOwner), &draw(Role::DataOwner));
+    ctx.lanes(lanes.len(), |lane, index| {
+        let pieces = &lanes[index];
+        let columns: usize = pieces.iter().map(|piece| piece.columns.len()).sum();
+        let mut draw = |party| lane.prf_with(party).words(shape.inner * columns);
+        let right = ring::add(&draw(Role::ModelOwner), &draw(Role::DataOwner));
+        // step 1
+        let mut c = lane.prf_with(Role::ModelOwner).words(shape.rows * columns);
+        ring::neg_assign(&mut c);
+        let mut rest = c.as_mut_slice();
+        for (piece, right) in pieces.iter().zip(shape.parts(pieces, shape.inner, &right)) {
+            let width = piece.columns.len();
+            let (out, tail) = rest.split_at_mut(shape.rows * width);
+            rest = tail;
+            let left = shape.left(piece.group, &left);
+            gemm::multiply(shape.rows, shape.inner, width, left, right, out);
+        }
+        lane.send_words(Role::DataOwner, 1, &c)
+    })?;
+    Ok(())
+}
+
+/// Elements of the right matrix in a lane: as many bytes as a chunk's digits take.
+fn lane_words<R: Copy + Send + Sync>(ctx: &Context<'_, R>) -> usize {
+    8 * ctx.chunk()
+}
+
+/// The left matrices as side j uses them.
+struct Left {
+    /// F.
+    opened: Vec<u64>,
+    /// left_j - j F.
+    own: Vec<u64>,
+}

@@ -1,0 +1,138 @@
+//! The product, value by value: SecureNN's MatMul (Algorithm 1) with 1 x 1 x 1 a value, and
+//! SelectShare (Algorithm 2) on top of it.
+//!
+//! | phase | from -> to | payload | elements |
+//! |---|---|---|---|
+//! | 1 | P2 -> P1 | c_1 = a b - c_0 | 1 over 2^64 |
+//! | 2 | P0 <-> P1 | x_j - a_j, y_j - b_j | 2 over 2^64 each way |
+//!
+//! Randomness: P0 with P2: a_0, b_0, c_0. P1 with P2: a_1, b_1. P0 with P1: a sharing of zero for the
+//! output.
+//!
+//! Who sees what: e = x - a and f = y - b are uniform to P0 and P1, because the other half of a and b
+//! is; c_1 is uniform to P1 because c_0 is. P2 receives nothing.
+//!
+//! A [`Triple`] is consumed by the opening that it masks, so it cannot mask a second one.
+
+use fixedpoint::{Side, ring};
+
+use super::{WORD, share_convert::EVALUATORS};
+use crate::{
+    context::{Dealer, Evaluator},
+    cost::{Cost, Paper},
+    error::Result,
+    party::Role,
+};
+
+/// Messages of `count` products.
+pub fn cost(count: usize) -> Cost {
+    let n = count as u64;
+    Cost::none().send(1, Role::CryptoProducer, Role::DataOwner, WORD * n).exchange(2, 2 * WORD * n)
+}
+
+/// 5 l bits a product, 2 rounds.
+pub fn paper(count: f64) -> Paper {
+    Paper { rounds: 2, bits: count * 5.0 * super::L }
+}
+
+/// P0 and P1, on one chunk: shares of x y from shares of x and of y.
+///
+/// # Errors
+/// A transport error.
+pub fn evaluate(ctx: &mut Evaluator<'_>, x: &[u64], y: &[u64]) -> Result<Vec<u64>> {
+    ctx.check_len(y.len(), x.len())?;
+    let triple = Triple::take(ctx, x.len(), 1)?;
+    Opening::send(ctx, triple, x, y, 2)?.finish(ctx)
+}
+
+/// P2, on one chunk.
+///
+/// # Errors
+/// A transport error.
+pub fn deal(ctx: &mut Dealer<'_>, count: usize) -> Result<()> {
+    // step 1
+    let [zero, one] = EVALUATORS.map(|party| {
+        let prf = ctx.prf_with(party);
+        (prf.words(count), prf.words(count))
+    });
+    let mut c = ctx.prf_with(Role::ModelOwner).words(count);
+    ring::neg_assign(&mut c);
+    ring::mul_add_assign(&mut c, &ring::add(&zero.0, &one.0), &ring::add(&zero.1, &one.1));
+    ctx.send_words(Role::DataOwner, 1, &c)
+}
+
+/// x y.
+pub fn ideal(x: &[u64], y: &[u64]) -> Vec<u64> {
+    ring::mul(x, y)
+}
+
+/// One evaluator's half of products a b = c of random values, not yet used.
+pub(crate) struct Triple {
+    a: Vec<u64>,
+    b: Vec<u64>,
+    c: Vec<u64>,
+}
+
+impl Triple {
+    /// Draws a_j, b_j and c_0; P1 receives c_1 in the given phase.
+    pub(crate) fn take(ctx: &mut Evaluator<'_>, count: usize, phase: u16) -> Result<Triple> {
+        let prf = ctx.prf_with(Role::CryptoProducer);
+        let (a, b) = (prf.words(count), prf.words(count));
+        let c = match ctx.side() {
+            Side::Zero => ctx.prf_with(Role::CryptoProducer).words(count),
+            Side::One => ctx.recv_words(Role::CryptoProducer, phase, count)?,
+        };
+        Ok(Triple { a, b, c })
+    }
+}
+
+/// A product whose openings are under way.
+pub(crate) struct Opening<'a> {
+    x: &'a [u64],
+    y: &'a [u64],
+    c: Vec<u64>,
+    opened: Vec<u64>,
+    phase: u16,
+}
+
+impl<'a> Opening<'a> {
+    /// Sends this party's half of e and f.
+    pub(crate) fn send(
+        ctx: &mut Evaluator<'_>,
+        triple: Triple,
+        x: &'a [u64],
+        y: &'a [u64],
+        phase: u16,
+    ) -> Result<Opening<'a>> {
+        let Triple { a, b, c } = triple;
+        let mut opened = ring::sub(x, &a);
+        opened.extend(ring::sub(y, &b));
+        let peer = ctx.peer();
+        ctx.send_words(peer, phase, &opened)?;
+        Ok(Opening { x, y, c, opened, phase })
+    }
+
+    /// Receives the other half and computes -j e f + x_j f + e y_j + c_j, freshly shared.
+    pub(crate) fn finish(self, ctx: &mut Evaluator<'_>) -> Result<Vec<u64>> {
+        let Opening { x, y, c: mut out, mut opened, phase } = self;
+        let n = x.len();
+        let peer = ctx.peer();
+        ring::add_assign(&mut opened, &ctx.recv_words(peer, phase, 2 * n)?);
+        let (e, f) = opened.split_at(n);
+        let own = ctx.side().index();
+        for i in 0..n {
+            let left = y[i].wrapping_sub(own.wrapping_mul(f[i]));
+            out[i] =
+                out[i].wrapping_add(e[i].wrapping_mul(left)).wrapping_add(x[i].wrapping_mul(f[i]));
+        }
+        ctx.rerandomise(&mut out);
+        Ok(out)
+    }
+}
+
+/// Fresh shares mod 2^64 of what P2 knows.
+pub(crate) fn deal_words(ctx: &mut Dealer<'_>, x: &[u64]) -> [Vec<u64>; 2] {
+    let first = ctx.prf_private().words(x.len());
+    let second = ring::sub(x, &first);
+    [first, second]
+}

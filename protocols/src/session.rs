@@ -1,0 +1,151 @@
+//! What one party holds for a whole run: its role, seeds, transport and ledger.
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use fixedpoint::Side;
+
+use crate::{
+    context::{Context, Dealing, Evaluating},
+    error::{Error, Result},
+    ledger::{LayerMeasurement, Meter},
+    party::Role,
+    prf::Seeds,
+    step::{Step, StepId},
+    transport::Transport,
+};
+
+/// How a long batch is cut and how many pieces are under way at once. All three parties must agree
+/// (the hello compares them), because the cut decides which messages exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionOptions {
+    /// Values per chunk of a non-linear layer: a multiple of 64, so that chunking adds no byte.
+    /// A chunk costs about 1.5 KiB of memory a value while it is under way, and a small chunk
+    /// costs more messages; the default suits caches of 1 MiB a core.
+    pub chunk: usize,
+    /// Chunks under way at once: at least the cores, more to fill a long link (in-flight bytes
+    /// are about `window * chunk * 50`).
+    pub window: usize,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        SessionOptions { chunk: 8192, window: 6 }
+    }
+}
+
+/// One party's side of a run.
+pub struct Session {
+    pub(crate) role: Role,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) seeds: Seeds,
+    pub(crate) options: SessionOptions,
+    used: Mutex<HashSet<StepId>>,
+    finished: Mutex<Vec<LayerMeasurement>>,
+    depth: Arc<AtomicU32>,
+}
+
+impl Session {
+    /// A session over an open transport.
+    ///
+    /// # Panics
+    /// If the chunk is no positive multiple of 64 or the window is 0.
+    pub fn new(
+        role: Role,
+        transport: Arc<dyn Transport>,
+        seeds: Seeds,
+        options: SessionOptions,
+    ) -> Session {
+        assert!(options.chunk > 0 && options.chunk.is_multiple_of(64), "chunks of 64 values");
+        assert!(options.window > 0, "a window of at least one chunk");
+        Session {
+            role,
+            transport,
+            seeds,
+            options,
+            used: Mutex::default(),
+            finished: Mutex::default(),
+            depth: Arc::default(),
+        }
+    }
+
+    /// The party whose session this is.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Runs one layer as an evaluator.
+    ///
+    /// # Errors
+    /// Whatever the protocol meets; the transport is aborted, so no lane of this party hangs.
+    ///
+    /// # Panics
+    /// If this party is the crypto producer, or the name was used before in this session.
+    pub fn evaluate<T>(
+        &self,
+        layer: &str,
+        run: impl FnOnce(&mut Context<'_, Evaluating>) -> Result<T>,
+    ) -> Result<T> {
+        let side = match self.role {
+            Role::ModelOwner => Side::Zero,
+            Role::DataOwner => Side::One,
+            Role::CryptoProducer => panic!("the crypto producer deals; it evaluates nothing"),
+        };
+        self.layer(layer, Evaluating(side), run)
+    }
+
+    /// Runs one layer as the crypto producer.
+    ///
+    /// # Errors
+    /// As [`Session::evaluate`].
+    ///
+    /// # Panics
+    /// If this party is an evaluator, or the name was used before in this session.
+    pub fn deal<T>(
+        &self,
+        layer: &str,
+        run: impl FnOnce(&mut Context<'_, Dealing>) -> Result<T>,
+    ) -> Result<T> {
+        assert_eq!(self.role, Role::CryptoProducer, "evaluators deal nothing");
+        self.layer(layer, Dealing, run)
+    }
+
+    /// What the layers so far sent and received, in the order in which they ended.
+    pub fn measurements(&self) -> Vec<LayerMeasurement> {
+        self.finished.lock().expect("no panic while locked").clone()
+    }
+
+    /// Ends everything that waits, with this error.
+    pub fn abort(&self, error: Error) {
+        self.transport.abort(error);
+    }
+
+    /// Notes that a step is used: its messages and its randomness exist once.
+    pub(crate) fn claim(&self, step: &Step) {
+        let fresh = self.used.lock().expect("no panic while locked").insert(step.id());
+        assert!(fresh, "step {step} is used twice: its masks would be too");
+    }
+
+    fn layer<R: Copy + Send + Sync, T>(
+        &self,
+        layer: &str,
+        role: R,
+        run: impl FnOnce(&mut Context<'_, R>) -> Result<T>,
+    ) -> Result<T> {
+        let meter = Meter::new(layer);
+        let mut context =
+            Context::root(self, meter.clone(), self.depth.clone(), Step::root(layer), role);
+        let result = run(&mut context);
+        if let Err(error) = &result {
+            self.abort(error.clone());
+        }
+        let measurement = meter.measurement(self.depth.load(Ordering::Relaxed));
+        self.finished.lock().expect("no panic while locked").push(measurement);
+        result
+    }
+}

@@ -1,0 +1,99 @@
+//! Additive shares modulo 2^64.
+
+use std::ops::Range;
+
+use fixedpoint::{Side, ring, truncation};
+
+/// One party's half of a batch of values of Z_2^64: the value is the sum of both halves.
+///
+/// Everything local to a protocol is done here, so that a share never needs to be opened to be
+/// moved about. Printing one shows its length only.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Share(Vec<u64>);
+
+impl Share {
+    /// Takes words as a share.
+    pub fn new(words: Vec<u64>) -> Share {
+        Share(words)
+    }
+
+    /// A share of the public (or this side's own) `values`: they stand at [`Side::Zero`], and the
+    /// other side holds zeros.
+    pub fn of_constant(side: Side, values: &[u64]) -> Share {
+        match side {
+            Side::Zero => Share(values.to_vec()),
+            Side::One => Share(vec![0; values.len()]),
+        }
+    }
+
+    /// The number of values.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are no values.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The words of this half.
+    pub fn words(&self) -> &[u64] {
+        &self.0
+    }
+
+    /// The words of this half, to be changed in place.
+    pub fn words_mut(&mut self) -> &mut [u64] {
+        &mut self.0
+    }
+
+    /// The words of this half.
+    pub fn into_words(self) -> Vec<u64> {
+        self.0
+    }
+
+    /// A part of the batch.
+    pub fn slice(&self, range: Range<usize>) -> Share {
+        Share(self.0[range].to_vec())
+    }
+
+    /// Batches one after the other.
+    pub fn concat(parts: &[Share]) -> Share {
+        Share(parts.iter().flat_map(|part| part.0.iter().copied()).collect())
+    }
+
+    /// Value by value, `self + other`.
+    pub fn add(&self, other: &Share) -> Share {
+        Share(ring::add(&self.0, &other.0))
+    }
+
+    /// Value by value, `self - other`.
+    pub fn sub(&self, other: &Share) -> Share {
+        Share(ring::sub(&self.0, &other.0))
+    }
+
+    /// Value by value, `self` times a public constant.
+    pub fn scale(mut self, factor: u64) -> Share {
+        ring::scale(&mut self.0, factor);
+        self
+    }
+
+    /// Adds a public constant to every value: side Zero adds, the other does nothing.
+    pub fn add_constant(mut self, side: Side, constant: u64) -> Share {
+        let own = constant.wrapping_mul(1 - side.index());
+        self.0.iter_mut().for_each(|word| *word = word.wrapping_add(own));
+        self
+    }
+
+    /// Divides every value by 2^bits, locally (SecureML): the result is the floor plus a coin of
+    /// 0 or 1, except with probability |x| / 2^64, when it is off by 2^(64 - bits).
+    pub fn truncate(mut self, side: Side, bits: u32) -> Share {
+        truncation::truncate_share(side, &mut self.0, bits);
+        self
+    }
+}
+
+impl std::fmt::Debug for Share {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Share({} values)", self.0.len())
+    }
+}

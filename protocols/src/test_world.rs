@@ -1,0 +1,222 @@
+//! Three parties in one process, for tests.
+//!
+//! Seeds are derived from one fixed test seed, which every failure names. Never use this where secrets
+//! are at stake: whoever knows the test seed knows every mask.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    context::{Dealer, Evaluator},
+    error::Result,
+    ledger::LayerMeasurement,
+    party::{Link, Role},
+    prf::{Seed, Seeds},
+    session::{Session, SessionOptions},
+    transport::{
+        Message, Received, Transport,
+        memory::MemoryTransport,
+        recording::{Record, RecordingTransport, Records},
+        shaped::{Shape, ShapedTransport},
+    },
+};
+
+/// What an interceptor does with a message (which it may also change).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It arrives.
+    Deliver,
+    /// It is lost.
+    Drop,
+}
+
+type Interceptor = Arc<dyn Fn(Link, &mut Message) -> Fate + Send + Sync>;
+
+/// A world of three parties over memory, built step by step.
+#[derive(Clone)]
+pub struct TestWorld {
+    test_seed: u64,
+    options: SessionOptions,
+    patience: Duration,
+    shape: Option<Shape>,
+    interceptor: Option<Interceptor>,
+}
+
+/// What came of a run.
+pub struct Outcome<T> {
+    /// Each party's result, P0's first.
+    pub results: [Result<T>; 3],
+    /// Each layer as all three saw it together.
+    pub measurements: Vec<LayerMeasurement>,
+    /// Everything that was received.
+    pub records: Vec<Record>,
+}
+
+/// What came of a single layer that did not fail.
+pub struct LayerOutcome<T> {
+    /// P0's and P1's results.
+    pub shares: [T; 2],
+    /// The layer as all three saw it together.
+    pub measurement: LayerMeasurement,
+    /// Everything that was received.
+    pub records: Vec<Record>,
+}
+
+impl TestWorld {
+    /// A world without delays, with the default chunks and a patience of two minutes.
+    pub fn new(test_seed: u64) -> TestWorld {
+        TestWorld {
+            test_seed,
+            options: SessionOptions::default(),
+            patience: Duration::from_secs(120),
+            shape: None,
+            interceptor: None,
+        }
+    }
+
+    /// Chunks and window.
+    pub fn options(mut self, options: SessionOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// How long a party waits for a message.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Latency and bandwidth of every link.
+    pub fn shape(mut self, shape: Shape) -> Self {
+        self.shape = Some(shape);
+        self
+    }
+
+    /// Calls this for every message sent, which it may change or drop.
+    pub fn intercept(
+        mut self,
+        interceptor: impl Fn(Link, &mut Message) -> Fate + Send + Sync + 'static,
+    ) -> Self {
+        self.interceptor = Some(Arc::new(interceptor));
+        self
+    }
+
+    /// Runs the three parties, each on a thread of its own. A party that ends early is gone for the
+    /// others.
+    ///
+    /// # Panics
+    /// If a party panics.
+    pub fn run<T: Send>(&self, party: impl Fn(&Session) -> Result<T> + Sync) -> Outcome<T> {
+        let records = Records::default();
+        let ends = MemoryTransport::world(self.patience);
+        let run = |role, transport| {
+            let recording = RecordingTransport::new(role, transport, records.clone());
+            let session = Session::new(role, Arc::new(recording), self.seeds(role), self.options);
+            (party(&session), session.measurements())
+        };
+        let outcomes: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = Role::ALL
+                .into_iter()
+                .zip(ends)
+                .map(|(role, end)| scope.spawn(move || run(role, self.transport(role, end))))
+                .collect();
+            threads.into_iter().map(|thread| self.join(thread)).collect()
+        });
+        let mut results = Vec::new();
+        let mut measurements: Vec<LayerMeasurement> = Vec::new();
+        for (result, seen) in outcomes {
+            results.push(result);
+            for layer in seen {
+                match measurements.iter_mut().find(|known| known.name == layer.name) {
+                    Some(known) => known.merge(&layer),
+                    None => measurements.push(layer),
+                }
+            }
+        }
+        let records = std::mem::take(&mut *records.lock().expect("no panic while locked"));
+        let results = results.try_into().unwrap_or_else(|_| unreachable!("three parties"));
+        Outcome { results, measurements, records }
+    }
+
+    /// Runs one layer.
+    ///
+    /// # Panics
+    /// If a party fails, or a byte that was sent was not received.
+    pub fn layer<T: Send>(
+        &self,
+        evaluate: impl Fn(&mut Evaluator<'_>) -> Result<T> + Sync,
+        deal: impl Fn(&mut Dealer<'_>) -> Result<()> + Sync,
+    ) -> LayerOutcome<T> {
+        let outcome = self.run(|session| match session.role() {
+            Role::CryptoProducer => session.deal("layer", &deal).map(|()| None),
+            _ => session.evaluate("layer", &evaluate).map(Some),
+        });
+        let [zero, one, two] = outcome.results;
+        let measurement = outcome.measurements.into_iter().next().expect("a layer ran");
+        let fail = |error| panic!("test seed {}: {error}", self.test_seed);
+        two.unwrap_or_else(fail);
+        let share = |result: Result<Option<T>>| {
+            let fail = |error| panic!("test seed {}: {error}", self.test_seed);
+            result.unwrap_or_else(fail).expect("evaluators give a result")
+        };
+        assert_eq!(measurement.sent, measurement.received, "test seed {}", self.test_seed);
+        LayerOutcome { shares: [share(zero), share(one)], measurement, records: outcome.records }
+    }
+
+    /// The fixed seeds of one party.
+    fn seeds(&self, role: Role) -> Seeds {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&self.test_seed.to_le_bytes());
+        let root = Seed::from_bytes(bytes);
+        let pair = |other: Role| {
+            let (low, high) = (role.min(other), role.max(other));
+            root.derive(&format!("{low} {high}"))
+        };
+        Seeds { with_others: role.others().map(pair), private: root.derive(role.name()) }
+    }
+
+    fn transport(&self, role: Role, end: MemoryTransport) -> Box<dyn Transport> {
+        let intercepted = InterceptedTransport { role, inner: end, world: self.clone() };
+        match self.shape {
+            Some(shape) => Box::new(ShapedTransport::new(role, intercepted, shape)),
+            None => Box::new(intercepted),
+        }
+    }
+
+    fn join<T>(&self, thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
+        thread.join().unwrap_or_else(|cause| {
+            eprintln!("a party panicked; test seed {}", self.test_seed);
+            std::panic::resume_unwind(cause)
+        })
+    }
+}
+
+struct InterceptedTransport {
+    role: Role,
+    inner: MemoryTransport,
+    world: TestWorld,
+}
+
+impl Transport for InterceptedTransport {
+    fn send(&self, to: Role, mut message: Message) -> Result<()> {
+        let fate = self.world.interceptor.as_ref().map_or(Fate::Deliver, |interceptor| {
+            interceptor(Link::new(self.role, to), &mut message)
+        });
+        match fate {
+            Fate::Deliver => self.inner.send(to, message),
+            Fate::Drop => Ok(()),
+        }
+    }
+
+    fn recv(&self, from: Role, step: &crate::step::Step) -> Result<Received> {
+        self.inner.recv(from, step)
+    }
+
+    fn abort(&self, error: crate::error::Error) {
+        self.inner.abort(error);
+    }
+}
+
+/// What the three parties' records hold of one link: every payload, in the order it was taken.
+pub fn payloads(records: &[Record], link: Link) -> Vec<&Record> {
+    records.iter().filter(|record| record.link == link).collect()
+}

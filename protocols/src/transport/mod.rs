@@ -1,0 +1,72 @@
+//! How messages travel. A transport moves payloads between the parties; it neither counts rounds
+//! nor looks inside.
+
+pub mod inbox;
+pub mod memory;
+pub mod recording;
+pub mod shaped;
+
+use crate::{
+    error::{Error, Result},
+    party::Role,
+    step::Step,
+};
+
+/// A message as its sender hands it over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Where it belongs.
+    pub step: Step,
+    /// The phase of the layer.
+    pub phase: u16,
+    /// The sender's causal depth.
+    pub depth: u32,
+    /// What the protocol sends, and all that the ledger counts.
+    pub payload: Vec<u8>,
+}
+
+/// A message as its receiver takes it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Received {
+    /// The phase that its sender was in.
+    pub phase: u16,
+    /// The sender's causal depth.
+    pub depth: u32,
+    /// What the protocol sent.
+    pub payload: Vec<u8>,
+}
+
+/// One party's connections to the two others.
+///
+/// Messages of one step from one sender arrive in the order in which they were sent; between
+/// steps there is no order. Any number of threads may call at once.
+pub trait Transport: Send + Sync {
+    /// Hands a message over; may block while too much is under way.
+    ///
+    /// # Errors
+    /// [`Error::PeerLost`] or whatever [`Transport::abort`] was called with.
+    fn send(&self, to: Role, message: Message) -> Result<()>;
+
+    /// Waits for the next message of a step.
+    ///
+    /// # Errors
+    /// [`Error::PeerLost`], [`Error::Timeout`] or whatever [`Transport::abort`] was called with.
+    fn recv(&self, from: Role, step: &Step) -> Result<Received>;
+
+    /// Makes every call, waiting or to come, fail with this error (the first one wins).
+    fn abort(&self, error: Error);
+}
+
+impl<T: Transport + ?Sized> Transport for Box<T> {
+    fn send(&self, to: Role, message: Message) -> Result<()> {
+        (**self).send(to, message)
+    }
+
+    fn recv(&self, from: Role, step: &Step) -> Result<Received> {
+        (**self).recv(from, step)
+    }
+
+    fn abort(&self, error: Error) {
+        (**self).abort(error);
+    }
+}
