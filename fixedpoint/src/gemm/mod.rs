@@ -4,6 +4,10 @@
 //! left one into panels as high as a tile, and a kernel multiplies panel by panel with the tile's sums in registers.
 //! Very flat and very narrow products skip the packing. Everything is exact, so any order of sums gives the same result.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod portable;
 
 use std::ops::Range;
@@ -48,9 +52,11 @@ trait Kernel {
 
 fn multiply_at(level: Level, k: usize, a: &[u64], b: &[u64], c: &mut [&mut [u64]]) {
     match level {
-        Level::Portable | Level::Avx2 | Level::Avx512 | Level::Avx512Vbmi => {
-            split::<Portable>(k, a, b, c)
-        }
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 | Level::Avx512Vbmi => split::<avx512::Avx512>(k, a, b, c),
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 => split::<avx2::Avx2>(k, a, b, c),
+        _ => split::<Portable>(k, a, b, c),
     }
 }
 

@@ -1,0 +1,88 @@
+//! One-core speed of the kernels: `cargo bench -p fixedpoint`. Set `TERCET_SIMD=portable` or `avx2` to see what a lesser
+//! processor would do. Matrix products count two operations for every term; digits count values of 64.
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use fixedpoint::prime::{self, Comparison, DIGITS};
+use fixedpoint::{Side, dispatch, gemm, packing};
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Values in a batch: digits of one operand fill half of a second-level cache, as a streamed chunk should.
+const VALUES: usize = 4096;
+
+criterion_main!(kernels);
+criterion_group!(kernels, products, digits);
+
+fn products(criterion: &mut Criterion) {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let mut group = criterion.benchmark_group(format!("gemm/{}", dispatch::level()));
+    for (m, k, n) in [
+        (512, 512, 512),
+        (64, 576, 1024),
+        (1, 1024, 1024),
+        (1024, 1024, 1),
+    ] {
+        let a: Vec<u64> = (0..m * k).map(|_| rng.random()).collect();
+        let b: Vec<u64> = (0..k * n).map(|_| rng.random()).collect();
+        let mut c = vec![0; m * n];
+        group.throughput(Throughput::Elements(2 * (m * k * n) as u64));
+        group.bench_function(format!("{m}x{k}x{n}"), |bencher| {
+            bencher.iter(|| gemm::multiply(m, k, n, &a, &b, &mut c));
+        });
+    }
+}
+
+fn digits(criterion: &mut Criterion) {
+    let mut rng = ChaCha8Rng::seed_from_u64(2);
+    let words: Vec<u64> = (0..VALUES).map(|_| rng.random::<u64>() >> 1).collect();
+    let beta: Vec<u64> = (0..VALUES).map(|_| rng.random_range(0..2)).collect();
+    let rotation: Vec<u8> = (0..VALUES).map(|_| rng.random_range(0..64)).collect();
+    let [mut x, mut s, mut z, mut out] = [(); 4].map(|()| vec![0u8; DIGITS * VALUES]);
+    prime::sample_digits(&mut x, &mut |block| rng.fill_bytes(block));
+    prime::sample_units(&mut s, &mut |block| rng.fill_bytes(block));
+    prime::sample_digits(&mut z, &mut |block| rng.fill_bytes(block));
+    let mut stream = vec![0; 1 << 20];
+    rng.fill_bytes(&mut stream);
+
+    let mut group = criterion.benchmark_group(format!("digits/{}", dispatch::level()));
+    group.throughput(Throughput::Elements(VALUES as u64));
+    group.bench_function("sample_digits", |bencher| {
+        bencher.iter(|| {
+            let mut rest = &stream[..];
+            prime::sample_digits(&mut out, &mut |block| {
+                let (next, after) = rest.split_at(block.len());
+                block.copy_from_slice(next);
+                rest = after;
+            });
+        });
+    });
+    group.bench_function("share_bits", |bencher| {
+        bencher.iter(|| prime::share_bits(&words, &x, &mut out));
+    });
+    group.bench_function("blind_compare", |bencher| {
+        let comparison = Comparison {
+            bits: &x,
+            r: &words,
+            beta: &beta,
+            s: &s,
+            z: &z,
+            rotation: &rotation,
+        };
+        bencher.iter(|| prime::blind_compare(Side::One, &comparison, &mut out));
+    });
+    group.bench_function("zero_in_sum", |bencher| {
+        let mut found = vec![0; VALUES];
+        bencher.iter(|| prime::zero_in_sum(&x, &z, &mut found));
+    });
+    group.bench_function("pack", |bencher| {
+        bencher.iter_batched_ref(
+            || Vec::with_capacity(VALUES * packing::PACKED_VALUE_BYTES),
+            |packed| packing::pack_digits_into(&x, packed),
+            BatchSize::SmallInput,
+        );
+    });
+    group.bench_function("unpack", |bencher| {
+        let packed = packing::pack_digits(&x);
+        bencher.iter(|| packing::unpack_digits(&packed, &mut out));
+    });
+}
