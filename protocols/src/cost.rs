@@ -19,6 +19,7 @@ pub struct Cost {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Send {
     phase: u16,
+    taken: u16,
     link: Link,
     bytes: u64,
 }
@@ -30,8 +31,14 @@ impl Cost {
     }
 
     /// Adds a message.
-    pub fn send(mut self, phase: u16, from: Role, to: Role, bytes: u64) -> Cost {
-        self.sends.push(Send { phase, link: Link::new(from, to), bytes });
+    pub fn send(self, phase: u16, from: Role, to: Role, bytes: u64) -> Cost {
+        self.send_ahead(phase, phase, from, to, bytes)
+    }
+
+    /// Adds a message that its receiver takes in a later phase only, after what it sends itself in that
+    /// phase: nothing waits for it before.
+    pub fn send_ahead(mut self, phase: u16, taken: u16, from: Role, to: Role, bytes: u64) -> Cost {
+        self.sends.push(Send { phase, taken, link: Link::new(from, to), bytes });
         self
     }
 
@@ -67,9 +74,11 @@ impl Cost {
 
     /// Adds another protocol's messages, its phase 1 being phase `offset + 1` of this one.
     pub fn at(mut self, offset: u16, other: Cost) -> Cost {
-        self.sends.extend(
-            other.sends.into_iter().map(|send| Send { phase: send.phase + offset, ..send }),
-        );
+        self.sends.extend(other.sends.into_iter().map(|send| Send {
+            phase: send.phase + offset,
+            taken: send.taken + offset,
+            ..send
+        }));
         self
     }
 
@@ -102,15 +111,15 @@ impl Cost {
     /// carries its sender's depth as it stood when the phase began, a receiver takes the maximum
     /// plus one.
     pub fn depths_after(&self, before: [u32; 3]) -> [u32; 3] {
-        let mut sends = self.sends.clone();
-        sends.sort_unstable();
         let mut depths = before;
-        for phase in sends.chunk_by(|a, b| a.phase == b.phase) {
-            let at_start = depths;
-            for Send { link, .. } in phase {
-                let arrival = at_start[link.from.index()] + 1;
-                let depth = &mut depths[link.to.index()];
-                *depth = arrival.max(*depth);
+        let mut under_way = Vec::new();
+        for phase in 1..=self.sends.iter().map(|send| send.taken).max().unwrap_or(0) {
+            for send in self.sends.iter().filter(|send| send.phase == phase) {
+                under_way.push((send, depths[send.link.from.index()] + 1));
+            }
+            for (send, arrival) in under_way.iter().filter(|(send, _)| send.taken == phase) {
+                let depth = &mut depths[send.link.to.index()];
+                *depth = (*depth).max(*arrival);
             }
         }
         depths
@@ -149,7 +158,8 @@ mod tests {
     #[test]
     fn depth_follows_causality_not_phases() {
         // P2's triple waits for nobody: two phases, one latency.
-        let matmul = Cost::none().send(1, Role::CryptoProducer, Role::DataOwner, 8).exchange(2, 16);
+        let matmul =
+            Cost::none().send_ahead(1, 2, Role::CryptoProducer, Role::DataOwner, 8).exchange(2, 16);
         assert_eq!(matmul.rounds(), 2);
         assert_eq!(matmul.critical_path(), 1);
         assert_eq!(matmul.bytes(), 40);

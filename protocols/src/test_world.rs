@@ -7,11 +7,14 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     context::{Dealer, Evaluator},
+    cost::Cost,
     error::Result,
     ledger::LayerMeasurement,
     party::{Link, Role},
     prf::{Seed, Seeds},
     session::{Session, SessionOptions},
+    share::Share,
+    step::Step,
     transport::{
         Message, Received, Transport,
         memory::MemoryTransport,
@@ -164,9 +167,7 @@ impl TestWorld {
 
     /// The fixed seeds of one party.
     fn seeds(&self, role: Role) -> Seeds {
-        let mut bytes = [0; 32];
-        bytes[..8].copy_from_slice(&self.test_seed.to_le_bytes());
-        let root = Seed::from_bytes(bytes);
+        let root = seed_for_tests(self.test_seed).derive("test world");
         let pair = |other: Role| {
             let (low, high) = (role.min(other), role.max(other));
             root.derive(&format!("{low} {high}"))
@@ -207,7 +208,7 @@ impl Transport for InterceptedTransport {
         }
     }
 
-    fn recv(&self, from: Role, step: &crate::step::Step) -> Result<Received> {
+    fn recv(&self, from: Role, step: &Step) -> Result<Received> {
         self.inner.recv(from, step)
     }
 
@@ -216,7 +217,50 @@ impl Transport for InterceptedTransport {
     }
 }
 
-/// What the three parties' records hold of one link: every payload, in the order it was taken.
-pub fn payloads(records: &[Record], link: Link) -> Vec<&Record> {
-    records.iter().filter(|record| record.link == link).collect()
+impl<T> LayerOutcome<T> {
+    /// Asserts that what was measured is what was predicted: bytes on every link, phases, critical
+    /// path.
+    ///
+    /// # Panics
+    /// If it is not.
+    pub fn assert_cost(&self, cost: &Cost) {
+        assert_eq!(self.measurement.sent, cost.links(), "bytes");
+        assert_eq!(self.measurement.rounds(), cost.rounds(), "rounds");
+        assert_eq!(self.measurement.depth, cost.critical_path(), "critical path");
+    }
+}
+
+impl LayerOutcome<Share> {
+    /// The values.
+    pub fn open(&self) -> Vec<u64> {
+        self.shares[0].add(&self.shares[1]).into_words()
+    }
+}
+
+/// Shares of `values` for P0 and P1, from a fixed test seed.
+pub fn share_for_tests(test_seed: u64, values: &[u64]) -> [Share; 2] {
+    let first = Share::new(words_for_tests(test_seed, values.len()));
+    let second = Share::new(values.to_vec()).sub(&first);
+    [first, second]
+}
+
+/// Uniform words from a fixed test seed.
+pub fn words_for_tests(test_seed: u64, count: usize) -> Vec<u64> {
+    seed_for_tests(test_seed).stream(&Step::root("test words")).words(count)
+}
+
+/// Signed values below `bound` in magnitude, from a fixed test seed, the edges of DReLU's domain among
+/// the first if `bound` is that of the domain, 2^62.
+pub fn signed_for_tests(test_seed: u64, bound: u64, count: usize) -> Vec<u64> {
+    let max = bound as i64 - 1;
+    let edges = [0, 1, -1, max, -max, -max - 1, max - 1, 2, -2].map(|edge| edge as u64);
+    let random = words_for_tests(test_seed, count).into_iter();
+    let random = random.map(|word| (word % (2 * bound)).wrapping_sub(bound));
+    edges.into_iter().chain(random).take(count).collect()
+}
+
+fn seed_for_tests(test_seed: u64) -> Seed {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&test_seed.to_le_bytes());
+    Seed::from_bytes(bytes)
 }

@@ -40,3 +40,51 @@ fn sums(shape: &PoolShape, x: &[u64]) -> Vec<u64> {
     }
     sums
 }
+
+#[cfg(test)]
+mod tests {
+    use fixedpoint::Padding;
+
+    use super::*;
+    use crate::test_world::{share_for_tests, signed_for_tests};
+
+    #[test]
+    fn equals_its_ideal_up_to_the_coin() {
+        let fixed = FixedPoint::default();
+        for window in [(2, 2), (3, 3), (8, 8), (7, 5)] {
+            let padding = Padding { top: 1, left: 0, bottom: 1, right: 0 };
+            let shape = PoolShape {
+                batch: 2,
+                channels: 3,
+                height: 14,
+                width: 15,
+                window,
+                stride: window,
+                padding,
+            };
+            let x = signed_for_tests(75, 1 << 30, shape.input_len());
+            let shares = share_for_tests(76, &x);
+            let [zero, one] = [Side::Zero, Side::One]
+                .map(|side| evaluate(side, &shape, &shares[side.index() as usize], &fixed));
+            let coins = zero.add(&one).sub(&Share::new(ideal(&shape, &x, &fixed)));
+            assert!(coins.words().iter().all(|coin| *coin <= 1), "{window:?}");
+        }
+    }
+
+    #[test]
+    fn ideal_is_the_average_of_real_numbers() {
+        let fixed = FixedPoint::default();
+        let padding = Padding { top: 0, left: 0, bottom: 0, right: 0 };
+        let shape = PoolShape {
+            batch: 1,
+            channels: 1,
+            height: 1,
+            width: 3,
+            window: (1, 3),
+            stride: (1, 3),
+            padding,
+        };
+        let x = fixed.encode_slice(&[1.0, 2.0, 4.5]).unwrap();
+        assert!((fixed.decode(ideal(&shape, &x, &fixed)[0]) - 2.5).abs() < 1e-3);
+    }
+}

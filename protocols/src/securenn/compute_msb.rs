@@ -130,3 +130,36 @@ pub fn deal(ctx: &mut Dealer<'_>, count: usize) -> Result<()> {
 pub fn ideal(a: &[u64]) -> Vec<u64> {
     a.iter().map(|a| a >> 63).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Share,
+        test_world::{TestWorld, words_for_tests},
+    };
+
+    fn msb(test_seed: u64, a: &[u64], shares: &[Vec<u64>; 2]) -> Vec<u64> {
+        let outcome = TestWorld::new(test_seed).layer(
+            |ctx| evaluate(ctx, &shares[ctx.side().index() as usize]).map(Share::new),
+            |ctx| deal(ctx, a.len()),
+        );
+        outcome.assert_cost(&cost(a.len()));
+        outcome.open()
+    }
+
+    #[test]
+    fn equals_its_ideal_and_its_cost() {
+        let mut a = vec![0, 1, 2, u64::MAX - 1, u64::MAX - 2, 1 << 63, (1 << 63) - 1];
+        a.extend(words_for_tests(61, 10_000).into_iter().map(odd_ring::canonical));
+        for first in [words_for_tests(62, a.len()), vec![0; a.len()], vec![u64::MAX; a.len()]] {
+            let second = a.iter().zip(&first).map(|(&a, &b)| odd_ring::sub(a, b)).collect();
+            assert_eq!(msb(61, &a, &[first, second]), ideal(&a));
+        }
+    }
+
+    #[test]
+    fn agrees_with_the_published_formula_up_to_the_packing() {
+        super::super::assert_paper(&cost(640), &paper(640.0), 4.0 * 640.0);
+    }
+}

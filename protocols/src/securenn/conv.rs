@@ -70,3 +70,66 @@ fn linear_shape(shape: &ConvShape) -> LinearShape {
         columns: shape.positions(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use fixedpoint::Padding;
+
+    use super::*;
+    use crate::{
+        SessionOptions,
+        test_world::{TestWorld, share_for_tests, words_for_tests},
+    };
+
+    const SAME: Padding = Padding { top: 1, left: 1, bottom: 1, right: 1 };
+    const BASE: ConvShape = ConvShape {
+        batch: 1,
+        in_channels: 3,
+        out_channels: 16,
+        height: 32,
+        width: 32,
+        kernel: (3, 3),
+        stride: (1, 1),
+        padding: SAME,
+        dilation: (1, 1),
+        groups: 1,
+    };
+
+    fn check(shape: ConvShape, chunk: usize) {
+        let w = words_for_tests(95, shape.weight_len());
+        let x = words_for_tests(96, shape.input_len());
+        let (ws, xs) = (share_for_tests(97, &w), share_for_tests(98, &x));
+        let outcome = TestWorld::new(95).options(SessionOptions { chunk, window: 4 }).layer(
+            |ctx| {
+                let side = ctx.side().index() as usize;
+                evaluate(ctx, &shape, &ws[side], &xs[side])
+            },
+            |ctx| deal(ctx, &shape),
+        );
+        assert_eq!(outcome.open(), ideal(&shape, &w, &x), "{shape:?}");
+        outcome.assert_cost(&cost(&shape));
+        assert_eq!(cost(&shape).critical_path(), 1);
+    }
+
+    #[test]
+    fn equals_its_ideal_and_its_cost() {
+        let depthwise = ConvShape { in_channels: 8, out_channels: 8, groups: 8, ..BASE };
+        for chunk in [64, 8192] {
+            check(BASE, chunk);
+            check(ConvShape { batch: 3, stride: (2, 2), ..BASE }, chunk);
+            check(ConvShape { kernel: (1, 1), padding: Padding::default(), ..BASE }, chunk);
+            check(depthwise, chunk);
+            check(ConvShape { batch: 2, stride: (2, 1), ..depthwise }, chunk);
+            check(ConvShape { in_channels: 4, groups: 2, dilation: (2, 2), ..BASE }, chunk);
+        }
+    }
+
+    #[test]
+    fn agrees_with_the_published_formula_at_stride_one() {
+        super::super::assert_paper(&cost(&BASE), &paper(&BASE), 0.0);
+        // The worked example after eq. (6).
+        assert_eq!(format!("{:.2}", paper(&BASE).megabytes()), "0.58");
+        let relu = super::super::relu::paper(32.0 * 32.0 * 16.0);
+        assert_eq!((format!("{:.1}", relu.megabytes()), relu.rounds), ("9.5".into(), 10));
+    }
+}

@@ -67,3 +67,35 @@ fn factors(fixed: &FixedPoint) -> (u64, u64) {
     let slope = fixed.encode(SLOPE).expect("0.1 is in range of every fixed point");
     (slope, fixed.one() - slope)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fixedpoint::ring;
+
+    use crate::test_world::{TestWorld, share_for_tests, signed_for_tests};
+
+    #[test]
+    fn equals_its_ideal_up_to_the_coin_and_its_cost() {
+        let fixed = FixedPoint::default();
+        let x = signed_for_tests(35, 1 << 24, 20_000);
+        let shares = share_for_tests(36, &x);
+        let outcome = TestWorld::new(35).layer(
+            |ctx| evaluate(ctx, &shares[ctx.side().index() as usize], &fixed),
+            |ctx| deal(ctx, x.len()),
+        );
+        let coins = ring::sub(&outcome.open(), &ideal(&x, &fixed));
+        assert!(coins.iter().all(|coin| *coin <= 1));
+        outcome.assert_cost(&cost(x.len()));
+    }
+
+    #[test]
+    fn ideal_is_the_leaky_relu_of_real_numbers() {
+        let fixed = FixedPoint::default();
+        let x = fixed.encode_slice(&[1.5, -1.0, 0.0, -20.0]).unwrap();
+        let y = fixed.decode_slice(&ideal(&x, &fixed));
+        for (y, expected) in y.into_iter().zip([1.5, -0.1, 0.0, -2.0]) {
+            assert!((y - expected).abs() < 0.002, "{y} for {expected}");
+        }
+    }
+}

@@ -61,7 +61,7 @@ impl LinearShape {
         let result = self.rows as u64 * columns;
         let opened = self.left_len() as u64 + self.inner as u64 * columns;
         Cost::none()
-            .send(1, Role::CryptoProducer, Role::DataOwner, WORD * result)
+            .send_ahead(1, 2, Role::CryptoProducer, Role::DataOwner, WORD * result)
             .exchange(2, WORD * opened)
     }
 

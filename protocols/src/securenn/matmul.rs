@@ -80,3 +80,38 @@ fn copy_columns(matrix: &[u64], width: usize, columns: Range<usize>, out: &mut [
         out.copy_from_slice(&row[columns.clone()]);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        SessionOptions,
+        test_world::{TestWorld, share_for_tests, words_for_tests},
+    };
+
+    fn check(shape: MatMulShape, options: SessionOptions) {
+        let x = words_for_tests(91, shape.m * shape.k);
+        let y = words_for_tests(92, shape.k * shape.n);
+        let (xs, ys) = (share_for_tests(93, &x), share_for_tests(94, &y));
+        let outcome = TestWorld::new(91).options(options).layer(
+            |ctx| {
+                let side = ctx.side().index() as usize;
+                evaluate(ctx, &shape, &xs[side], &ys[side])
+            },
+            |ctx| deal(ctx, &shape),
+        );
+        assert_eq!(outcome.open(), ideal(&shape, &x, &y));
+        outcome.assert_cost(&cost(&shape));
+        super::super::assert_paper(&cost(&shape), &paper(&shape), 0.0);
+    }
+
+    #[test]
+    fn equals_its_ideal_its_cost_and_the_published_formula() {
+        let default = SessionOptions::default();
+        for (m, k, n) in [(1, 1, 1), (3, 5, 7), (64, 1, 9), (1, 100, 1), (33, 65, 130)] {
+            check(MatMulShape { m, k, n }, default);
+        }
+        // Many lanes: 64 columns a piece.
+        check(MatMulShape { m: 5, k: 40, n: 1000 }, SessionOptions { chunk: 64, window: 3 });
+    }
+}

@@ -16,7 +16,7 @@ use fixedpoint::{pool::PoolShape, ring};
 
 use super::{
     WORD, drelu,
-    product::{self, Opening, Triple},
+    product::{self, Opening},
 };
 use crate::{
     context::{Dealer, Evaluator},
@@ -46,7 +46,13 @@ pub fn cost(shape: &PoolShape) -> Cost {
     let count = shape.output_len();
     let word_bytes = WORD * count as u64;
     let two_selects = Cost::none()
-        .send(drelu::LAST_DEALT_PHASE, Role::CryptoProducer, Role::DataOwner, 2 * word_bytes)
+        .send_ahead(
+            drelu::LAST_DEALT_PHASE,
+            STEP_PHASES,
+            Role::CryptoProducer,
+            Role::DataOwner,
+            2 * word_bytes,
+        )
         .exchange(STEP_PHASES, 4 * word_bytes);
     let step = || drelu::cost(count).at(0, two_selects.clone());
     (1..shape.window_len()).fold(Cost::none(), |cost, _| cost.then(step()))
@@ -121,15 +127,11 @@ fn evaluate_chunk(ctx: &mut Evaluator<'_>, candidates: &[&[u64]]) -> Result<MaxP
         let index_lead: Vec<u64> = index.iter().map(|x: &u64| x.wrapping_sub(own_i)).collect();
         let mut value_ctx = step.narrow("value", drelu::LAST_DEALT_PHASE - 1);
         let mut index_ctx = step.narrow("index", drelu::LAST_DEALT_PHASE - 1);
-        // Phase 9 of the step is the third of these contexts, whose first is phase 7.
-        let open = |ctx: &mut Evaluator<'_>, lead| {
-            let triple = Triple::take(ctx, value.len(), 1)?;
-            Opening::send(ctx, triple, &keep, lead, 3)
-        };
-        let value_opening = open(&mut value_ctx, &lead)?;
-        let index_opening = open(&mut index_ctx, &index_lead)?;
-        let mut next_value = value_opening.finish(&mut value_ctx)?;
-        let mut next_index = index_opening.finish(&mut index_ctx)?;
+        // The first phase of these contexts is 7, the third is 9.
+        let value_opening = Opening::send(&mut value_ctx, &keep, &lead, 3)?;
+        let index_opening = Opening::send(&mut index_ctx, &keep, &index_lead, 3)?;
+        let mut next_value = value_opening.finish(&mut value_ctx, 1)?;
+        let mut next_index = index_opening.finish(&mut index_ctx, 1)?;
         ring::add_assign(&mut next_value, candidate);
         next_index.iter_mut().for_each(|x| *x = x.wrapping_add(own_i));
         (value, index) = (next_value, next_index);
@@ -150,4 +152,59 @@ fn columns(shape: &PoolShape, x: &[u64], padding: u64) -> Vec<Vec<u64>> {
             column
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use fixedpoint::Padding;
+
+    use super::*;
+    use crate::test_world::{TestWorld, share_for_tests, signed_for_tests};
+
+    fn check(shape: &PoolShape, bound: u64) {
+        let x = signed_for_tests(71, bound, shape.input_len());
+        let shares = share_for_tests(72, &x);
+        let outcome = TestWorld::new(71).layer(
+            |ctx| evaluate(ctx, shape, &shares[ctx.side().index() as usize]),
+            |ctx| deal(ctx, shape),
+        );
+        let [zero, one] = &outcome.shares;
+        let expected = ideal(shape, &x);
+        assert_eq!(zero.value.add(&one.value).into_words(), expected.value);
+        assert_eq!(zero.index.add(&one.index).into_words(), expected.index);
+        outcome.assert_cost(&cost(shape));
+    }
+
+    const TWO_BY_TWO: PoolShape = PoolShape {
+        batch: 2,
+        channels: 3,
+        height: 16,
+        width: 12,
+        window: (2, 2),
+        stride: (2, 2),
+        padding: Padding { top: 0, left: 0, bottom: 0, right: 0 },
+    };
+
+    #[test]
+    fn equals_its_ideal_and_its_cost() {
+        check(&TWO_BY_TWO, 1 << 60);
+        assert_eq!(cost(&TWO_BY_TWO).critical_path(), 27);
+    }
+
+    #[test]
+    fn equal_values_keep_the_first() {
+        check(&TWO_BY_TWO, 2);
+    }
+
+    #[test]
+    fn overlapping_windows_with_padding() {
+        let padding = Padding { top: 1, left: 1, bottom: 1, right: 1 };
+        check(&PoolShape { window: (3, 3), padding, ..TWO_BY_TWO }, 1 << 40);
+    }
+
+    #[test]
+    fn agrees_with_the_published_formula_up_to_the_packing() {
+        let values = 3 * TWO_BY_TWO.output_len();
+        super::super::assert_paper(&cost(&TWO_BY_TWO), &paper(&TWO_BY_TWO), 8.0 * values as f64);
+    }
 }

@@ -72,3 +72,14 @@ pub(crate) fn deal_in_chunks(
     ctx.lanes(chunks.len(), |lane, index| run(lane, chunks[index].len()))?;
     Ok(())
 }
+
+/// Asserts that a cost is the published one, in rounds and up to the packing of digits, which adds
+/// 49 * 8 - 64 log p bits to each of `digit_groups` (64 digits each).
+#[cfg(test)]
+pub(crate) fn assert_paper(cost: &crate::Cost, paper: &crate::Paper, digit_groups: f64) {
+    let packing = digit_groups * (8.0 * DIGITS as f64 - L * LOG_P);
+    assert_eq!(cost.rounds(), paper.rounds);
+    let bits = 8.0 * cost.bytes() as f64;
+    assert!((bits - paper.bits - packing).abs() < 1e-3, "{bits} bits, published {}", paper.bits);
+    assert!(bits <= 1.01 * paper.bits);
+}

@@ -34,3 +34,32 @@ pub fn evaluate(ctx: &mut Evaluator<'_>, x: &Share) -> Result<Option<Vec<u64>>> 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::input;
+    use crate::{Role, test_world::TestWorld};
+
+    #[test]
+    fn inputs_reach_the_data_owner_and_nobody_else() {
+        let (weights, image) = ([1, 2, 3], [10, u64::MAX, 30]);
+        let outcome = TestWorld::new(81).layer(
+            |ctx| {
+                let sum = match ctx.party() {
+                    Role::ModelOwner => {
+                        let own = input::own(&mut ctx.narrow("weights", 0), &weights);
+                        own.add(&input::others(&mut ctx.narrow("image", 0), image.len()))
+                    }
+                    _ => {
+                        let others = input::others(&mut ctx.narrow("weights", 0), weights.len());
+                        others.add(&input::own(&mut ctx.narrow("image", 0), &image))
+                    }
+                };
+                super::evaluate(ctx, &sum)
+            },
+            |_| Ok(()),
+        );
+        outcome.assert_cost(&super::cost(3));
+        assert_eq!(outcome.shares, [None, Some(vec![11, 1, 33])]);
+    }
+}

@@ -131,3 +131,131 @@ fn mask(
     prime::blind_compare(side, &comparison, &mut masked);
     masked
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        prf::Seed,
+        step::Step,
+        test_world::{TestWorld, words_for_tests},
+    };
+
+    /// Digit shares of the bits of x, from a fixed test seed.
+    fn bit_shares(test_seed: u8, x: &[u64]) -> [Vec<u8>; 2] {
+        let mut prf = Seed::from_bytes([test_seed; 32]).stream(&Step::root("bits"));
+        let first = prf.digits(DIGITS * x.len());
+        let mut second = vec![0; first.len()];
+        prime::share_bits(x, &first, &mut second);
+        [first, second]
+    }
+
+    #[test]
+    fn equals_its_ideal_and_its_cost() {
+        let edges = [0, 1, 2, 3, 1 << 32, (1 << 62) + 1, (1 << 63) - 1, 1 << 63, u64::MAX - 1];
+        let (mut x, mut r) = (Vec::new(), Vec::new());
+        for a in edges.into_iter().chain([u64::MAX]) {
+            x.extend([a; 9]);
+            r.extend(edges);
+        }
+        let random = words_for_tests(21, 4000);
+        x.extend(&random);
+        r.extend(random.iter().map(|word| word.min(&(u64::MAX - 1))));
+        x.extend(words_for_tests(22, 4000));
+        r.extend(words_for_tests(23, 4000));
+        for beta in [0, 1] {
+            let beta = vec![beta; x.len()];
+            let bits = bit_shares(24, &x);
+            let found = std::sync::Mutex::new(Vec::new());
+            let outcome = TestWorld::new(21).layer(
+                |ctx| {
+                    let bits = &bits[ctx.side().index() as usize];
+                    evaluate(ctx, bits, &Comparand::canonical(&r), &beta)
+                },
+                |ctx| {
+                    *found.lock().unwrap() = deal(ctx, x.len())?;
+                    Ok(())
+                },
+            );
+            let r = Comparand::canonical(&r);
+            assert_eq!(found.into_inner().unwrap(), ideal(&x, r.words(), &beta));
+            outcome.assert_cost(&cost(x.len()));
+        }
+        super::super::assert_paper(&cost(640), &paper(640.0), 2.0 * 640.0);
+    }
+
+    #[test]
+    fn comparands_stay_below_the_top() {
+        assert_eq!(Comparand::canonical(&[u64::MAX, 5]).words(), [0, 5]);
+        assert_eq!(Comparand::before(&[0, 1, u64::MAX]).words(), [0, 0, u64::MAX - 1]);
+    }
+
+    /// Everything (beta, t) that explains what P2 received, given the bit shares that it dealt, if
+    /// there were no zero-sharing: the ratio of its two messages cancels s. A depth-first search from
+    /// the top bit; `None` if it gives up.
+    fn ratio_attack(d: &[Vec<u8>; 2], shares: &[Vec<u8>; 2]) -> Option<Vec<(u64, u64)>> {
+        const P: i32 = prime::P as i32;
+        let mut steps = 0;
+        let mut found = Vec::new();
+        for rotation in 0..DIGITS {
+            for beta in [0, 1] {
+                let mut open = vec![(DIGITS, [0, 0], 0)];
+                while let Some((above, sums, r)) = open.pop() {
+                    steps += 1;
+                    if steps > 200_000 {
+                        return None;
+                    }
+                    let Some(i) = above.checked_sub(1) else {
+                        found.push((beta, r));
+                        continue;
+                    };
+                    for bit in [0, 1] {
+                        let (mut c, mut next) = ([0; 2], [0; 2]);
+                        for j in 0..2 {
+                            let (x, own) = (i32::from(shares[j][i]), j as i32);
+                            let difference = if beta == 0 { own * bit - x } else { x - own * bit };
+                            c[j] = (difference + own + sums[j]).rem_euclid(P);
+                            next[j] = (sums[j] + x + own * bit - 2 * bit * x).rem_euclid(P);
+                        }
+                        let [d0, d1] =
+                            [0, 1].map(|j| i32::from(d[j][(i + DIGITS - rotation) % DIGITS]));
+                        let possible = (c[0] == 0) == (d0 == 0)
+                            && (c[1] == 0) == (d1 == 0)
+                            && c[0] * d1 % P == c[1] * d0 % P;
+                        if possible {
+                            open.push((i, next, r | (bit as u64) << i));
+                        }
+                    }
+                }
+            }
+        }
+        Some(found)
+    }
+
+    #[test]
+    fn the_ratio_attack_needs_the_zero_sharing_to_be_off() {
+        let no_zeros = |_: &mut Prf, count| vec![0; count];
+        for trial in 0..10 {
+            let words = words_for_tests(25 + trial, 3);
+            let (x, r, beta) = ([words[0]], Comparand::canonical(&words[1..2]), [words[2] & 1]);
+            let shares = bit_shares(trial as u8, &x);
+            let view = |zero_sharing: bool| {
+                [Side::Zero, Side::One].map(|side| {
+                    let fixed_seed = Seed::from_bytes([100 + trial as u8; 32]);
+                    let mut prf = fixed_seed.stream(&Step::root("masks"));
+                    let bits = &shares[side.index() as usize];
+                    if zero_sharing {
+                        mask(&mut prf, side, bits, &r, &beta, Prf::digits)
+                    } else {
+                        mask(&mut prf, side, bits, &r, &beta, no_zeros)
+                    }
+                })
+            };
+            let secret = (beta[0], r.words()[0] + beta[0]);
+            let without = ratio_attack(&view(false), &shares).expect("a search of a few steps");
+            assert!(without.contains(&secret), "trial {trial}: the attack finds the secret");
+            let with = ratio_attack(&view(true), &shares);
+            assert_eq!(with, Some(vec![]), "trial {trial}: the attack finds nothing");
+        }
+    }
+}

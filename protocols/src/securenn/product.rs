@@ -12,7 +12,8 @@
 //! Who sees what: e = x - a and f = y - b are uniform to P0 and P1, because the other half of a and b
 //! is; c_1 is uniform to P1 because c_0 is. P2 receives nothing.
 //!
-//! A [`Triple`] is consumed by the opening that it masks, so it cannot mask a second one.
+//! a_j and b_j are drawn where they are used and never stored, so they cannot mask a second opening.
+//! P1 takes c_1 after it has sent its own openings: nobody waits for P2.
 
 use fixedpoint::{Side, ring};
 
@@ -27,7 +28,9 @@ use crate::{
 /// Messages of `count` products.
 pub fn cost(count: usize) -> Cost {
     let n = count as u64;
-    Cost::none().send(1, Role::CryptoProducer, Role::DataOwner, WORD * n).exchange(2, 2 * WORD * n)
+    Cost::none()
+        .send_ahead(1, 2, Role::CryptoProducer, Role::DataOwner, WORD * n)
+        .exchange(2, 2 * WORD * n)
 }
 
 /// 5 l bits a product, 2 rounds.
@@ -40,9 +43,7 @@ pub fn paper(count: f64) -> Paper {
 /// # Errors
 /// A transport error.
 pub fn evaluate(ctx: &mut Evaluator<'_>, x: &[u64], y: &[u64]) -> Result<Vec<u64>> {
-    ctx.check_len(y.len(), x.len())?;
-    let triple = Triple::take(ctx, x.len(), 1)?;
-    Opening::send(ctx, triple, x, y, 2)?.finish(ctx)
+    Opening::send(ctx, x, y, 2)?.finish(ctx, 1)
 }
 
 /// P2, on one chunk.
@@ -66,56 +67,40 @@ pub fn ideal(x: &[u64], y: &[u64]) -> Vec<u64> {
     ring::mul(x, y)
 }
 
-/// One evaluator's half of products a b = c of random values, not yet used.
-pub(crate) struct Triple {
-    a: Vec<u64>,
-    b: Vec<u64>,
-    c: Vec<u64>,
-}
-
-impl Triple {
-    /// Draws a_j, b_j and c_0; P1 receives c_1 in the given phase.
-    pub(crate) fn take(ctx: &mut Evaluator<'_>, count: usize, phase: u16) -> Result<Triple> {
-        let prf = ctx.prf_with(Role::CryptoProducer);
-        let (a, b) = (prf.words(count), prf.words(count));
-        let c = match ctx.side() {
-            Side::Zero => ctx.prf_with(Role::CryptoProducer).words(count),
-            Side::One => ctx.recv_words(Role::CryptoProducer, phase, count)?,
-        };
-        Ok(Triple { a, b, c })
-    }
-}
-
 /// A product whose openings are under way.
 pub(crate) struct Opening<'a> {
     x: &'a [u64],
     y: &'a [u64],
-    c: Vec<u64>,
     opened: Vec<u64>,
     phase: u16,
 }
 
 impl<'a> Opening<'a> {
-    /// Sends this party's half of e and f.
+    /// Draws a_j and b_j and sends this party's half of e and f.
     pub(crate) fn send(
         ctx: &mut Evaluator<'_>,
-        triple: Triple,
         x: &'a [u64],
         y: &'a [u64],
         phase: u16,
     ) -> Result<Opening<'a>> {
-        let Triple { a, b, c } = triple;
-        let mut opened = ring::sub(x, &a);
-        opened.extend(ring::sub(y, &b));
+        ctx.check_len(y.len(), x.len())?;
+        let prf = ctx.prf_with(Role::CryptoProducer);
+        let mut opened = ring::sub(x, &prf.words(x.len()));
+        opened.extend(ring::sub(y, &prf.words(y.len())));
         let peer = ctx.peer();
         ctx.send_words(peer, phase, &opened)?;
-        Ok(Opening { x, y, c, opened, phase })
+        Ok(Opening { x, y, opened, phase })
     }
 
-    /// Receives the other half and computes -j e f + x_j f + e y_j + c_j, freshly shared.
-    pub(crate) fn finish(self, ctx: &mut Evaluator<'_>) -> Result<Vec<u64>> {
-        let Opening { x, y, c: mut out, mut opened, phase } = self;
+    /// Receives the other half, and P1 what was dealt to it in `dealt_phase`, and computes
+    /// -j e f + x_j f + e y_j + c_j, freshly shared.
+    pub(crate) fn finish(self, ctx: &mut Evaluator<'_>, dealt_phase: u16) -> Result<Vec<u64>> {
+        let Opening { x, y, mut opened, phase } = self;
         let n = x.len();
+        let mut out = match ctx.side() {
+            Side::Zero => ctx.prf_with(Role::CryptoProducer).words(n),
+            Side::One => ctx.recv_words(Role::CryptoProducer, dealt_phase, n)?,
+        };
         let peer = ctx.peer();
         ring::add_assign(&mut opened, &ctx.recv_words(peer, phase, 2 * n)?);
         let (e, f) = opened.split_at(n);
@@ -135,4 +120,38 @@ pub(crate) fn deal_words(ctx: &mut Dealer<'_>, x: &[u64]) -> [Vec<u64>; 2] {
     let first = ctx.prf_private().words(x.len());
     let second = ring::sub(x, &first);
     [first, second]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Share,
+        test_world::{TestWorld, share_for_tests, words_for_tests},
+    };
+
+    #[test]
+    fn equals_its_ideal_and_its_cost() {
+        let (x, y) = (words_for_tests(41, 5000), words_for_tests(42, 5000));
+        let (xs, ys) = (share_for_tests(43, &x), share_for_tests(44, &y));
+        let outcome = TestWorld::new(41).layer(
+            |ctx| {
+                let side = ctx.side().index() as usize;
+                evaluate(ctx, xs[side].words(), ys[side].words()).map(Share::new)
+            },
+            |ctx| deal(ctx, x.len()),
+        );
+        assert_eq!(outcome.open(), ideal(&x, &y));
+        outcome.assert_cost(&cost(x.len()));
+        super::super::assert_paper(&cost(640), &paper(640.0), 0.0);
+    }
+
+    #[test]
+    fn operands_of_different_length_are_refused() {
+        let outcome = TestWorld::new(45).run(|session| match session.role() {
+            Role::CryptoProducer => session.deal("layer", |_| Ok(())),
+            _ => session.evaluate("layer", |ctx| evaluate(ctx, &[1, 2], &[3]).map(|_| ())),
+        });
+        assert!(matches!(outcome.results[0], Err(crate::Error::Shape { expected: 2, got: 1, .. })));
+    }
 }

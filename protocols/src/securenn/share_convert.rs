@@ -157,3 +157,45 @@ fn unmask(side: Side, masked: u64, mask: u64) -> u64 {
     let own_mask = mask * (1 - side.index());
     odd_ring::sub(odd_ring::add(masked, own_mask), twice)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Share,
+        test_world::{TestWorld, share_for_tests, words_for_tests},
+    };
+
+    fn convert(test_seed: u64, a: &[u64], shares: &[Vec<u64>; 2]) -> Vec<u64> {
+        let outcome = TestWorld::new(test_seed).layer(
+            |ctx| evaluate(ctx, &shares[ctx.side().index() as usize]),
+            |ctx| deal(ctx, a.len()),
+        );
+        outcome.assert_cost(&cost(a.len()));
+        let [zero, one] = outcome.shares;
+        zero.iter().zip(&one).map(|(&zero, &one)| odd_ring::add(zero, one)).collect()
+    }
+
+    #[test]
+    fn equals_its_ideal_and_its_cost() {
+        let mut a = vec![0, 1, 2, u64::MAX - 1, u64::MAX - 2, 1 << 63, (1 << 63) - 1];
+        a.extend(words_for_tests(51, 10_000));
+        let shares = share_for_tests(52, &a).map(Share::into_words);
+        assert_eq!(convert(51, &a, &shares), ideal(&a));
+    }
+
+    #[test]
+    fn edges_of_the_shares_do_not_matter() {
+        let a = words_for_tests(53, 500);
+        for first in [0, 1, u64::MAX, 1 << 63] {
+            let first = vec![first; a.len()];
+            let second = ring::sub(&a, &first);
+            assert_eq!(convert(54, &a, &[first, second]), a);
+        }
+    }
+
+    #[test]
+    fn agrees_with_the_published_formula_up_to_the_packing() {
+        super::super::assert_paper(&cost(640), &paper(640.0), 4.0 * 640.0);
+    }
+}
