@@ -1,7 +1,7 @@
 //! One-core speed of the kernels: `cargo bench -p fixedpoint`. Set `TERCET_SIMD=portable` or `avx2` to see what a lesser
 //! processor would do. Matrix products count two operations for every term; digits count values of 64.
 
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use fixedpoint::prime::{self, Comparison, DIGITS};
 use fixedpoint::{Side, dispatch, gemm, packing};
 use rand::{Rng, RngExt, SeedableRng};
@@ -16,12 +16,7 @@ criterion_group!(kernels, products, digits);
 fn products(criterion: &mut Criterion) {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let mut group = criterion.benchmark_group(format!("gemm/{}", dispatch::level()));
-    for (m, k, n) in [
-        (512, 512, 512),
-        (64, 576, 1024),
-        (1, 1024, 1024),
-        (1024, 1024, 1),
-    ] {
+    for (m, k, n) in [(512, 512, 512), (64, 576, 1024), (1, 1024, 1024), (1024, 1024, 1)] {
         let a: Vec<u64> = (0..m * k).map(|_| rng.random()).collect();
         let b: Vec<u64> = (0..k * n).map(|_| rng.random()).collect();
         let mut c = vec![0; m * n];
@@ -60,14 +55,8 @@ fn digits(criterion: &mut Criterion) {
         bencher.iter(|| prime::share_bits(&words, &x, &mut out));
     });
     group.bench_function("blind_compare", |bencher| {
-        let comparison = Comparison {
-            bits: &x,
-            r: &words,
-            beta: &beta,
-            s: &s,
-            z: &z,
-            rotation: &rotation,
-        };
+        let comparison =
+            Comparison { bits: &x, r: &words, beta: &beta, s: &s, z: &z, rotation: &rotation };
         bencher.iter(|| prime::blind_compare(Side::One, &comparison, &mut out));
     });
     group.bench_function("zero_in_sum", |bencher| {
@@ -75,11 +64,11 @@ fn digits(criterion: &mut Criterion) {
         bencher.iter(|| prime::zero_in_sum(&x, &z, &mut found));
     });
     group.bench_function("pack", |bencher| {
-        bencher.iter_batched_ref(
-            || Vec::with_capacity(VALUES * packing::PACKED_VALUE_BYTES),
-            |packed| packing::pack_digits_into(&x, packed),
-            BatchSize::SmallInput,
-        );
+        let mut packed = Vec::new();
+        bencher.iter(|| {
+            packed.clear();
+            packing::pack_digits_into(&x, &mut packed);
+        });
     });
     group.bench_function("unpack", |bencher| {
         let packed = packing::pack_digits(&x);

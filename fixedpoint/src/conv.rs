@@ -52,56 +52,25 @@ impl ConvShape {
         non_zero("vertical dilation", self.dilation.0)?;
         non_zero("horizontal dilation", self.dilation.1)?;
         non_zero("groups", self.groups)?;
-        for (field, channels) in [
-            ("input channels", self.in_channels),
-            ("output channels", self.out_channels),
-        ] {
+        for (field, channels) in
+            [("input channels", self.in_channels), ("output channels", self.out_channels)]
+        {
             if channels % self.groups != 0 {
                 let groups = self.groups;
-                return Err(ShapeError::Groups {
-                    groups,
-                    field,
-                    channels,
-                });
+                return Err(ShapeError::Groups { groups, field, channels });
             }
         }
-        let Padding {
-            top,
-            left,
-            bottom,
-            right,
-        } = self.padding;
-        window_fits(
-            "high",
-            (self.kernel.0, self.dilation.0),
-            (top, self.height, bottom),
-        )?;
-        window_fits(
-            "wide",
-            (self.kernel.1, self.dilation.1),
-            (left, self.width, right),
-        )?;
-        product(
-            "input",
-            &[self.batch, self.in_channels, self.height, self.width],
-        )?;
-        let patch = product(
-            "patch",
-            &[self.in_channels / self.groups, self.kernel.0, self.kernel.1],
-        )?;
+        let Padding { top, left, bottom, right } = self.padding;
+        window_fits("high", (self.kernel.0, self.dilation.0), (top, self.height, bottom))?;
+        window_fits("wide", (self.kernel.1, self.dilation.1), (left, self.width, right))?;
+        product("input", &[self.batch, self.in_channels, self.height, self.width])?;
+        let patch =
+            product("patch", &[self.in_channels / self.groups, self.kernel.0, self.kernel.1])?;
         product("weights", &[self.out_channels, patch])?;
-        let output = [
-            self.batch,
-            self.out_channels,
-            self.out_height(),
-            self.out_width(),
-        ];
+        let output = [self.batch, self.out_channels, self.out_height(), self.out_width()];
         let output = product("output", &output)?;
         product("count of products", &[output, patch])?;
-        product(
-            "patch matrix",
-            &[self.groups, patch, self.out_height(), self.out_width()],
-        )?;
+        product("patch matrix", &[self.groups, patch, self.out_height(), self.out_width()])?;
         Ok(())
     }
 
@@ -166,28 +135,16 @@ impl ConvShape {
         positions: Range<usize>,
         out: &mut [T],
     ) {
-        assert_eq!(
-            input.len(),
-            self.input_len(),
-            "input does not fill its shape"
-        );
-        assert!(
-            image < self.batch && group < self.groups,
-            "image {image}, group {group}"
-        );
+        assert_eq!(input.len(), self.input_len(), "input does not fill its shape");
+        assert!(image < self.batch && group < self.groups, "image {image}, group {group}");
         assert!(positions.end <= self.positions(), "positions {positions:?}");
-        assert_eq!(
-            out.len(),
-            self.patch() * positions.len(),
-            "matrix has the wrong size"
-        );
+        assert_eq!(out.len(), self.patch() * positions.len(), "matrix has the wrong size");
         if positions.is_empty() {
             return;
         }
         let mut rows = out.chunks_exact_mut(positions.len());
-        for channel in self
-            .group_channels(input, image, group)
-            .chunks_exact(self.height * self.width)
+        for channel in
+            self.group_channels(input, image, group).chunks_exact(self.height * self.width)
         {
             for tap in 0..self.kernel.0 * self.kernel.1 {
                 let row = rows.next().expect("one row for each tap of each channel");
@@ -199,22 +156,12 @@ impl ConvShape {
     /// The convolution: NCHW output of an NCHW input and weights as the type describes.
     #[must_use]
     pub fn convolve(&self, input: &[u64], weights: &[u64]) -> Vec<u64> {
-        assert_eq!(
-            input.len(),
-            self.input_len(),
-            "input does not fill its shape"
-        );
-        assert_eq!(
-            weights.len(),
-            self.weight_len(),
-            "weights do not fill their shape"
-        );
+        assert_eq!(input.len(), self.input_len(), "input does not fill its shape");
+        assert_eq!(weights.len(), self.weight_len(), "weights do not fill their shape");
         let mut output = vec![0; self.output_len()];
         let group_outputs = self.out_channels / self.groups;
-        output
-            .par_chunks_mut(group_outputs * self.positions())
-            .enumerate()
-            .for_each(|(index, output)| {
+        output.par_chunks_mut(group_outputs * self.positions()).enumerate().for_each(
+            |(index, output)| {
                 let (image, group) = (index / self.groups, index % self.groups);
                 let weights = &weights[group * group_outputs * self.patch()..]
                     [..group_outputs * self.patch()];
@@ -227,7 +174,8 @@ impl ConvShape {
                 } else {
                     self.convolve_group(input, image, group, weights, output);
                 }
-            });
+            },
+        );
         output
     }
 
@@ -244,9 +192,7 @@ impl ConvShape {
         let run = if self.is_pointwise() {
             self.positions()
         } else {
-            (MATRIX_ELEMENTS / self.patch())
-                .next_multiple_of(64)
-                .min(self.positions())
+            (MATRIX_ELEMENTS / self.patch()).next_multiple_of(64).min(self.positions())
         };
         for start in (0..self.positions()).step_by(run) {
             let positions = start..(start + run).min(self.positions());
@@ -268,9 +214,8 @@ impl ConvShape {
     /// One output channel, tap by tap: with nothing to reuse a patch matrix would only cost memory traffic.
     fn convolve_one_channel(&self, channels: &[u64], weights: &[u64], output: &mut [u64]) {
         let taps = self.kernel.0 * self.kernel.1;
-        for (channel, weights) in channels
-            .chunks_exact(self.height * self.width)
-            .zip(weights.chunks_exact(taps))
+        for (channel, weights) in
+            channels.chunks_exact(self.height * self.width).zip(weights.chunks_exact(taps))
         {
             for (tap, &weight) in weights.iter().enumerate() {
                 let columns = self.inside(tap % self.kernel.1);
@@ -325,9 +270,7 @@ impl ConvShape {
             if self.stride.1 == 1 {
                 part.copy_from_slice(&row[from..from + part.len()]);
             } else {
-                for (out, &value) in part
-                    .iter_mut()
-                    .zip(row[from..].iter().step_by(self.stride.1))
+                for (out, &value) in part.iter_mut().zip(row[from..].iter().step_by(self.stride.1))
                 {
                     *out = value;
                 }
@@ -359,12 +302,7 @@ impl ConvShape {
     fn inside(&self, tap_column: usize) -> Range<usize> {
         let shift = tap_column * self.dilation.1;
         let stride = self.stride.1;
-        let start = self
-            .padding
-            .left
-            .saturating_sub(shift)
-            .div_ceil(stride)
-            .min(self.out_width());
+        let start = self.padding.left.saturating_sub(shift).div_ceil(stride).min(self.out_width());
         let end = (self.width + self.padding.left)
             .saturating_sub(shift)
             .div_ceil(stride)
@@ -408,10 +346,8 @@ mod tests {
 
     /// The convolution by its definition.
     fn reference(shape: &ConvShape, input: &[u64], weights: &[u64]) -> Vec<u64> {
-        let (per_group, outputs) = (
-            shape.in_channels / shape.groups,
-            shape.out_channels / shape.groups,
-        );
+        let (per_group, outputs) =
+            (shape.in_channels / shape.groups, shape.out_channels / shape.groups);
         let mut out = Vec::new();
         for image in 0..shape.batch {
             for o in 0..shape.out_channels {
@@ -467,33 +403,19 @@ mod tests {
         for positions in [0..0, 0..len / 2, len / 3..len, len - 1..len] {
             let mut part = vec![7; shape.patch() * positions.len()];
             shape.im2col(&input, shape.batch - 1, group, positions.clone(), &mut part);
-            let columns: Vec<u64> = whole
-                .chunks(len)
-                .flat_map(|row| row[positions.clone()].iter().copied())
-                .collect();
+            let columns: Vec<u64> =
+                whole.chunks(len).flat_map(|row| row[positions.clone()].iter().copied()).collect();
             assert_eq!(part, columns, "{shape:?} {positions:?}");
         }
     }
 
     #[test]
     fn sizes() {
-        let shape = ConvShape {
-            stride: (2, 2),
-            groups: 2,
-            ..base()
-        };
+        let shape = ConvShape { stride: (2, 2), groups: 2, ..base() };
         shape.validate().unwrap();
+        assert_eq!((shape.out_height(), shape.out_width(), shape.positions()), (4, 3, 12));
         assert_eq!(
-            (shape.out_height(), shape.out_width(), shape.positions()),
-            (4, 3, 12)
-        );
-        assert_eq!(
-            (
-                shape.patch(),
-                shape.weight_len(),
-                shape.input_len(),
-                shape.output_len()
-            ),
+            (shape.patch(), shape.weight_len(), shape.input_len(), shape.output_len()),
             (18, 108, 280, 144)
         );
         assert_eq!(shape.macs(), 144 * 18);
@@ -502,52 +424,15 @@ mod tests {
     #[test]
     fn common_layers() {
         check(&base());
-        check(&ConvShape {
-            kernel: (1, 1),
-            padding: Padding::NONE,
-            ..base()
-        });
-        check(&ConvShape {
-            kernel: (1, 1),
-            padding: Padding::NONE,
-            stride: (2, 2),
-            ..base()
-        });
-        check(&ConvShape {
-            stride: (2, 2),
-            ..base()
-        });
-        check(&ConvShape {
-            groups: 2,
-            ..base()
-        });
-        check(&ConvShape {
-            groups: 4,
-            out_channels: 4,
-            ..base()
-        });
-        check(&ConvShape {
-            groups: 4,
-            out_channels: 8,
-            stride: (2, 1),
-            ..base()
-        });
-        check(&ConvShape {
-            out_channels: 1,
-            ..base()
-        });
-        check(&ConvShape {
-            kernel: (7, 5),
-            padding: Padding::NONE,
-            ..base()
-        });
-        check(&ConvShape {
-            height: 1,
-            width: 1,
-            kernel: (1, 1),
-            padding: Padding::NONE,
-            ..base()
-        });
+        check(&ConvShape { kernel: (1, 1), padding: Padding::NONE, ..base() });
+        check(&ConvShape { kernel: (1, 1), padding: Padding::NONE, stride: (2, 2), ..base() });
+        check(&ConvShape { stride: (2, 2), ..base() });
+        check(&ConvShape { groups: 2, ..base() });
+        check(&ConvShape { groups: 4, out_channels: 4, ..base() });
+        check(&ConvShape { groups: 4, out_channels: 8, stride: (2, 1), ..base() });
+        check(&ConvShape { out_channels: 1, ..base() });
+        check(&ConvShape { kernel: (7, 5), padding: Padding::NONE, ..base() });
+        check(&ConvShape { height: 1, width: 1, kernel: (1, 1), padding: Padding::NONE, ..base() });
         // Taps that meet nothing but padding.
         check(&ConvShape {
             height: 1,
@@ -557,12 +442,7 @@ mod tests {
             out_channels: 4,
             ..base()
         });
-        check(&ConvShape {
-            height: 1,
-            width: 1,
-            padding: Padding::same(3),
-            ..base()
-        });
+        check(&ConvShape { height: 1, width: 1, padding: Padding::same(3), ..base() });
         // A patch matrix in several runs.
         check(&ConvShape {
             batch: 1,
@@ -596,66 +476,33 @@ mod tests {
     fn bad_shapes_are_refused() {
         let refused = |shape: ConvShape| shape.validate().unwrap_err();
         assert_eq!(
-            refused(ConvShape {
-                groups: 0,
-                ..base()
-            }),
+            refused(ConvShape { groups: 0, ..base() }),
             ShapeError::Zero { field: "groups" }
         );
         assert_eq!(
-            refused(ConvShape {
-                kernel: (0, 3),
-                ..base()
-            }),
-            ShapeError::Zero {
-                field: "kernel height"
-            }
+            refused(ConvShape { kernel: (0, 3), ..base() }),
+            ShapeError::Zero { field: "kernel height" }
         );
         assert!(matches!(
-            refused(ConvShape {
-                groups: 3,
-                ..base()
-            }),
+            refused(ConvShape { groups: 3, ..base() }),
             ShapeError::Groups { channels: 4, .. }
         ));
         assert!(matches!(
-            refused(ConvShape {
-                groups: 4,
-                ..base()
-            }),
+            refused(ConvShape { groups: 4, ..base() }),
             ShapeError::Groups { channels: 6, .. }
         ));
-        let window = ShapeError::Window {
-            axis: "wide",
-            window: 9,
-            image: 7,
-        };
-        assert_eq!(
-            refused(ConvShape {
-                dilation: (1, 4),
-                ..base()
-            }),
-            window
-        );
+        let window = ShapeError::Window { axis: "wide", window: 9, image: 7 };
+        assert_eq!(refused(ConvShape { dilation: (1, 4), ..base() }), window);
         assert!(matches!(
-            refused(ConvShape {
-                dilation: (usize::MAX, 1),
-                ..base()
-            }),
+            refused(ConvShape { dilation: (usize::MAX, 1), ..base() }),
             ShapeError::Overflow { .. }
         ));
         assert!(matches!(
-            refused(ConvShape {
-                height: usize::MAX,
-                ..base()
-            }),
+            refused(ConvShape { height: usize::MAX, ..base() }),
             ShapeError::Overflow { .. }
         ));
         assert!(matches!(
-            refused(ConvShape {
-                out_channels: usize::MAX / 8,
-                ..base()
-            }),
+            refused(ConvShape { out_channels: usize::MAX / 8, ..base() }),
             ShapeError::Overflow { .. }
         ));
     }

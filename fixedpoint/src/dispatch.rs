@@ -76,17 +76,30 @@ fn ceiling(requested: Option<&str>) -> Level {
     }
 }
 
+/// Calls a kernel of the module for this level: `portable`, `avx2` or `avx512`, the last one for VBMI.
+macro_rules! at_level {
+    ($level:expr, $kernel:ident $(::<$parameter:ident>)? ($($argument:expr),*)) => {
+        match $level {
+            // SAFETY: a level is chosen only where `detected` found it, and that looks for all features of its kernels.
+            #[cfg(target_arch = "x86_64")]
+            crate::dispatch::Level::Avx512Vbmi => unsafe { avx512::$kernel$(::<$parameter>)?($($argument),*) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            crate::dispatch::Level::Avx2 | crate::dispatch::Level::Avx512 => unsafe {
+                avx2::$kernel$(::<$parameter>)?($($argument),*)
+            },
+            _ => portable::$kernel$(::<$parameter>)?($($argument),*),
+        }
+    };
+}
+pub(crate) use at_level;
+
 /// Every level this processor can run, for tests that compare them.
 #[cfg(test)]
 pub(crate) fn available() -> impl Iterator<Item = Level> {
-    [
-        Level::Portable,
-        Level::Avx2,
-        Level::Avx512,
-        Level::Avx512Vbmi,
-    ]
-    .into_iter()
-    .filter(|&level| level <= detected())
+    [Level::Portable, Level::Avx2, Level::Avx512, Level::Avx512Vbmi]
+        .into_iter()
+        .filter(|&level| level <= detected())
 }
 
 #[cfg(test)]

@@ -36,10 +36,7 @@ impl FixedPoint {
     /// truncation grows with its magnitude.
     #[must_use]
     pub const fn new(fractional_bits: u32) -> Self {
-        assert!(
-            fractional_bits <= 61,
-            "a sign bit and a guard bit must remain"
-        );
+        assert!(fractional_bits <= 61, "a sign bit and a guard bit must remain");
         Self { fractional_bits }
     }
 
@@ -87,10 +84,7 @@ impl FixedPoint {
     /// [`decode`](Self::decode) of every element.
     #[must_use]
     pub fn decode_slice(self, elements: &[u64]) -> Vec<f64> {
-        elements
-            .iter()
-            .map(|&element| self.decode(element))
-            .collect()
+        elements.iter().map(|&element| self.decode(element)).collect()
     }
 
     fn scale(self) -> f64 {
@@ -127,25 +121,16 @@ mod tests {
     fn refuses_what_does_not_fit() {
         let fixed = FixedPoint::new(13);
         for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-            assert!(matches!(
-                fixed.encode(value),
-                Err(EncodingError::NotFinite { .. })
-            ));
+            assert!(matches!(fixed.encode(value), Err(EncodingError::NotFinite { .. })));
         }
         let limit = f64::exp2(49.0);
         for value in [limit, -limit, 1e300] {
-            assert_eq!(
-                fixed.encode(value),
-                Err(EncodingError::OutOfRange { value, limit })
-            );
+            assert_eq!(fixed.encode(value), Err(EncodingError::OutOfRange { value, limit }));
         }
         assert!(fixed.encode(limit.next_down()).unwrap() < 1 << 62);
         assert_eq!(
             fixed.encode_slice(&[0.0, limit]),
-            Err(EncodingError::OutOfRange {
-                value: limit,
-                limit
-            })
+            Err(EncodingError::OutOfRange { value: limit, limit })
         );
         let message = fixed.encode(limit).unwrap_err().to_string();
         assert!(message.contains("562949953421312"), "{message}");

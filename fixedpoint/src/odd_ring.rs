@@ -69,11 +69,7 @@ mod tests {
         let (wide_a, wide_b) = (a as u128 % modulus, b as u128 % modulus);
         assert_eq!(canonical(a) as u128, wide_a);
         assert_eq!(add(a, b) as u128, (wide_a + wide_b) % modulus, "{a} + {b}");
-        assert_eq!(
-            sub(a, b) as u128,
-            (wide_a + modulus - wide_b) % modulus,
-            "{a} - {b}"
-        );
+        assert_eq!(sub(a, b) as u128, (wide_a + modulus - wide_b) % modulus, "{a} - {b}");
         assert_eq!(neg(a) as u128, (modulus - wide_a) % modulus, "-{a}");
     }
 

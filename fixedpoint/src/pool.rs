@@ -36,27 +36,11 @@ impl PoolShape {
         non_zero("window width", self.window.1)?;
         non_zero("vertical stride", self.stride.0)?;
         non_zero("horizontal stride", self.stride.1)?;
-        let Padding {
-            top,
-            left,
-            bottom,
-            right,
-        } = self.padding;
+        let Padding { top, left, bottom, right } = self.padding;
         window_fits("high", (self.window.0, 1), (top, self.height, bottom))?;
         window_fits("wide", (self.window.1, 1), (left, self.width, right))?;
-        product(
-            "input",
-            &[self.batch, self.channels, self.height, self.width],
-        )?;
-        product(
-            "output",
-            &[
-                self.batch,
-                self.channels,
-                self.out_height(),
-                self.out_width(),
-            ],
-        )?;
+        product("input", &[self.batch, self.channels, self.height, self.width])?;
+        product("output", &[self.batch, self.channels, self.out_height(), self.out_width()])?;
         product("window", &[self.window.0, self.window.1])?;
         Ok(())
     }
@@ -96,15 +80,8 @@ impl PoolShape {
     /// Replaces `out` by the input value at one place of every window: for each output in NCHW order the element `offset`
     /// of its window (row-major, below [`window_len`](Self::window_len)), or `fill` where that lies in the padding.
     pub fn gather<T: Copy>(&self, input: &[T], offset: usize, fill: T, out: &mut Vec<T>) {
-        assert_eq!(
-            input.len(),
-            self.input_len(),
-            "input does not fill its shape"
-        );
-        assert!(
-            offset < self.window_len(),
-            "offset {offset} is outside of the window"
-        );
+        assert_eq!(input.len(), self.input_len(), "input does not fill its shape");
+        assert!(offset < self.window_len(), "offset {offset} is outside of the window");
         let (down, across) = (offset / self.window.1, offset % self.window.1);
         out.clear();
         out.reserve(self.output_len());
@@ -135,12 +112,7 @@ mod tests {
             width: 4,
             window: (3, 2),
             stride: (2, 1),
-            padding: Padding {
-                top: 1,
-                left: 0,
-                bottom: 2,
-                right: 1,
-            },
+            padding: Padding { top: 1, left: 0, bottom: 2, right: 1 },
         }
     }
 
@@ -149,10 +121,7 @@ mod tests {
         let shape = shape();
         shape.validate().unwrap();
         assert_eq!((shape.out_height(), shape.out_width()), (3, 4));
-        assert_eq!(
-            (shape.input_len(), shape.output_len(), shape.window_len()),
-            (120, 72, 6)
-        );
+        assert_eq!((shape.input_len(), shape.output_len(), shape.window_len()), (120, 72, 6));
     }
 
     #[test]
@@ -168,11 +137,7 @@ mod tests {
                 let row = (y * 2 + offset / 2) as i64 - 1;
                 let column = (x + offset % 2) as i64;
                 let inside = (0..5).contains(&row) && (0..4).contains(&column);
-                let expected = if inside {
-                    plane as i64 * 20 + row * 4 + column
-                } else {
-                    -1
-                };
+                let expected = if inside { plane as i64 * 20 + row * 4 + column } else { -1 };
                 assert_eq!(got, expected);
             }
         }
@@ -181,41 +146,19 @@ mod tests {
     #[test]
     fn bad_shapes_are_refused() {
         assert_eq!(
-            PoolShape {
-                stride: (0, 1),
-                ..shape()
-            }
-            .validate(),
-            Err(ShapeError::Zero {
-                field: "vertical stride"
-            })
+            PoolShape { stride: (0, 1), ..shape() }.validate(),
+            Err(ShapeError::Zero { field: "vertical stride" })
         );
         assert!(matches!(
-            PoolShape {
-                window: (9, 1),
-                ..shape()
-            }
-            .validate(),
-            Err(ShapeError::Window {
-                window: 9,
-                image: 8,
-                ..
-            })
+            PoolShape { window: (9, 1), ..shape() }.validate(),
+            Err(ShapeError::Window { window: 9, image: 8, .. })
         ));
         assert!(matches!(
-            PoolShape {
-                batch: usize::MAX,
-                ..shape()
-            }
-            .validate(),
+            PoolShape { batch: usize::MAX, ..shape() }.validate(),
             Err(ShapeError::Overflow { .. })
         ));
         assert!(matches!(
-            PoolShape {
-                height: usize::MAX,
-                ..shape()
-            }
-            .validate(),
+            PoolShape { height: usize::MAX, ..shape() }.validate(),
             Err(ShapeError::Overflow { .. })
         ));
     }

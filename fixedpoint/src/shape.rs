@@ -22,12 +22,7 @@ impl Padding {
     /// The same padding on all four sides.
     #[must_use]
     pub const fn same(by: usize) -> Self {
-        Self {
-            top: by,
-            left: by,
-            bottom: by,
-            right: by,
-        }
+        Self { top: by, left: by, bottom: by, right: by }
     }
 }
 
@@ -116,11 +111,7 @@ pub(crate) fn product(field: &'static str, sizes: &[usize]) -> Result<usize, Sha
 
 /// Refuses a size of zero.
 pub(crate) fn non_zero(field: &'static str, size: usize) -> Result<(), ShapeError> {
-    if size == 0 {
-        Err(ShapeError::Zero { field })
-    } else {
-        Ok(())
-    }
+    if size == 0 { Err(ShapeError::Zero { field }) } else { Ok(()) }
 }
 
 /// Refuses a window (of `taps` taps, `dilation` apart) that the padded image cannot hold.
@@ -137,15 +128,9 @@ pub(crate) fn window_fits(
         .checked_add(before)
         .and_then(|size| size.checked_add(after))
         .filter(|&size| size <= isize::MAX as usize)
-        .ok_or(ShapeError::Overflow {
-            field: "padded image",
-        })?;
+        .ok_or(ShapeError::Overflow { field: "padded image" })?;
     if window > image {
-        return Err(ShapeError::Window {
-            axis,
-            window,
-            image,
-        });
+        return Err(ShapeError::Window { axis, window, image });
     }
     Ok(())
 }

@@ -20,10 +20,7 @@ impl<T> Tensor<T> {
         let got = elements.len();
         ArrayD::from_shape_vec(IxDyn(shape), elements)
             .map(Self)
-            .map_err(|_| ShapeError::Length {
-                shape: shape.to_vec(),
-                got,
-            })
+            .map_err(|_| ShapeError::Length { shape: shape.to_vec(), got })
     }
 
     /// The extent of every axis.
@@ -53,9 +50,7 @@ impl<T> Tensor<T> {
     /// All elements in row-major order, to change.
     #[must_use]
     pub fn as_mut_slice(&mut self) -> &mut [T] {
-        self.0
-            .as_slice_mut()
-            .expect("a tensor is in row-major order")
+        self.0.as_slice_mut().expect("a tensor is in row-major order")
     }
 
     /// All elements in row-major order, without a copy.
@@ -107,10 +102,7 @@ impl<T: Clone> Tensor<T> {
     pub fn slice_axis(&self, axis: usize, range: Range<usize>) -> Result<Self, ShapeError> {
         let shape = || self.shape().to_vec();
         let Some(&extent) = self.shape().get(axis) else {
-            return Err(ShapeError::Axis {
-                axis,
-                shape: shape(),
-            });
+            return Err(ShapeError::Axis { axis, shape: shape() });
         };
         if range.start > range.end || range.end > extent {
             return Err(ShapeError::Range {
@@ -153,13 +145,7 @@ mod tests {
     #[test]
     fn elements_must_fill_the_shape() {
         let error = Tensor::from_vec(&[2, 3], vec![0u8; 5]).unwrap_err();
-        assert_eq!(
-            error,
-            ShapeError::Length {
-                shape: vec![2, 3],
-                got: 5
-            }
-        );
+        assert_eq!(error, ShapeError::Length { shape: vec![2, 3], got: 5 });
         assert!(Tensor::from_vec(&[usize::MAX, 2], vec![0u8; 5]).is_err());
         assert_eq!(counting(&[2, 3]).into_vec(), [0, 1, 2, 3, 4, 5]);
         assert_eq!(counting(&[]).len(), 1);
@@ -168,10 +154,7 @@ mod tests {
 
     #[test]
     fn map_and_reshape_keep_the_order() {
-        let tensor = counting(&[2, 3])
-            .map(|&x| x as u32 + 1)
-            .reshape(&[3, 2])
-            .unwrap();
+        let tensor = counting(&[2, 3]).map(|&x| x as u32 + 1).reshape(&[3, 2]).unwrap();
         assert_eq!(tensor.shape(), [3, 2]);
         assert_eq!(tensor.as_slice(), [1, 2, 3, 4, 5, 6]);
         assert!(tensor.reshape(&[4, 2]).is_err());
@@ -192,10 +175,7 @@ mod tests {
                 assert_eq!(joined.as_slice(), whole.as_slice());
             }
         }
-        assert_eq!(
-            whole.slice_axis(1, 1..2).unwrap().into_vec(),
-            [3, 4, 5, 18, 19, 20]
-        );
+        assert_eq!(whole.slice_axis(1, 1..2).unwrap().into_vec(), [3, 4, 5, 18, 19, 20]);
     }
 
     #[test]
@@ -205,14 +185,8 @@ mod tests {
         assert!(Tensor::concat(1, &[&a, &b]).is_err());
         assert!(Tensor::concat(2, &[&a, &a]).is_err());
         assert!(Tensor::<u64>::concat(0, &[]).is_err());
-        assert!(matches!(
-            a.slice_axis(2, 0..1),
-            Err(ShapeError::Axis { axis: 2, .. })
-        ));
-        assert!(matches!(
-            a.slice_axis(0, 1..3),
-            Err(ShapeError::Range { end: 3, .. })
-        ));
+        assert!(matches!(a.slice_axis(2, 0..1), Err(ShapeError::Axis { axis: 2, .. })));
+        assert!(matches!(a.slice_axis(0, 1..3), Err(ShapeError::Range { end: 3, .. })));
         #[expect(clippy::reversed_empty_ranges, reason = "this is what must be refused")]
         let reversed = a.slice_axis(0, 2..1);
         assert!(reversed.is_err());

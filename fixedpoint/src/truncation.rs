@@ -14,9 +14,9 @@ use crate::Side;
 pub fn truncate_share(side: Side, share: &mut [u64], bits: u32) {
     match side {
         Side::Zero => share.iter_mut().for_each(|x| *x = floor_shift(*x, bits)),
-        Side::One => share
-            .iter_mut()
-            .for_each(|x| *x = floor_shift(x.wrapping_neg(), bits).wrapping_neg()),
+        Side::One => {
+            share.iter_mut().for_each(|x| *x = floor_shift(x.wrapping_neg(), bits).wrapping_neg())
+        }
     }
 }
 
@@ -46,10 +46,7 @@ mod tests {
         let (mut zero, mut one) = ([first], [x.wrapping_sub(first)]);
         truncate_share(Side::Zero, &mut zero, bits);
         truncate_share(Side::One, &mut one, bits);
-        zero[0]
-            .wrapping_add(one[0])
-            .wrapping_sub(floor_shift(x, bits))
-            .cast_signed()
+        zero[0].wrapping_add(one[0]).wrapping_sub(floor_shift(x, bits)).cast_signed()
     }
 
     #[test]
@@ -61,11 +58,7 @@ mod tests {
             assert!(error == 0 || error == 1, "{error}");
         }
         for x in [0i64, 1 << 13, -(1 << 13), 5 << 20] {
-            assert_eq!(
-                error(&mut rng, x.cast_unsigned(), 13),
-                0,
-                "multiples are exact"
-            );
+            assert_eq!(error(&mut rng, x.cast_unsigned(), 13), 0, "multiples are exact");
         }
     }
 
@@ -75,9 +68,7 @@ mod tests {
         for x in [1i64, 4096, -4096, 1000, -1000, 8191, 123_456_789] {
             let cut_off = x.rem_euclid(1 << 13) as f64 / f64::from(1 << 13);
             let runs = 40_000;
-            let ups: i64 = (0..runs)
-                .map(|_| error(&mut rng, x.cast_unsigned(), 13))
-                .sum();
+            let ups: i64 = (0..runs).map(|_| error(&mut rng, x.cast_unsigned(), 13)).sum();
             let deviation = (ups as f64 / runs as f64 - cut_off).abs();
             assert!(deviation < 0.0125, "{x}: {deviation}"); // five standard deviations of a fair coin
         }
@@ -88,17 +79,10 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         for x in [1i64 << 60, -(1 << 60), 3 << 59] {
             let runs = 20_000;
-            let wrong = (0..runs)
-                .filter(|_| error(&mut rng, x.cast_unsigned(), 13).abs() > 1)
-                .count();
-            let (rate, said) = (
-                wrong as f64 / f64::from(runs),
-                wrap_failure_probability(x as f64),
-            );
-            assert!(
-                (rate - said).abs() < 5.0 * (said / f64::from(runs)).sqrt(),
-                "{rate} {said}"
-            );
+            let wrong =
+                (0..runs).filter(|_| error(&mut rng, x.cast_unsigned(), 13).abs() > 1).count();
+            let (rate, said) = (wrong as f64 / f64::from(runs), wrap_failure_probability(x as f64));
+            assert!((rate - said).abs() < 5.0 * (said / f64::from(runs)).sqrt(), "{rate} {said}");
         }
         assert_eq!(wrap_failure_probability(-f64::exp2(54.0)), f64::exp2(-10.0));
         assert_eq!(wrap_failure_probability(f64::INFINITY), 1.0);

@@ -54,10 +54,7 @@ impl Sum {
     #[inline]
     #[target_feature(enable = "avx2")]
     fn zero() -> Self {
-        Self {
-            low: _mm256_setzero_si256(),
-            cross: _mm256_setzero_si256(),
-        }
+        Self { low: _mm256_setzero_si256(), cross: _mm256_setzero_si256() }
     }
 
     /// Adds `a * b`, given `b` and `b` with the halves of every element swapped.
@@ -121,11 +118,7 @@ fn dot(a: &[u64], b: &[u64]) -> u64 {
     let (b, b_rest) = b.as_chunks::<{ WAYS * LANES }>();
     let mut sums = [Sum::zero(); WAYS];
     for (a, b) in a.iter().zip(b) {
-        let parts = a
-            .as_chunks::<LANES>()
-            .0
-            .iter()
-            .zip(b.as_chunks::<LANES>().0);
+        let parts = a.as_chunks::<LANES>().0.iter().zip(b.as_chunks::<LANES>().0);
         for (sum, (a, b)) in sums.iter_mut().zip(parts) {
             let b = load(b);
             sum.add(load(a), b, swap_halves(b));
@@ -135,9 +128,7 @@ fn dot(a: &[u64], b: &[u64]) -> u64 {
     for sum in sums {
         let mut spilled = [0; LANES];
         store(&mut spilled, sum.total());
-        total = spilled
-            .iter()
-            .fold(total, |total, &x| total.wrapping_add(x));
+        total = spilled.iter().fold(total, |total, &x| total.wrapping_add(x));
     }
     total
 }

@@ -121,11 +121,7 @@ fn dot(a: &[u64], b: &[u64]) -> u64 {
     let (b, b_rest) = b.as_chunks::<{ WAYS * LANES }>();
     let mut sums = [_mm512_setzero_si512(); WAYS];
     for (a, b) in a.iter().zip(b) {
-        let parts = a
-            .as_chunks::<LANES>()
-            .0
-            .iter()
-            .zip(b.as_chunks::<LANES>().0);
+        let parts = a.as_chunks::<LANES>().0.iter().zip(b.as_chunks::<LANES>().0);
         for (sum, (a, b)) in sums.iter_mut().zip(parts) {
             *sum = _mm512_add_epi64(*sum, _mm512_mullo_epi64(load(a), load(b)));
         }

@@ -166,9 +166,7 @@ fn tiled<K: Kernel>(a: &[u64], b: &[u64], n: usize, first_column: usize, c: &mut
                     .zip(columns.clone().step_by(K::COLUMNS))
                 {
                     let columns = left..(left + K::COLUMNS).min(columns.end);
-                    for (a, c) in packed_a
-                        .chunks(K::ROWS * depth.len())
-                        .zip(c.chunks_mut(K::ROWS))
+                    for (a, c) in packed_a.chunks(K::ROWS * depth.len()).zip(c.chunks_mut(K::ROWS))
                     {
                         K::tile(&a[..c.len() * depth.len()], b, c, columns.clone());
                     }
@@ -197,17 +195,10 @@ fn pack_columns<K: Kernel>(
 
 /// Panels of `ROWS` rows (the last may have fewer), each as columns of as many elements.
 fn pack_rows<K: Kernel>(a: &[u64], k: usize, depth: Range<usize>, packed: &mut [u64]) {
-    for (panel, rows) in packed
-        .chunks_mut(K::ROWS * depth.len())
-        .zip(a.chunks(K::ROWS * k))
-    {
+    for (panel, rows) in packed.chunks_mut(K::ROWS * depth.len()).zip(a.chunks(K::ROWS * k)) {
         let height = rows.len() / k;
         for (r, row) in rows.chunks_exact(k).enumerate() {
-            for (out, &value) in panel[r..]
-                .iter_mut()
-                .step_by(height)
-                .zip(&row[depth.clone()])
-            {
+            for (out, &value) in panel[r..].iter_mut().step_by(height).zip(&row[depth.clone()]) {
                 *out = value;
             }
         }
@@ -242,13 +233,7 @@ mod tests {
         for level in dispatch::available() {
             let mut c = start.clone();
             if !c.is_empty() {
-                multiply_at(
-                    level,
-                    k,
-                    &a,
-                    &b,
-                    &mut c.chunks_exact_mut(n).collect::<Vec<_>>(),
-                );
+                multiply_at(level, k, &a, &b, &mut c.chunks_exact_mut(n).collect::<Vec<_>>());
             }
             assert!(c == expected, "{level}: {m} x {k} x {n}");
         }

@@ -23,29 +23,20 @@ impl Kernel for Portable {
     fn axpy4(c: &mut [u64], a: [u64; 4], b: [&[u64]; 4]) {
         let b = b.map(|row| &row[..c.len()]);
         for (j, c) in c.iter_mut().enumerate() {
-            let (low, high) = (
-                pair(a[0], b[0][j], a[1], b[1][j]),
-                pair(a[2], b[2][j], a[3], b[3][j]),
-            );
+            let (low, high) =
+                (pair(a[0], b[0][j], a[1], b[1][j]), pair(a[2], b[2][j], a[3], b[3][j]));
             *c = c.wrapping_add(low).wrapping_add(high);
         }
     }
 
     fn dot(a: &[u64], b: &[u64]) -> u64 {
-        a.iter()
-            .zip(b)
-            .fold(0, |sum, (&a, &b)| sum.wrapping_add(a.wrapping_mul(b)))
+        a.iter().zip(b).fold(0, |sum, (&a, &b)| sum.wrapping_add(a.wrapping_mul(b)))
     }
 }
 
 fn tile<const R: usize>(a: &[u64], b: &[u64], c: &mut [&mut [u64]], columns: Range<usize>) {
     let mut sums = [[0u64; Portable::COLUMNS]; R];
-    for (a, b) in a
-        .as_chunks::<R>()
-        .0
-        .iter()
-        .zip(b.as_chunks::<{ Portable::COLUMNS }>().0)
-    {
+    for (a, b) in a.as_chunks::<R>().0.iter().zip(b.as_chunks::<{ Portable::COLUMNS }>().0) {
         for (sums, &a) in sums.iter_mut().zip(a) {
             for (sum, &b) in sums.iter_mut().zip(b) {
                 *sum = sum.wrapping_add(a.wrapping_mul(b));

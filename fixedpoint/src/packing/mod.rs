@@ -3,10 +3,15 @@
 //! 67^8 < 2^49, so eight digits are one number of 49 bits, digit 0 the least significant, and the 64 digits of a value are
 //! a little-endian string of 8 * 49 bits: exactly 49 bytes, within 1% of what information theory asks.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod portable;
 
 use thiserror::Error;
 
+use crate::dispatch::{self, Level, at_level};
 use crate::prime::DIGITS;
 
 /// Bytes that the 64 digits of a value take.
@@ -56,7 +61,7 @@ pub fn pack_digits_into(digits: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
     out.resize(start + values.len() * PACKED_VALUE_BYTES, 0);
     let (packed, _) = out[start..].as_chunks_mut::<PACKED_VALUE_BYTES>();
-    pack_values(values, packed);
+    pack_at(dispatch::level(), values, packed);
 }
 
 /// Undoes [`pack_digits`]: fills `out`, 64 digits for every value.
@@ -68,17 +73,10 @@ pub fn unpack_digits(bytes: &[u8], out: &mut [u8]) -> Result<(), PackingError> {
     assert!(rest.is_empty(), "digits of a value are missing");
     let expected = values.len() * PACKED_VALUE_BYTES;
     if bytes.len() != expected {
-        return Err(PackingError::Length {
-            expected,
-            got: bytes.len(),
-        });
+        return Err(PackingError::Length { expected, got: bytes.len() });
     }
     let (packed, _) = bytes.as_chunks::<PACKED_VALUE_BYTES>();
-    if unpack_values(packed, values) {
-        Ok(())
-    } else {
-        Err(first_bad_word(packed))
-    }
+    if unpack_at(dispatch::level(), packed, values) { Ok(()) } else { Err(first_bad_word(packed)) }
 }
 
 /// Words as bytes, little-endian.
@@ -109,9 +107,7 @@ pub fn bytes_to_words(bytes: &[u8]) -> Result<Vec<u64>, PackingError> {
     let mut words = vec![0u64; bytes.len() / 8];
     bytemuck::cast_slice_mut::<u64, u8>(&mut words).copy_from_slice(bytes);
     if cfg!(target_endian = "big") {
-        words
-            .iter_mut()
-            .for_each(|word| *word = u64::from_le(*word));
+        words.iter_mut().for_each(|word| *word = u64::from_le(*word));
     }
     Ok(words)
 }
@@ -124,17 +120,17 @@ const RADIX_4: u64 = RADIX_2 * RADIX_2;
 /// What a word must be below.
 const WORD_LIMIT: u64 = RADIX_4 * RADIX_4;
 
-fn pack_values(values: &[[u8; DIGITS]], packed: &mut [[u8; PACKED_VALUE_BYTES]]) {
-    for (digits, out) in values.iter().zip(packed) {
-        portable::pack(digits, out);
-    }
+fn pack_at(level: Level, values: &[[u8; DIGITS]], packed: &mut [[u8; PACKED_VALUE_BYTES]]) {
+    at_level!(level, pack(values, packed));
 }
 
 /// Whether all words were below the limit.
-fn unpack_values(packed: &[[u8; PACKED_VALUE_BYTES]], values: &mut [[u8; DIGITS]]) -> bool {
-    packed.iter().zip(values).fold(true, |sound, (bytes, out)| {
-        portable::unpack(bytes, out) & sound
-    })
+fn unpack_at(
+    level: Level,
+    packed: &[[u8; PACKED_VALUE_BYTES]],
+    values: &mut [[u8; DIGITS]],
+) -> bool {
+    at_level!(level, unpack(packed, values))
 }
 
 fn first_bad_word(packed: &[[u8; PACKED_VALUE_BYTES]]) -> PackingError {
@@ -147,4 +143,167 @@ fn first_bad_word(packed: &[[u8; PACKED_VALUE_BYTES]]) -> PackingError {
         .find(|&(.., content)| content >= WORD_LIMIT)
         .map(|(value, word, _)| PackingError::Word { value, word })
         .expect("a kernel found a word at or above the limit")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    fn random_digits(seed: u64, values: usize) -> Vec<u8> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        (0..DIGITS * values).map(|_| rng.random_range(0..67)).collect()
+    }
+
+    /// The format by its definition, bit by bit.
+    fn reference(digits: &[u8]) -> Vec<u8> {
+        let words = digits
+            .chunks(8)
+            .map(|eight| eight.iter().rev().fold(0, |word, &digit| 67 * word + u64::from(digit)));
+        let bits: Vec<u8> =
+            words.flat_map(|word| (0..49).map(move |bit| (word >> bit & 1) as u8)).collect();
+        bits.chunks(8).map(|eight| eight.iter().rev().fold(0, |byte, bit| 2 * byte + bit)).collect()
+    }
+
+    /// A packed value with the given words.
+    fn pack_words(words: [u64; WORDS]) -> Vec<u8> {
+        let bit = |i: usize| (words[i / WORD_BITS] >> (i % WORD_BITS) & 1) as u8;
+        (0..PACKED_VALUE_BYTES).map(|byte| (0..8).map(|i| bit(8 * byte + i) << i).sum()).collect()
+    }
+
+    fn check(digits: &[u8]) {
+        let expected = reference(digits);
+        assert_eq!(expected.len(), digits.len() / DIGITS * PACKED_VALUE_BYTES);
+        for level in dispatch::available() {
+            let mut packed = vec![0xff; expected.len()];
+            pack_at(level, digits.as_chunks().0, packed.as_chunks_mut().0);
+            assert!(packed == expected, "{level}");
+            let mut unpacked = vec![0xff; digits.len()];
+            assert!(unpack_at(level, packed.as_chunks().0, unpacked.as_chunks_mut().0), "{level}");
+            assert!(unpacked == digits, "{level}");
+        }
+    }
+
+    #[test]
+    fn every_count_of_values() {
+        for values in 0..20 {
+            check(&random_digits(values as u64, values));
+        }
+    }
+
+    #[test]
+    fn extreme_digits() {
+        for digit in [0, 1, 33, 66] {
+            check(&[digit; 3 * DIGITS]);
+        }
+        // Every quotient just below, at and just above a multiple of a power of 67.
+        for place in 0..DIGITS {
+            let mut digits = [0; DIGITS];
+            digits[place] = 1;
+            check(&digits);
+            digits = [66; DIGITS];
+            digits[place] = 65;
+            check(&digits);
+            for digit in &mut digits[place..] {
+                *digit = 0;
+            }
+            check(&digits);
+        }
+    }
+
+    #[test]
+    fn every_pair_of_digits() {
+        let digits: Vec<u8> = (0..67u8).flat_map(|a| (0..67u8).flat_map(move |b| [a, b])).collect();
+        let whole = digits.len() / DIGITS * DIGITS;
+        check(&digits[..whole]);
+        check(&digits[digits.len() - DIGITS..]);
+    }
+
+    #[test]
+    fn public_functions_round_trip_and_append() {
+        let digits = random_digits(7, 1000);
+        let packed = pack_digits(&digits);
+        let mut out = vec![0; digits.len()];
+        unpack_digits(&packed, &mut out).unwrap();
+        assert!(out == digits);
+        let mut appended = vec![1, 2, 3];
+        pack_digits_into(&digits, &mut appended);
+        assert!(appended[..3] == [1, 2, 3] && appended[3..] == packed);
+    }
+
+    #[test]
+    fn wrong_lengths_are_refused() {
+        let packed = pack_digits(&random_digits(8, 3));
+        for (bytes, values) in [(&packed[..], 2), (&packed[..], 4), (&packed[1..], 3), (&[], 1)] {
+            let error = unpack_digits(bytes, &mut vec![0; DIGITS * values]).unwrap_err();
+            let expected = PACKED_VALUE_BYTES * values;
+            assert_eq!(error, PackingError::Length { expected, got: bytes.len() });
+        }
+    }
+
+    #[test]
+    fn words_out_of_range_are_refused() {
+        for bad in [WORD_LIMIT, WORD_LIMIT + 1, (1 << WORD_BITS) - 1] {
+            for values in [1, 2, 5] {
+                for (value, word) in
+                    (0..values).flat_map(|value| (0..WORDS).map(move |word| (value, word)))
+                {
+                    let mut packed = pack_digits(&random_digits(9, values));
+                    let mut words = [WORD_LIMIT - 1; WORDS];
+                    words[word] = bad;
+                    let at = value * PACKED_VALUE_BYTES;
+                    packed[at..at + PACKED_VALUE_BYTES].copy_from_slice(&pack_words(words));
+                    let mut out = vec![0; DIGITS * values];
+                    let error = unpack_digits(&packed, &mut out).unwrap_err();
+                    assert_eq!(error, PackingError::Word { value, word });
+                    for level in dispatch::available() {
+                        let sound = unpack_at(level, packed.as_chunks().0, out.as_chunks_mut().0);
+                        assert!(
+                            !sound,
+                            "{level}: {bad} as word {word} of value {value} of {values}"
+                        );
+                    }
+                }
+            }
+        }
+        assert!(unpack_digits(&pack_words([WORD_LIMIT - 1; WORDS]), &mut [0; DIGITS]).is_ok());
+    }
+
+    #[test]
+    fn bytes_of_words_are_little_endian_at_any_alignment() {
+        let words = [1, u64::MAX, 0x0102_0304_0506_0708];
+        let mut bytes = vec![9];
+        words_to_bytes_into(&words, &mut bytes);
+        assert_eq!(bytes[1..9], [1, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(bytes[17..], [8, 7, 6, 5, 4, 3, 2, 1]);
+        assert_eq!(bytes[1..], words_to_bytes(&words));
+        for offset in 0..8 {
+            let mut shifted = vec![0; offset];
+            shifted.extend_from_slice(&bytes[1..]);
+            assert_eq!(bytes_to_words(&shifted[offset..]).unwrap(), words);
+        }
+        assert_eq!(bytes_to_words(&bytes), Err(PackingError::PartialWord { got: 25 }));
+        assert_eq!(bytes_to_words(&[]), Ok(vec![]));
+    }
+
+    proptest! {
+        #[test]
+        fn round_trips(seed in any::<u64>(), values in 0usize..40) {
+            check(&random_digits(seed, values));
+        }
+
+        #[test]
+        fn any_bytes_decode_or_are_refused(bytes in prop::collection::vec(any::<u8>(), PACKED_VALUE_BYTES)) {
+            let mut digits = [0; DIGITS];
+            match unpack_digits(&bytes, &mut digits) {
+                Ok(()) => prop_assert_eq!(pack_digits(&digits), bytes),
+                Err(error) => {
+                    let is_word = matches!(error, PackingError::Word { value: 0, .. });
+                    prop_assert!(is_word);
+                }
+            }
+        }
+    }
 }

@@ -3,9 +3,22 @@
 use super::{PACKED_VALUE_BYTES, RADIX_2, RADIX_4, WORD_BITS, WORD_LIMIT};
 use crate::prime::DIGITS;
 
-/// Packs the 64 digits of one value.
+/// Packs the digits of every value.
 #[inline(always)]
-pub(super) fn pack(digits: &[u8; DIGITS], out: &mut [u8; PACKED_VALUE_BYTES]) {
+pub(super) fn pack(values: &[[u8; DIGITS]], packed: &mut [[u8; PACKED_VALUE_BYTES]]) {
+    for (digits, out) in values.iter().zip(packed) {
+        pack_value(digits, out);
+    }
+}
+
+/// Unpacks every value; whether all words were below the limit.
+#[inline(always)]
+pub(super) fn unpack(packed: &[[u8; PACKED_VALUE_BYTES]], values: &mut [[u8; DIGITS]]) -> bool {
+    packed.iter().zip(values).fold(true, |sound, (bytes, out)| unpack_value(bytes, out) & sound)
+}
+
+#[inline(always)]
+fn pack_value(digits: &[u8; DIGITS], out: &mut [u8; PACKED_VALUE_BYTES]) {
     let mut packed = [0u64; 7];
     for (i, eight) in digits.as_chunks::<8>().0.iter().enumerate() {
         let word = pack_word(u64::from_le_bytes(*eight));
@@ -20,9 +33,8 @@ pub(super) fn pack(digits: &[u8; DIGITS], out: &mut [u8; PACKED_VALUE_BYTES]) {
     }
 }
 
-/// Unpacks one value; whether all of its words are below the limit.
 #[inline(always)]
-pub(super) fn unpack(bytes: &[u8; PACKED_VALUE_BYTES], out: &mut [u8; DIGITS]) -> bool {
+fn unpack_value(bytes: &[u8; PACKED_VALUE_BYTES], out: &mut [u8; DIGITS]) -> bool {
     let mut sound = true;
     for (i, out) in out.as_chunks_mut::<8>().0.iter_mut().enumerate() {
         let word = word(bytes, i);

@@ -1,42 +1,63 @@
 //! Digit kernels in plain Rust, written as loops over the 64 digits of a value that a compiler turns into vectors.
 
-use super::{DIGITS, P, Value};
+use super::{Comparison, DIGITS, P, Value};
 use crate::Side;
 
-/// Writes the accepted bytes of `block`, reduced, until `out` is full; how many that were.
+/// Writes the accepted bytes of `block`, reduced, until `out` is full; how many that were. `block` is a multiple of 64 bytes,
+/// and places of `out` beyond the returned count may hold anything.
 #[inline(always)]
 pub(super) fn accept<const MODULUS: u8>(block: &[u8], out: &mut [u8]) -> usize {
     let mut taken = 0;
-    for &byte in block {
-        // Which bytes are dropped says nothing about those that are kept, so this position is no secret.
-        let Some(place) = out.get_mut(taken) else {
-            break;
-        };
-        *place = reduce_byte::<MODULUS>(byte);
-        taken += usize::from(byte < 3 * MODULUS);
+    for bytes in block.as_chunks::<64>().0 {
+        let reduced = bytes.map(reduce_byte::<MODULUS>);
+        let (mut kept, mut count) = ([0; 64], 0);
+        for (&byte, reduced) in bytes.iter().zip(reduced) {
+            // Which bytes are dropped says nothing about those that are kept, so this position is no secret.
+            kept[count % 64] = reduced;
+            count += usize::from(byte < 3 * MODULUS);
+        }
+        let rest = &mut out[taken..];
+        let count = count.min(rest.len());
+        match rest.first_chunk_mut() {
+            Some(whole) => *whole = kept,
+            None => rest[..count].copy_from_slice(&kept[..count]),
+        }
+        taken += count;
     }
     taken
 }
 
-/// One digit of a byte below three times the modulus.
+/// See [`super::share_bits`].
 #[inline(always)]
-fn reduce_byte<const MODULUS: u8>(byte: u8) -> u8 {
-    let once = byte.min(byte.wrapping_sub(MODULUS));
-    once.min(once.wrapping_sub(MODULUS)) + (P - MODULUS)
-}
-
-/// The second shares of the bits of one value.
-#[inline(always)]
-pub(super) fn share_bits(value: u64, first: &[u8; DIGITS], second: &mut [u8; DIGITS]) {
-    let bits = spread(value);
-    for ((second, &first), bit) in second.iter_mut().zip(first).zip(bits) {
-        *second = reduce_once(bit + P - first);
+pub(super) fn share_bits(values: &[u64], first: &[[u8; DIGITS]], second: &mut [[u8; DIGITS]]) {
+    for ((&value, first), second) in values.iter().zip(first).zip(second) {
+        let bits = spread(value);
+        for ((second, &first), bit) in second.iter_mut().zip(first).zip(bits) {
+            *second = reduce_once(bit + P - first);
+        }
     }
 }
 
-/// The masked digits of one value.
+/// See [`super::blind_compare`].
 #[inline(always)]
-pub(super) fn blind_compare(side: Side, value: &Value<'_>, out: &mut [u8; DIGITS]) {
+pub(super) fn blind_compare(side: Side, c: &Comparison<'_>, out: &mut [[u8; DIGITS]]) {
+    for (value, out) in c.values().zip(out) {
+        rotate(&blind(side, &value), value.rotation, out);
+    }
+}
+
+/// See [`super::zero_in_sum`].
+#[inline(always)]
+pub(super) fn zero_in_sum(d0: &[[u8; DIGITS]], d1: &[[u8; DIGITS]], out: &mut [u64]) {
+    for ((d0, d1), out) in d0.iter().zip(d1).zip(out) {
+        let zeros = d0.iter().zip(d1).map(|(&a, &b)| u8::from(reduce_once(a + b) == 0));
+        *out = u64::from(zeros.fold(0, |found, zero| found | zero));
+    }
+}
+
+/// The masked digits of one value before their rotation.
+#[inline(always)]
+fn blind(side: Side, value: &Value<'_>) -> [u8; DIGITS] {
     let j = side.index() as u8;
     let (threshold, beta) = (spread(value.threshold), (value.beta as u8).wrapping_neg());
 
@@ -49,25 +70,21 @@ pub(super) fn blind_compare(side: Side, value: &Value<'_>, out: &mut [u8; DIGITS
         sum += u16::from(select(threshold[i].wrapping_neg(), P + j - x, x));
     }
 
-    let mut blinded = [0u8; DIGITS];
-    for i in 0..DIGITS {
+    std::array::from_fn(|i| {
         let ahead = value.bits[i].wrapping_sub(j * threshold[i]);
-        let c = select(beta, ahead.wrapping_add(j), (P + j).wrapping_sub(ahead));
+        let own = select(beta, ahead.wrapping_add(j), (P + j).wrapping_sub(ahead));
         let z = select(j.wrapping_neg(), P - value.z[i], value.z[i]);
-        let masked = reduce_wide(above[i] + u16::from(c) + u16::from(z));
-        blinded[i] = reduce_once(reduce_wide(masked * u16::from(value.s[i])) as u8);
-    }
-    rotate(&blinded, value.rotation, out);
+        let masked = reduce_wide(above[i] + u16::from(own) + u16::from(z));
+        reduce_once(reduce_wide(masked * u16::from(value.s[i])) as u8)
+    })
 }
 
-/// 1 iff two shares of some digit of a value add up to zero.
+/// One digit of a byte below three times the modulus.
 #[inline(always)]
-pub(super) fn zero_in_sum(d0: &[u8; DIGITS], d1: &[u8; DIGITS]) -> u64 {
-    let mut found = 0;
-    for (&a, &b) in d0.iter().zip(d1) {
-        found |= u8::from(a + b == 0) | u8::from(a + b == P);
-    }
-    u64::from(found)
+fn reduce_byte<const MODULUS: u8>(byte: u8) -> u8 {
+    let once = byte.min(byte.wrapping_sub(MODULUS));
+    // Rejected bytes may be anything, but must not overflow.
+    once.min(once.wrapping_sub(MODULUS)).wrapping_add(P - MODULUS)
 }
 
 /// The bits of a word, one a byte, least significant first.
@@ -75,12 +92,7 @@ pub(super) fn zero_in_sum(d0: &[u8; DIGITS], d1: &[u8; DIGITS]) -> u64 {
 fn spread(word: u64) -> [u8; DIGITS] {
     const EACH: u64 = 0x0101_0101_0101_0101;
     let mut out = [0; DIGITS];
-    for (out, byte) in out
-        .as_chunks_mut::<8>()
-        .0
-        .iter_mut()
-        .zip(word.to_le_bytes())
-    {
+    for (out, byte) in out.as_chunks_mut::<8>().0.iter_mut().zip(word.to_le_bytes()) {
         // Byte i keeps bit i of its copy, and the sum moves that to its top bit.
         let kept = (u64::from(byte) * EACH) & 0x8040_2010_0804_0201;
         *out = ((kept + 0x7f * EACH) >> 7 & EACH).to_le_bytes();
@@ -100,7 +112,7 @@ fn reduce_once(x: u8) -> u8 {
     x.min(x.wrapping_sub(P))
 }
 
-/// A residue of at most 67 of a number of at most 2^16 / 10: the quotient is never too large, and too small only for a
+/// A residue of at most 67 of a number up to 6500: the quotient is never too large, and too small only for a
 /// multiple of 67.
 #[inline(always)]
 fn reduce_wide(x: u16) -> u16 {
