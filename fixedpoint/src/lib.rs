@@ -10,6 +10,8 @@
 //! Kernels choose their instructions at run time, see [`dispatch`]; every choice gives identical results.
 
 #[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
 mod avx512;
 pub mod conv;
 pub mod dispatch;

@@ -8,6 +8,7 @@ use std::arch::x86_64::*;
 use std::ops::Range;
 
 use super::{Kernel, Portable};
+use crate::avx2::{load, store};
 
 /// Tiles of six rows by one register. Only for processors with AVX2.
 pub(super) struct Avx2;
@@ -87,7 +88,7 @@ fn tile<const R: usize>(a: &[u64], b: &[u64], c: &mut [&mut [u64]], columns: Ran
         }
     }
     for (row, sum) in c.iter_mut().zip(sums) {
-        let mut spilled = [0; LANES];
+        let mut spilled = [0u64; LANES];
         store(&mut spilled, sum.total());
         for (c, sum) in row[columns.clone()].iter_mut().zip(spilled) {
             *c = c.wrapping_add(sum);
@@ -126,7 +127,7 @@ fn dot(a: &[u64], b: &[u64]) -> u64 {
     }
     let mut total = Portable::dot(a_rest, b_rest);
     for sum in sums {
-        let mut spilled = [0; LANES];
+        let mut spilled = [0u64; LANES];
         store(&mut spilled, sum.total());
         total = spilled.iter().fold(total, |total, &x| total.wrapping_add(x));
     }
@@ -137,18 +138,4 @@ fn dot(a: &[u64], b: &[u64]) -> u64 {
 #[target_feature(enable = "avx2")]
 fn swap_halves(x: __m256i) -> __m256i {
     _mm256_shuffle_epi32::<0b10_11_00_01>(x)
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn load(from: &[u64; LANES]) -> __m256i {
-    // SAFETY: the array is 32 readable bytes, and this load needs no alignment.
-    unsafe { _mm256_loadu_si256(from.as_ptr().cast()) }
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn store(to: &mut [u64; LANES], register: __m256i) {
-    // SAFETY: the array is 32 writable bytes, and this store needs no alignment.
-    unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), register) }
 }

@@ -55,28 +55,61 @@ pub(super) fn zero_in_sum(d0: &[[u8; DIGITS]], d1: &[[u8; DIGITS]], out: &mut [u
     }
 }
 
-/// The masked digits of one value before their rotation.
+/// The masked digits of one value before their rotation. Residues are reduced only where a byte would overflow, so the
+/// bounds matter; they are those of side one, for side zero they are lower.
 #[inline(always)]
 fn blind(side: Side, value: &Value<'_>) -> [u8; DIGITS] {
     let j = side.index() as u8;
     let (threshold, beta) = (spread(value.threshold), (value.beta as u8).wrapping_neg());
+    let (x, s, z) = (value.bits, value.s, value.z);
 
-    // w = x if the threshold's bit is 0, else j - x. A digit's `above` is the sum of all w at more significant places.
-    let mut above = [0u16; DIGITS];
-    let mut sum = 0;
-    for i in (0..DIGITS).rev() {
-        above[i] = sum;
-        let x = value.bits[i];
-        sum += u16::from(select(threshold[i].wrapping_neg(), P + j - x, x));
-    }
-
+    // w = x or j - x: at most 68.
+    let w = std::array::from_fn(|i| select(threshold[i].wrapping_neg(), P + j - x[i], x[i]));
+    // At most 75.
+    let above = sum_of_higher(&w);
     std::array::from_fn(|i| {
-        let ahead = value.bits[i].wrapping_sub(j * threshold[i]);
+        // j + j y - x or j + x - j y: at most 69.
+        let ahead = x[i].wrapping_sub(j * threshold[i]);
         let own = select(beta, ahead.wrapping_add(j), (P + j).wrapping_sub(ahead));
-        let z = select(j.wrapping_neg(), P - value.z[i], value.z[i]);
-        let masked = reduce_wide(above[i] + u16::from(own) + u16::from(z));
-        reduce_once(reduce_wide(masked * u16::from(value.s[i])) as u8)
+        // At most 67.
+        let z = select(j.wrapping_neg(), P - z[i], z[i]);
+        // At most 13926, so a residue of at most 133.
+        reduce_once(reduce_wide(u16::from(above[i] + own + z) * u16::from(s[i])) as u8)
     })
+}
+
+/// For every place a residue, at most 75, of the sum of all higher places, given digits of at most 68.
+#[inline(always)]
+fn sum_of_higher(w: &[u8; DIGITS]) -> [u8; DIGITS] {
+    // Within each group of eight digits: at most 136, 138 and 142 before the reductions.
+    let sum = shift_groups::<1>(w);
+    let sum = add_once(&sum, &shift_groups::<1>(&sum));
+    let sum = add_once(&sum, &shift_groups::<2>(&sum));
+    let sum = add_once(&sum, &shift_groups::<4>(&sum));
+    // And all of the groups above: seven times 8 * 68 at most, a residue of at most 67.
+    let mut higher = 0;
+    let mut groups = [0; DIGITS];
+    for (group, w) in groups.as_chunks_mut::<8>().0.iter_mut().zip(w.as_chunks::<8>().0).rev() {
+        *group = [reduce_wide(higher) as u8; 8];
+        higher += w.iter().map(|&w| u16::from(w)).sum::<u16>();
+    }
+    add_once(&sum, &groups)
+}
+
+/// Moves digits `BY` places down within groups of eight.
+#[inline(always)]
+fn shift_groups<const BY: u32>(digits: &[u8; DIGITS]) -> [u8; DIGITS] {
+    let mut out = [0; DIGITS];
+    for (out, group) in out.as_chunks_mut::<8>().0.iter_mut().zip(digits.as_chunks::<8>().0) {
+        *out = (u64::from_le_bytes(*group) >> (8 * BY)).to_le_bytes();
+    }
+    out
+}
+
+/// Sums, less 67 where that is possible.
+#[inline(always)]
+fn add_once(a: &[u8; DIGITS], b: &[u8; DIGITS]) -> [u8; DIGITS] {
+    std::array::from_fn(|i| reduce_once(a[i] + b[i]))
 }
 
 /// One digit of a byte below three times the modulus.
@@ -106,14 +139,14 @@ fn select(mask: u8, a: u8, b: u8) -> u8 {
     (a & mask) | (b & !mask)
 }
 
-/// A residue below 67 of a number below 134.
+/// Subtracts 67 where that is possible.
 #[inline(always)]
 fn reduce_once(x: u8) -> u8 {
     x.min(x.wrapping_sub(P))
 }
 
-/// A residue of at most 67 of a number up to 6500: the quotient is never too large, and too small only for a
-/// multiple of 67.
+/// A residue of at most 67 of a number up to 6500, and of at most 133 of one up to 2^15: the quotient is never too large,
+/// and too small by one at most.
 #[inline(always)]
 fn reduce_wide(x: u16) -> u16 {
     let quotient = (u32::from(x) * 978) >> 16;
