@@ -1,1 +1,41 @@
-//! placeholder
+//! Networks: what they compute, their weights, what they cost in private, and how three parties
+//! evaluate them.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`graph`], [`builder`] | the public architecture, without weights |
+//! | [`zoo`] | architectures by name |
+//! | [`weights`], [`model`] | weights from a file; batch norm folded, then encoded: the model owner's secret |
+//! | [`mod@reference`], [`bounds`] | the network in clear, and how far the secure result may be from it |
+//! | [`cost`] | bytes and rounds of every layer, from shapes alone |
+//! | [`secure`] | the executor, one function for the evaluators and one for the crypto producer |
+//! | [`operation`] | single operations, to be measured |
+//!
+//! To add a layer: a variant of [`graph::Op`], whose matches the compiler then lists. To add a
+//! network: a file in [`zoo`]. Nothing here knows of sockets.
+
+pub mod bounds;
+pub mod builder;
+pub mod cost;
+pub mod error;
+pub mod graph;
+pub mod model;
+pub mod operation;
+pub mod reference;
+pub mod secure;
+pub mod suite;
+pub mod weights;
+pub mod zoo;
+
+pub use builder::GraphBuilder;
+pub use cost::{LayerCost, NetworkCost};
+pub use error::{Error, Result, ShapeProblem};
+pub use graph::{Dims, Graph, Node, NodeId, Op};
+pub use model::{EncodedModel, Model};
+pub use operation::{Bench, Operation};
+pub use secure::EvaluatorInputs;
+pub use suite::Suite;
+pub use weights::Weights;
+
+#[cfg(test)]
+mod test_nets;

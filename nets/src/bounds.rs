@@ -1,0 +1,291 @@
+//! How far the parties' result may be from the fixed-point reference, and how likely it is that a
+//! truncation goes wrong altogether.
+//!
+//! Linear protocols and DReLU are exact. All that differs is truncation: cutting off b bits gives
+//! floor(x / 2^b) plus a coin of 0 or 1, where the reference takes the floor. So an error of at most
+//! d before it (in the units of x) is at most ceil(d / 2^b) + 1 after it: two floors differ by at
+//! most the ceiling of the difference of what they round. What an error e (in units of 2^-f) of a
+//! layer's inputs becomes:
+//!
+//! | layer | error of its result |
+//! |---|---|
+//! | convolution, fully connected | ceil(e max over outputs of sum abs(w) / 2^f) + 1 |
+//! | average of n | ceil(e n round(2^f / n) / 2^f) + 1; where n is a power of two e + 1, for 1 e |
+//! | LeakyReLU | e + 1: slopes of at most 1, then a truncation |
+//! | ReLU, max pool | e: no value changes more than the inputs do |
+//! | ReLU6 | min(e, 6 2^f) |
+//! | sum | the sum of both |
+//! | concatenation | the larger one |
+//! | slice, shuffle, flatten, channels that pass | e |
+//!
+//! The bound holds for every input and every coin, unless a truncation wraps, which is off by
+//! 2^(64-b) and happens with probability |x| / 2^64. After a truncation |x| < 2^(63-f), which is far
+//! inside of DReLU's domain, so a run in which none wraps leaves that domain nowhere.
+
+use fixedpoint::truncation;
+
+use crate::{
+    error::Result,
+    graph::{ActivationKind, Graph, NodeId, Op},
+    model::EncodedModel,
+    reference::batch_of,
+};
+
+/// For every layer a bound on |secure - reference| of its values, in units of 2^-f.
+///
+/// # Errors
+/// [`crate::Error::ModelGraph`].
+pub fn error_bound(graph: &Graph, model: &EncodedModel) -> Result<Vec<f64>> {
+    model.check(graph)?;
+    let unit = model.fixed().one() as f64;
+    let mut bounds: Vec<f64> = Vec::with_capacity(graph.nodes().len());
+    for id in graph.ids() {
+        let inputs = &graph.node(id).inputs;
+        let inputs: Vec<f64> = inputs.iter().map(|input| bounds[input.index()]).collect();
+        let largest = inputs.iter().copied().fold(0.0, f64::max);
+        bounds.push(match &graph.node(id).op {
+            Op::Conv(_) | Op::Dense(_) => truncated(largest * widest_row(model, id), unit),
+            Op::AvgPool(_) | Op::GlobalAvgPool => match averaging(graph, model, id) {
+                (_, 0) => largest,
+                (weight, bits) => truncated(largest * weight, f64::from(bits).exp2()),
+            },
+            Op::Activation(activation) => match activation.kind {
+                ActivationKind::LeakyRelu => largest + 1.0,
+                ActivationKind::Relu6 if activation.ratio == 1.0 => largest.min(6.0 * unit),
+                ActivationKind::Relu6 | ActivationKind::Relu => largest,
+            },
+            Op::Add => inputs.iter().sum(),
+            Op::Input
+            | Op::MaxPool(_)
+            | Op::Concat
+            | Op::Slice { .. }
+            | Op::Shuffle { .. }
+            | Op::Flatten => largest,
+        });
+    }
+    Ok(bounds)
+}
+
+/// For every image a bound on the probability that one of its truncations goes wrong, given the
+/// reference's results ([`crate::reference::fixed`]): the sum of |x| / 2^64 over all truncated
+/// values x, as large as they are before truncation and as far from the reference as they may be.
+/// A layer whose products might wrap around the ring counts with the most they could reach, which
+/// makes the result large.
+///
+/// # Errors
+/// [`crate::Error::ModelGraph`], [`crate::Error::Images`], [`crate::Error::Batch`].
+pub fn truncation_failure(
+    graph: &Graph,
+    model: &EncodedModel,
+    results: &[Vec<u64>],
+) -> Result<Vec<f64>> {
+    let errors = error_bound(graph, model)?;
+    let batch = batch_of(graph, results[0].len())?;
+    let mut failures = vec![0.0; batch];
+    for id in graph.ids() {
+        let Some((channels, bits)) = truncation_of(graph, model, id) else {
+            continue;
+        };
+        let dims = graph.dims(id);
+        let reach = reach(graph, model, &errors, results, id);
+        let images = results[id.index()].chunks_exact(dims.len());
+        for (image, failure) in images.zip(&mut failures) {
+            let truncated = &image[..channels * dims.plane()];
+            let sum: f64 = truncated.iter().map(|&y| magnitude(y)).sum();
+            let count = truncated.len() as f64;
+            let before = match reach < f64::exp2(63.0) {
+                // x < (|y| + 1) 2^bits for a result y.
+                true => (sum + count * (errors[id.index()] + 1.0)) * f64::from(bits).exp2(),
+                false => count * reach,
+            };
+            *failure += truncation::wrap_failure_probability(before);
+        }
+    }
+    Ok(failures)
+}
+
+/// For every layer the magnitude that its values have at most before truncation, in units of 2^-2f
+/// for products, over the whole batch; `None` for layers that truncate nothing.
+///
+/// # Errors
+/// As [`truncation_failure`].
+pub fn max_abs(
+    graph: &Graph,
+    model: &EncodedModel,
+    results: &[Vec<u64>],
+) -> Result<Vec<Option<f64>>> {
+    let errors = error_bound(graph, model)?;
+    batch_of(graph, results[0].len())?;
+    let of_layer = |id: NodeId| {
+        let (_, bits) = truncation_of(graph, model, id)?;
+        let reach = reach(graph, model, &errors, results, id);
+        let largest = largest(&results[id.index()]) + errors[id.index()] + 1.0;
+        Some(match reach < f64::exp2(63.0) {
+            true => largest * f64::from(bits).exp2(),
+            false => reach,
+        })
+    };
+    Ok(graph.ids().map(of_layer).collect())
+}
+
+/// The channels that a layer truncates, and by how many bits.
+fn truncation_of(graph: &Graph, model: &EncodedModel, id: NodeId) -> Option<(usize, u32)> {
+    let channels = graph.dims(id).channels;
+    let bits = model.fixed().fractional_bits();
+    match &graph.node(id).op {
+        Op::Conv(_) | Op::Dense(_) => Some((channels, bits)),
+        Op::AvgPool(_) | Op::GlobalAvgPool => match averaging(graph, model, id) {
+            (_, 0) => None,
+            (_, bits) => Some((channels, bits)),
+        },
+        Op::Activation(activation) => match activation.kind {
+            ActivationKind::LeakyRelu => Some((activation.channels(channels), bits)),
+            ActivationKind::Relu | ActivationKind::Relu6 => None,
+        },
+        Op::Input
+        | Op::MaxPool(_)
+        | Op::Add
+        | Op::Concat
+        | Op::Slice { .. }
+        | Op::Shuffle { .. }
+        | Op::Flatten => None,
+    }
+}
+
+/// What a layer's values before truncation cannot exceed, whatever cancels: inputs as large as the
+/// largest, all with the signs of their weights.
+fn reach(
+    graph: &Graph,
+    model: &EncodedModel,
+    errors: &[f64],
+    results: &[Vec<u64>],
+    id: NodeId,
+) -> f64 {
+    let node = graph.node(id);
+    let unit = model.fixed().one() as f64;
+    let input = |input: &NodeId| largest(&results[input.index()]) + errors[input.index()];
+    let input = node.inputs.iter().map(input).fold(0.0, f64::max);
+    match (&node.op, model.layer(id)) {
+        (_, Some(layer)) => input * widest_row(model, id) + largest(&layer.bias),
+        (Op::AvgPool(_) | Op::GlobalAvgPool, _) => {
+            let (weight, _) = averaging(graph, model, id);
+            input * weight
+        }
+        _ => input * unit,
+    }
+}
+
+/// What an average multiplies its window with before its truncation, summed over the window, and the
+/// bits of that truncation: a window of a power of two is divided by shifting alone, others are
+/// multiplied by round(2^f / n).
+fn averaging(graph: &Graph, model: &EncodedModel, id: NodeId) -> (f64, u32) {
+    let shape = graph.pool_shape(id, 1).expect("a pooling layer");
+    let (count, one) = (shape.window_len() as u64, model.fixed().one());
+    match count.is_power_of_two() {
+        true => (count as f64, count.ilog2()),
+        false => {
+            let factor = (one + count / 2) / count;
+            (count as f64 * factor as f64, model.fixed().fractional_bits())
+        }
+    }
+}
+
+/// The largest sum of magnitudes of the weights of one output channel.
+fn widest_row(model: &EncodedModel, id: NodeId) -> f64 {
+    let layer = model.layer(id).expect("a linear layer");
+    let rows = layer.weight.chunks_exact(layer.weight.len() / layer.bias.len());
+    let sum = |row: &[u64]| row.iter().map(|&weight| magnitude(weight)).sum();
+    rows.map(sum).fold(0.0, f64::max)
+}
+
+/// What an error becomes when `divisor`, a power of two, cuts off its last bits.
+fn truncated(error: f64, divisor: f64) -> f64 {
+    // Errors are whole numbers, exact up to 2^53; above, rounding must not lose one.
+    let error = match error < f64::exp2(53.0) {
+        true => error,
+        false => error.next_up(),
+    };
+    (error / divisor).ceil() + 1.0
+}
+
+fn largest(values: &[u64]) -> f64 {
+    values.iter().map(|&value| magnitude(value)).fold(0.0, f64::max)
+}
+
+fn magnitude(value: u64) -> f64 {
+    value.cast_signed().unsigned_abs() as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{graph::Dims, model::Model, reference, test_nets, weights::Weights, zoo};
+    use fixedpoint::encoding::FixedPoint;
+
+    fn encoded(graph: &Graph, bits: u32) -> EncodedModel {
+        let model = Model::fold(graph, &Weights::random(graph, 5)).unwrap();
+        model.encode(graph, FixedPoint::new(bits)).unwrap()
+    }
+
+    fn bound(graph: &Graph, model: &EncodedModel, name: &str) -> f64 {
+        error_bound(graph, model).unwrap()[graph.find(name).unwrap().index()]
+    }
+
+    #[test]
+    fn errors_grow_as_the_table_says() {
+        let graph = test_nets::everything();
+        let model = encoded(&graph, 13);
+        let at = |name: &str| bound(&graph, &model, name);
+        assert_eq!((at("input"), at("stem"), at("relu6")), (0.0, 1.0, 1.0));
+        let id = graph.find("depthwise").unwrap();
+        assert_eq!(at("depthwise"), (widest_row(&model, id) / 8192.0).ceil() + 1.0);
+        assert_eq!(at("leaky"), at("pointwise") + 1.0);
+        assert_eq!(at("joined"), at("leaky").max(at("left")));
+        assert_eq!(at("sum"), at("mixed") + at("relu6"));
+        assert_eq!(at("high"), at("sum"));
+        // 9 round(8192 / 9) = 8190, a little below 2^13.
+        assert_eq!(at("mean"), at("sum") + 1.0);
+        assert_eq!(at("halves"), at("relu") + 1.0);
+    }
+
+    #[test]
+    fn failure_is_the_sum_of_magnitudes() {
+        let graph = test_nets::tiny();
+        let model = encoded(&graph, 13);
+        let images = test_nets::images(&graph, 2, 6);
+        let images = model.fixed().encode_slice(&images).unwrap();
+        let results = reference::fixed(&graph, &model, &images).unwrap();
+        let failures = truncation_failure(&graph, &model, &results).unwrap();
+        assert_eq!(failures.len(), 2);
+        // 11 truncated values of about 2^26.
+        for failure in failures {
+            assert!(failure > f64::exp2(-40.0) && failure < f64::exp2(-32.0), "{failure}");
+        }
+        let largest = max_abs(&graph, &model, &results).unwrap();
+        let truncating: Vec<bool> = largest.iter().map(Option::is_some).collect();
+        assert_eq!(truncating, [false, true, false, false, true]);
+        assert!(largest[1].unwrap() < f64::exp2(29.0));
+    }
+
+    #[test]
+    fn products_that_could_wrap_are_seen() {
+        let graph = test_nets::tiny();
+        let model = encoded(&graph, 30);
+        let results: Vec<Vec<u64>> =
+            graph.ids().map(|id| vec![1 << 40; graph.dims(id).len()]).collect();
+        let failures = truncation_failure(&graph, &model, &results).unwrap();
+        assert!(failures[0] > 0.01, "{failures:?}");
+    }
+
+    #[test]
+    fn the_digits_net_is_far_from_failing() {
+        let options = zoo::Options { input: Dims::new(1, 8, 8), classes: 10 };
+        let graph = zoo::build("digits-cnn", &options).unwrap();
+        let model = encoded(&graph, 13);
+        let images = test_nets::images(&graph, 1, 6);
+        let images = model.fixed().encode_slice(&images).unwrap();
+        let results = reference::fixed(&graph, &model, &images).unwrap();
+        let failure = truncation_failure(&graph, &model, &results).unwrap()[0];
+        assert!(failure < f64::exp2(-20.0), "{failure}");
+    }
+}

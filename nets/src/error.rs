@@ -1,0 +1,284 @@
+//! What can be wrong with a network, its weights or a run of it.
+
+use std::{io, path::PathBuf};
+
+use fixedpoint::ShapeError;
+use protocols::Role;
+
+use crate::graph::Dims;
+
+/// The result of this crate's functions.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// An error of this crate. Architectures are public and named in full; no variant carries a weight
+/// or an input.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A name that is not in the list it should come from.
+    #[error("unknown {what} '{name}': use one of {}", .known.join(", "))]
+    Unknown {
+        /// What was named.
+        what: &'static str,
+        /// The name given.
+        name: String,
+        /// The names there are.
+        known: Vec<String>,
+    },
+    /// A text that is no image size.
+    #[error("'{text}' is no image size: write channels x height x width, as in 3x32x32")]
+    Dims {
+        /// The text given.
+        text: String,
+    },
+    /// A layer that does not fit its inputs.
+    #[error("layer '{node}': {problem}")]
+    Node {
+        /// The layer.
+        node: String,
+        /// What does not fit.
+        problem: ShapeProblem,
+    },
+    /// A stored graph whose first node is not the input, or whose output does not exist.
+    #[error("the graph '{graph}' is malformed: {what}")]
+    Graph {
+        /// The graph.
+        graph: String,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// A batch that is empty or beyond the limit.
+    #[error("a batch of {batch} images: run 1 to {max} at once")]
+    Batch {
+        /// Images asked for.
+        batch: usize,
+        /// The most that are allowed.
+        max: usize,
+    },
+    /// A weights file that could not be read, or with something wrong in it.
+    #[error("{}: {source}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: Box<Error>,
+    },
+    /// The operating system's word on a file.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// Bytes that are no whole safetensors file.
+    #[error("no whole safetensors file ({reason}): it may be truncated, copy it again")]
+    Safetensors {
+        /// What the parser says.
+        reason: String,
+    },
+    /// A tensor that the network needs and the file lacks.
+    #[error("tensor '{tensor}' is missing; the file holds {}", list(.present))]
+    MissingTensor {
+        /// The tensor.
+        tensor: String,
+        /// All tensors of the file.
+        present: Vec<String>,
+    },
+    /// Tensors that the network does not know.
+    #[error("the network has no place for {}: is this the right network?", list(.tensors))]
+    ExtraTensors {
+        /// The tensors.
+        tensors: Vec<String>,
+    },
+    /// A tensor of another shape than the network's.
+    #[error("tensor '{tensor}' has shape {got:?} where the network needs {expected:?}")]
+    TensorShape {
+        /// The tensor.
+        tensor: String,
+        /// The shape in the file.
+        got: Vec<usize>,
+        /// The shape that the network needs.
+        expected: Vec<usize>,
+    },
+    /// A tensor of a type that is not read.
+    #[error("tensor '{tensor}' is of type {dtype}: store F16, BF16, F32 or F64")]
+    TensorType {
+        /// The tensor.
+        tensor: String,
+        /// Its type.
+        dtype: String,
+    },
+    /// A weight that is NaN or infinite.
+    #[error("tensor '{tensor}' is not finite at index {index}: was the training stable?")]
+    NotFinite {
+        /// The tensor.
+        tensor: String,
+        /// Its first bad element, in row-major order.
+        index: usize,
+    },
+    /// A running variance below zero.
+    #[error("tensor '{tensor}' is negative at index {index}: it should hold variances")]
+    NegativeVariance {
+        /// The tensor.
+        tensor: String,
+        /// Its first bad element.
+        index: usize,
+    },
+    /// A folded weight or bias too large for the fixed point.
+    #[error(
+        "{tensor} of layer '{node}', batch norm folded in, is 2^{limit_bits} or more at index \
+         {index}: use fewer fractional bits"
+    )]
+    WeightRange {
+        /// The layer.
+        node: String,
+        /// `weight` or `bias`.
+        tensor: &'static str,
+        /// The first element out of range.
+        index: usize,
+        /// Magnitudes must be below 2 to this power.
+        limit_bits: u32,
+    },
+    /// A fixed point whose products leave no room in the ring.
+    #[error("{bits} fractional bits leave no room for products in 64 bits: use 1 to {max}")]
+    FractionalBits {
+        /// The bits asked for.
+        bits: u32,
+        /// The most that are allowed.
+        max: u32,
+    },
+    /// A model that was encoded for another fixed point than the run's.
+    #[error("the model is encoded with {model} fractional bits, the run uses {run}")]
+    ModelEncoding {
+        /// Fractional bits of the model.
+        model: u32,
+        /// Fractional bits of the run.
+        run: u32,
+    },
+    /// A model that belongs to another graph.
+    #[error("the model does not belong to the graph '{graph}': load its weights for this graph")]
+    ModelGraph {
+        /// The graph.
+        graph: String,
+    },
+    /// Images that do not fill the batch.
+    #[error("{got} input values where {batch} images of {dims} have {expected}")]
+    Images {
+        /// The size of an image.
+        dims: Dims,
+        /// Images in the batch.
+        batch: usize,
+        /// Values that the batch has.
+        expected: usize,
+        /// Values given.
+        got: usize,
+    },
+    /// Inputs or a function of another party's.
+    #[error("this belongs to another party than {role}")]
+    WrongParty {
+        /// The party that was given it.
+        role: Role,
+    },
+    /// A bench of nothing, or of too much.
+    #[error("a count of {count}: measure 1 to {max} at once")]
+    Count {
+        /// The count asked for.
+        count: usize,
+        /// The most that is allowed.
+        max: usize,
+    },
+    /// A protocol run that failed.
+    #[error(transparent)]
+    Protocol(#[from] protocols::Error),
+}
+
+impl Error {
+    pub(crate) fn unknown<const N: usize>(
+        what: &'static str,
+        name: &str,
+        known: [&str; N],
+    ) -> Error {
+        Error::Unknown { what, name: name.to_owned(), known: known.map(str::to_owned).to_vec() }
+    }
+}
+
+/// Why a layer does not fit its inputs.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ShapeProblem {
+    /// A name that another layer has, or that no layer may have.
+    #[error("the name is taken: every layer needs its own, other than 'input' and 'output'")]
+    NameTaken,
+    /// A name that would not survive as a step or a report's key.
+    #[error("a name has 1 to 200 characters, none of them '/', '#' or a control character")]
+    BadName,
+    /// An input that does not exist (yet).
+    #[error("input {input} does not exist before it")]
+    UnknownInput {
+        /// The place of the node in the graph.
+        input: usize,
+    },
+    /// The wrong number of inputs.
+    #[error("{got} inputs given, {expected} needed")]
+    Inputs {
+        /// How many it needs, in words.
+        expected: &'static str,
+        /// How many it was given.
+        got: usize,
+    },
+    /// Sizes that do not fit together.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    /// Inputs whose sizes should agree.
+    #[error("inputs of {} do not go together: {needs}", .dims.iter().map(Dims::to_string).collect::<Vec<_>>().join(" and "))]
+    Differ {
+        /// The sizes of the inputs.
+        dims: Vec<Dims>,
+        /// What should be equal.
+        needs: &'static str,
+    },
+    /// A dense layer on images.
+    #[error("the input is {dims}: flatten it first")]
+    NotFlat {
+        /// The size of the input.
+        dims: Dims,
+    },
+    /// A slice outside of the channels.
+    #[error("channels {start}..{end} of {channels}: take at least one, and only existing ones")]
+    Channels {
+        /// The first channel.
+        start: usize,
+        /// One past the last channel.
+        end: usize,
+        /// The channels there are.
+        channels: usize,
+    },
+    /// A ratio outside of (0, 1].
+    #[error("a ratio of {ratio}: it is above 0 and at most 1; leave the layer out for 0")]
+    Ratio {
+        /// The ratio.
+        ratio: f64,
+    },
+    /// A batch norm after something that is no convolution.
+    #[error("batch norm '{batch_norm}' can only be folded into a convolution")]
+    BatchNorm {
+        /// The batch norm.
+        batch_norm: String,
+    },
+    /// Padding in which a whole window fits.
+    #[error("some windows would hold nothing but padding: make it less than the window")]
+    Padding,
+    /// A result that nothing uses.
+    #[error("nothing uses its result: remove it, or make it the output")]
+    Unused,
+    /// An image beyond the limit.
+    #[error("its output has more than {max} values an image")]
+    TooLarge {
+        /// The most that are allowed.
+        max: usize,
+    },
+}
+
+fn list(names: &[String]) -> String {
+    const SHOWN: usize = 12;
+    let quoted: Vec<String> = names.iter().take(SHOWN).map(|name| format!("'{name}'")).collect();
+    match names.len() {
+        0 => "no tensors".into(),
+        n if n > SHOWN => format!("{} and {} more", quoted.join(", "), n - SHOWN),
+        _ => quoted.join(", "),
+    }
+}

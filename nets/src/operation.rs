@@ -1,0 +1,408 @@
+//! Single operations, to be measured: inputs in clear, the protocol, its cost, and a count of what
+//! came out wrong.
+
+use std::{fmt, ops::Range, str::FromStr};
+
+use fixedpoint::{Padding, conv::ConvShape, encoding::FixedPoint, pool::PoolShape};
+use protocols::{
+    Cost, Dealer, Evaluator, Paper, Role, Share,
+    securenn::{
+        conv, drelu, input, leaky_relu,
+        matmul::{self, MatMulShape},
+        maxpool, relu, relu6,
+    },
+};
+
+use crate::{
+    error::{Error, Result},
+    model::check_fractional_bits,
+    weights::Uniform,
+};
+
+/// The largest count of one bench.
+pub const MAX_COUNT: usize = 1 << 27;
+
+/// An operation. What its count counts:
+///
+/// | operation | count | size at 1,000,000 |
+/// |---|---|---|
+/// | drelu, relu, relu6, leaky-relu | values | |
+/// | maxpool | results, each of a 2x2 window | |
+/// | matmul | 10,000 for each column of the right matrix, rounded up; the left one is 1000x1000 | 1000x1000 by 1000x100 |
+/// | conv | 1,000,000 for each image of 64x32x32, rounded up; 64 kernels 3x3, padding 1 | one image |
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// 1 for values of at least 0, else 0.
+    Drelu,
+    /// max(x, 0).
+    Relu,
+    /// min(max(x, 0), 6).
+    Relu6,
+    /// x above 0, x / 10 below; truncated.
+    LeakyRelu,
+    /// The largest of each window and its place.
+    MaxPool,
+    /// A product of matrices over the ring, not truncated.
+    MatMul,
+    /// A convolution over the ring, not truncated.
+    Conv,
+}
+
+/// An operation of a certain size: the same at all parties.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bench {
+    operation: Operation,
+    count: usize,
+    fixed: FixedPoint,
+}
+
+/// What the evaluators hold in clear before a bench. Invented, so nothing about it is secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BenchInputs {
+    /// P0's: the left matrix or the kernels, else nothing.
+    pub model_owner: Vec<u64>,
+    /// P1's: the values, the right matrix (row-major) or the images.
+    pub data_owner: Vec<u64>,
+}
+
+impl Operation {
+    /// All operations.
+    pub const ALL: [Operation; 7] = [
+        Operation::Drelu,
+        Operation::Relu,
+        Operation::Relu6,
+        Operation::LeakyRelu,
+        Operation::MaxPool,
+        Operation::MatMul,
+        Operation::Conv,
+    ];
+
+    /// The name on the command line and in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Operation::Drelu => "drelu",
+            Operation::Relu => "relu",
+            Operation::Relu6 => "relu6",
+            Operation::LeakyRelu => "leaky-relu",
+            Operation::MaxPool => "maxpool",
+            Operation::MatMul => "matmul",
+            Operation::Conv => "conv",
+        }
+    }
+
+    /// The operation in a certain size.
+    ///
+    /// # Errors
+    /// [`Error::Count`], [`Error::FractionalBits`].
+    pub fn with_count(self, count: usize, fixed: FixedPoint) -> Result<Bench> {
+        check_fractional_bits(fixed)?;
+        if !(1..=MAX_COUNT).contains(&count) {
+            let max = MAX_COUNT;
+            return Err(Error::Count { count, max });
+        }
+        Ok(Bench { operation: self, count, fixed })
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Operation {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        Operation::ALL
+            .into_iter()
+            .find(|operation| operation.name() == name)
+            .ok_or_else(|| Error::unknown("operation", name, Operation::ALL.map(Operation::name)))
+    }
+}
+
+impl Bench {
+    /// The operation.
+    pub fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    /// The count it was asked for.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Inputs over the whole domain of the operation, its edges first; the same for the same seed.
+    pub fn inputs(&self, test_seed: u64) -> BenchInputs {
+        let domain = self.domain();
+        let draw = |role: Role| {
+            let mut uniform = Uniform::new(role.name(), test_seed);
+            let random = std::iter::repeat_with(|| match &domain {
+                Some(domain) => uniform.within(domain),
+                None => uniform.word(),
+            });
+            let values = self.edges().into_iter().chain(random);
+            values.take(self.input_len(role)).collect()
+        };
+        BenchInputs { model_owner: draw(Role::ModelOwner), data_owner: draw(Role::DataOwner) }
+    }
+
+    /// P0 and P1: shares `own` input without a message, and gives its half of the result (for max
+    /// pools all maxima, then all places).
+    ///
+    /// # Errors
+    /// [`protocols::Error::Shape`] for inputs of another length, or a transport error.
+    pub fn evaluate(&self, ctx: &mut Evaluator<'_>, own: &[u64]) -> protocols::Result<Share> {
+        ctx.check_len(own.len(), self.input_len(ctx.party()))?;
+        let shared = |owner: Role| {
+            let mut ctx = ctx.narrow(owner.name(), 0);
+            match ctx.party() == owner {
+                true => input::own(&mut ctx, own),
+                false => input::others(&mut ctx, self.input_len(owner)),
+            }
+        };
+        let (left, x) = (shared(Role::ModelOwner), shared(Role::DataOwner));
+        match self.operation {
+            Operation::Drelu => drelu::evaluate(ctx, &x),
+            Operation::Relu => relu::evaluate(ctx, &x),
+            Operation::Relu6 => relu6::evaluate(ctx, &x, &self.fixed),
+            Operation::LeakyRelu => leaky_relu::evaluate(ctx, &x, &self.fixed),
+            Operation::MaxPool => {
+                let pooled = maxpool::evaluate(ctx, &self.pool_shape(), &x)?;
+                Ok(Share::concat(&[pooled.value, pooled.index]))
+            }
+            Operation::MatMul => matmul::evaluate(ctx, &self.matmul_shape(), &left, &x),
+            Operation::Conv => conv::evaluate(ctx, &self.conv_shape(), &left, &x),
+        }
+    }
+
+    /// P2.
+    ///
+    /// # Errors
+    /// A transport error.
+    pub fn deal(&self, ctx: &mut Dealer<'_>) -> protocols::Result<()> {
+        match self.operation {
+            Operation::Drelu => drelu::deal(ctx, self.count),
+            Operation::Relu => relu::deal(ctx, self.count),
+            Operation::Relu6 => relu6::deal(ctx, self.count),
+            Operation::LeakyRelu => leaky_relu::deal(ctx, self.count),
+            Operation::MaxPool => maxpool::deal(ctx, &self.pool_shape()),
+            Operation::MatMul => matmul::deal(ctx, &self.matmul_shape()),
+            Operation::Conv => conv::deal(ctx, &self.conv_shape()),
+        }
+    }
+
+    /// What it will send.
+    pub fn cost(&self) -> Cost {
+        match self.operation {
+            Operation::Drelu => drelu::cost(self.count),
+            Operation::Relu => relu::cost(self.count),
+            Operation::Relu6 => relu6::cost(self.count),
+            Operation::LeakyRelu => leaky_relu::cost(self.count),
+            Operation::MaxPool => maxpool::cost(&self.pool_shape()),
+            Operation::MatMul => matmul::cost(&self.matmul_shape()),
+            Operation::Conv => conv::cost(&self.conv_shape()),
+        }
+    }
+
+    /// The published formula.
+    pub fn paper(&self) -> Paper {
+        let count = self.count as f64;
+        match self.operation {
+            Operation::Drelu => drelu::paper(count),
+            Operation::Relu => relu::paper(count),
+            Operation::Relu6 => relu6::paper(count),
+            Operation::LeakyRelu => leaky_relu::paper(count),
+            Operation::MaxPool => maxpool::paper(&self.pool_shape()),
+            Operation::MatMul => matmul::paper(&self.matmul_shape()),
+            Operation::Conv => conv::paper(&self.conv_shape()),
+        }
+    }
+
+    /// How many of the reconstructed outputs differ from the ideal by anything but the coin of a
+    /// truncation; missing and surplus outputs are all wrong.
+    pub fn wrong(&self, inputs: &BenchInputs, outputs: &[u64]) -> usize {
+        let ideal = self.ideal(inputs);
+        let coin = match self.operation {
+            Operation::LeakyRelu => 1,
+            _ => 0,
+        };
+        let differs = |(got, ideal): &(&u64, &u64)| got.wrapping_sub(**ideal) > coin;
+        let differing = outputs.iter().zip(&ideal).filter(differs).count();
+        differing + outputs.len().abs_diff(ideal.len())
+    }
+
+    fn ideal(&self, inputs: &BenchInputs) -> Vec<u64> {
+        let (left, x) = (&inputs.model_owner, &inputs.data_owner);
+        match self.operation {
+            Operation::Drelu => drelu::ideal(x),
+            Operation::Relu => relu::ideal(x),
+            Operation::Relu6 => relu6::ideal(x, &self.fixed),
+            Operation::LeakyRelu => leaky_relu::ideal(x, &self.fixed),
+            Operation::MaxPool => {
+                let pooled = maxpool::ideal(&self.pool_shape(), x);
+                [pooled.value, pooled.index].concat()
+            }
+            Operation::MatMul => matmul::ideal(&self.matmul_shape(), left, x),
+            Operation::Conv => conv::ideal(&self.conv_shape(), left, x),
+        }
+    }
+
+    /// The values that the operation is defined for, signed; `None` for the whole ring.
+    fn domain(&self) -> Option<Range<i64>> {
+        let symmetric = |bits: u32| Some(-(1i64 << bits)..1 << bits);
+        match self.operation {
+            Operation::Drelu | Operation::Relu => symmetric(62),
+            Operation::Relu6 => Some(self.six() - (1 << 62)..1 << 62),
+            // Products below 2^34: a million truncations fail with probability 2^-10 at most.
+            Operation::LeakyRelu => symmetric(34 - self.fixed.fractional_bits()),
+            // Differences of two values are within DReLU's domain.
+            Operation::MaxPool => symmetric(61),
+            Operation::MatMul | Operation::Conv => None,
+        }
+    }
+
+    fn edges(&self) -> Vec<u64> {
+        let Some(Range { start, end }) = self.domain() else {
+            return vec![0, 1, u64::MAX, 1 << 63];
+        };
+        let six = self.six();
+        [start, end - 1, -1, 0, 1, start + 1, end - 2, six - 1, six, six + 1]
+            .into_iter()
+            .filter(|edge| (start..end).contains(edge))
+            .map(i64::cast_unsigned)
+            .collect()
+    }
+
+    fn six(&self) -> i64 {
+        6 * self.fixed.one().cast_signed()
+    }
+
+    fn input_len(&self, role: Role) -> usize {
+        let (matmul, conv) = (self.matmul_shape(), self.conv_shape());
+        match (self.operation, role) {
+            (_, Role::CryptoProducer) => 0,
+            (Operation::MatMul, Role::ModelOwner) => matmul.m * matmul.k,
+            (Operation::MatMul, Role::DataOwner) => matmul.k * matmul.n,
+            (Operation::Conv, Role::ModelOwner) => conv.weight_len(),
+            (Operation::Conv, Role::DataOwner) => conv.input_len(),
+            (_, Role::ModelOwner) => 0,
+            (Operation::MaxPool, Role::DataOwner) => self.pool_shape().input_len(),
+            (_, Role::DataOwner) => self.count,
+        }
+    }
+
+    fn pool_shape(&self) -> PoolShape {
+        PoolShape {
+            batch: 1,
+            channels: self.count,
+            height: 2,
+            width: 2,
+            window: (2, 2),
+            stride: (2, 2),
+            padding: Padding::NONE,
+        }
+    }
+
+    fn matmul_shape(&self) -> MatMulShape {
+        MatMulShape { m: 1000, k: 1000, n: self.count.div_ceil(10_000) }
+    }
+
+    fn conv_shape(&self) -> ConvShape {
+        ConvShape {
+            batch: self.count.div_ceil(1_000_000),
+            in_channels: 64,
+            out_channels: 64,
+            height: 32,
+            width: 32,
+            kernel: (3, 3),
+            stride: (1, 1),
+            padding: Padding::same(1),
+            dilation: (1, 1),
+            groups: 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocols::test_world::TestWorld;
+
+    use super::*;
+
+    const FIXED: FixedPoint = FixedPoint::new(13);
+
+    #[test]
+    fn every_operation_is_right_and_costs_what_it_says() {
+        for operation in Operation::ALL {
+            let bench = operation.with_count(3000, FIXED).unwrap();
+            let inputs = bench.inputs(41);
+            let outcome = TestWorld::new(42).layer(
+                |ctx| {
+                    let own = match ctx.party() {
+                        Role::ModelOwner => &inputs.model_owner,
+                        _ => &inputs.data_owner,
+                    };
+                    bench.evaluate(ctx, own)
+                },
+                |ctx| bench.deal(ctx),
+            );
+            outcome.assert_cost(&bench.cost());
+            let mut outputs = outcome.open();
+            assert_eq!(bench.wrong(&inputs, &outputs), 0, "{operation}");
+            assert_eq!(bench.paper().rounds, bench.cost().rounds(), "{operation}");
+
+            assert_eq!(bench.wrong(&inputs, &outputs[..900]), outputs.len() - 900);
+            outputs[7] = outputs[7].wrapping_add(1 << 20);
+            outputs[9] = outputs[9].wrapping_sub(1);
+            let wrong = bench.wrong(&inputs, &outputs);
+            // A truncation's coin may hide the last one.
+            assert!(wrong == 2 || wrong == 1 && operation == Operation::LeakyRelu, "{operation}");
+        }
+    }
+
+    #[test]
+    fn a_million_is_the_size_the_table_gives() {
+        let of = |operation: Operation| operation.with_count(1_000_000, FIXED).unwrap();
+        let matmul = of(Operation::MatMul).matmul_shape();
+        assert_eq!((matmul.m, matmul.k, matmul.n), (1000, 1000, 100));
+        let conv = of(Operation::Conv).conv_shape();
+        assert_eq!((conv.batch, conv.in_channels, conv.out_channels), (1, 64, 64));
+        assert_eq!(of(Operation::MaxPool).pool_shape().output_len(), 1_000_000);
+        // 584 bytes a ReLU.
+        assert_eq!(of(Operation::Relu).cost().bytes(), 584_000_000);
+    }
+
+    #[test]
+    fn inputs_repeat_and_hold_the_edges() {
+        let bench = Operation::Relu6.with_count(100, FIXED).unwrap();
+        let inputs = bench.inputs(1);
+        assert_eq!(inputs, bench.inputs(1));
+        assert_ne!(inputs, bench.inputs(2));
+        assert!(inputs.model_owner.is_empty());
+        let x = &inputs.data_owner;
+        assert_eq!(x.len(), 100);
+        for edge in [0, 6 << 13, (1 << 62) - 1, (6 << 13) - (1i64 << 62)] {
+            assert!(x.contains(&edge.cast_unsigned()), "{edge}");
+        }
+        for bits in [1, 30] {
+            let fixed = FixedPoint::new(bits);
+            let bench = Operation::LeakyRelu.with_count(100, fixed).unwrap();
+            let limit = 1u64 << (34 - bits);
+            let mut values = bench.inputs(1).data_owner.into_iter();
+            assert!(values.all(|x| x.cast_signed().unsigned_abs() <= limit));
+        }
+    }
+
+    #[test]
+    fn names_parse_and_counts_are_checked() {
+        for operation in Operation::ALL {
+            assert_eq!(operation.name().parse::<Operation>().unwrap(), operation);
+        }
+        let error = "softmax".parse::<Operation>().unwrap_err().to_string();
+        assert!(error.contains("leaky-relu"), "{error}");
+        for count in [0, MAX_COUNT + 1] {
+            assert!(Operation::Relu.with_count(count, FIXED).is_err());
+        }
+    }
+}

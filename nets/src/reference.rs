@@ -1,0 +1,312 @@
+//! The network in clear: in real numbers, as it was trained, and in fixed point, as three parties
+//! compute it but for the coins of their truncations.
+
+use fixedpoint::{conv::ConvShape, encoding::FixedPoint, pool::PoolShape, ring, truncation};
+use protocols::{
+    channels,
+    securenn::{avgpool, leaky_relu, maxpool, relu, relu6},
+};
+
+use crate::{
+    error::{Error, Result},
+    graph::{Activation, ActivationKind, Dims, Graph, NodeId, Op},
+    model::{EncodedModel, Linear, Model},
+};
+
+/// Every layer's result for a batch of images (NCHW), in real numbers.
+///
+/// # Errors
+/// [`Error::Images`], [`Error::Batch`], [`Error::ModelGraph`].
+pub fn float(graph: &Graph, model: &Model, images: &[f64]) -> Result<Vec<Vec<f64>>> {
+    model.check(graph)?;
+    let layer = |id| model.layer(id).expect("the model was checked");
+    walk(graph, &Float { layer }, images)
+}
+
+/// Every layer's result for a batch of encoded images (NCHW), as ring elements with f fractional
+/// bits. Products wrap, every truncation is a floor; [`crate::bounds`] says how far the parties'
+/// result may be from this one.
+///
+/// # Errors
+/// As [`float`].
+pub fn fixed(graph: &Graph, model: &EncodedModel, images: &[u64]) -> Result<Vec<Vec<u64>>> {
+    model.check(graph)?;
+    let layer = |id| model.layer(id).expect("the model was checked");
+    let fixed = model.fixed();
+    walk(graph, &Ring { fixed, layer }, images)
+}
+
+/// The class with the largest logit of each image, the first of equal ones.
+pub fn classes<T: PartialOrd>(logits: &[T], classes: usize) -> Vec<usize> {
+    let best = |logits: &[T]| {
+        (1..classes).fold(0, |best, class| match logits[class] > logits[best] {
+            true => class,
+            false => best,
+        })
+    };
+    logits.chunks_exact(classes).map(best).collect()
+}
+
+/// How many images these values are.
+pub(crate) fn batch_of(graph: &Graph, values: usize) -> Result<usize> {
+    let dims = graph.input();
+    let batch = values / dims.len();
+    if !values.is_multiple_of(dims.len()) {
+        return Err(Error::Images { dims, batch, expected: batch * dims.len(), got: values });
+    }
+    graph.check_batch(batch)?;
+    Ok(batch)
+}
+
+/// What differs between real numbers and ring elements.
+trait Arithmetic {
+    type Value: Copy;
+
+    fn linear(&self, id: NodeId, shape: &ConvShape, x: &[Self::Value]) -> Vec<Self::Value>;
+    fn activate(&self, kind: ActivationKind, x: &[Self::Value]) -> Vec<Self::Value>;
+    fn max_pool(&self, shape: &PoolShape, x: &[Self::Value]) -> Vec<Self::Value>;
+    fn avg_pool(&self, shape: &PoolShape, x: &[Self::Value]) -> Vec<Self::Value>;
+    fn add(&self, a: &[Self::Value], b: &[Self::Value]) -> Vec<Self::Value>;
+}
+
+fn walk<A: Arithmetic>(
+    graph: &Graph,
+    arithmetic: &A,
+    images: &[A::Value],
+) -> Result<Vec<Vec<A::Value>>> {
+    let batch = batch_of(graph, images.len())?;
+    let mut results: Vec<Vec<A::Value>> = Vec::with_capacity(graph.nodes().len());
+    for id in graph.ids() {
+        let node = graph.node(id);
+        let input = |place: usize| results[node.inputs[place].index()].as_slice();
+        let dims = graph.input_dims(id);
+        let linear = || graph.linear_shape(id, batch).expect("a linear layer");
+        let pool = || graph.pool_shape(id, batch).expect("a pooling layer");
+        let result = match &node.op {
+            Op::Input => images.to_vec(),
+            Op::Conv(_) | Op::Dense(_) => arithmetic.linear(id, &linear(), input(0)),
+            Op::Activation(activation) => {
+                activate_some(arithmetic, activation, batch, dims, input(0))
+            }
+            Op::MaxPool(_) => arithmetic.max_pool(&pool(), input(0)),
+            Op::AvgPool(_) | Op::GlobalAvgPool => arithmetic.avg_pool(&pool(), input(0)),
+            Op::Add => arithmetic.add(input(0), input(1)),
+            Op::Concat => {
+                let part = |&id: &NodeId| (results[id.index()].as_slice(), graph.dims(id).channels);
+                let parts: Vec<_> = node.inputs.iter().map(part).collect();
+                channels::concat(batch, dims.plane(), &parts)
+            }
+            &Op::Slice { start, end } => {
+                channels::slice(batch, dims.channels, dims.plane(), input(0), start..end)
+            }
+            &Op::Shuffle { groups } => {
+                channels::shuffle(batch, dims.channels, dims.plane(), groups, input(0))
+            }
+            Op::Flatten => input(0).to_vec(),
+        };
+        results.push(result);
+    }
+    Ok(results)
+}
+
+fn activate_some<A: Arithmetic>(
+    arithmetic: &A,
+    activation: &Activation,
+    batch: usize,
+    dims: Dims,
+    x: &[A::Value],
+) -> Vec<A::Value> {
+    let (active, rest) = activation.split(dims.channels);
+    if rest.is_empty() {
+        return arithmetic.activate(activation.kind, x);
+    }
+    let channels = |range| channels::slice(batch, dims.channels, dims.plane(), x, range);
+    let activated = arithmetic.activate(activation.kind, &channels(active.clone()));
+    let passed = channels(rest.clone());
+    let parts = [(&activated[..], active.len()), (&passed[..], rest.len())];
+    channels::concat(batch, dims.plane(), &parts)
+}
+
+struct Float<F> {
+    layer: F,
+}
+
+impl<'m, F: Fn(NodeId) -> &'m Linear<f64>> Arithmetic for Float<F> {
+    type Value = f64;
+
+    fn linear(&self, id: NodeId, shape: &ConvShape, x: &[f64]) -> Vec<f64> {
+        let layer = (self.layer)(id);
+        let (positions, patch) = (shape.positions(), shape.patch());
+        let rows = shape.out_channels / shape.groups;
+        let mut out = vec![0.0; shape.output_len()];
+        let mut matrix = vec![0.0; patch * positions];
+        for (block, out) in out.chunks_exact_mut(rows * positions).enumerate() {
+            let (image, group) = (block / shape.groups, block % shape.groups);
+            shape.im2col(x, image, group, 0..positions, &mut matrix);
+            for (row, out) in out.chunks_exact_mut(positions).enumerate() {
+                let channel = group * rows + row;
+                out.fill(layer.bias[channel]);
+                let weights = &layer.weight[channel * patch..][..patch];
+                for (weight, seen) in weights.iter().zip(matrix.chunks_exact(positions)) {
+                    out.iter_mut().zip(seen).for_each(|(y, x)| *y += weight * x);
+                }
+            }
+        }
+        out
+    }
+
+    fn activate(&self, kind: ActivationKind, x: &[f64]) -> Vec<f64> {
+        let f = |&x: &f64| match kind {
+            ActivationKind::Relu => x.max(0.0),
+            ActivationKind::Relu6 => x.clamp(0.0, 6.0),
+            ActivationKind::LeakyRelu if x < 0.0 => x * leaky_relu::SLOPE,
+            ActivationKind::LeakyRelu => x,
+        };
+        x.iter().map(f).collect()
+    }
+
+    fn max_pool(&self, shape: &PoolShape, x: &[f64]) -> Vec<f64> {
+        fold_windows(shape, x, f64::NEG_INFINITY, f64::max)
+    }
+
+    fn avg_pool(&self, shape: &PoolShape, x: &[f64]) -> Vec<f64> {
+        let count = shape.window_len() as f64;
+        let mut sums = fold_windows(shape, x, 0.0, |sum, x| sum + x);
+        sums.iter_mut().for_each(|sum| *sum /= count);
+        sums
+    }
+
+    fn add(&self, a: &[f64], b: &[f64]) -> Vec<f64> {
+        a.iter().zip(b).map(|(a, b)| a + b).collect()
+    }
+}
+
+/// Folds each window, padding counting as `fill`, with which it also begins.
+fn fold_windows(shape: &PoolShape, x: &[f64], fill: f64, f: impl Fn(f64, f64) -> f64) -> Vec<f64> {
+    let mut folded = vec![fill; shape.output_len()];
+    let mut column = Vec::new();
+    for place in 0..shape.window_len() {
+        shape.gather(x, place, fill, &mut column);
+        let pairs = folded.iter_mut().zip(&column);
+        pairs.for_each(|(folded, &x)| *folded = f(*folded, x));
+    }
+    folded
+}
+
+struct Ring<F> {
+    fixed: FixedPoint,
+    layer: F,
+}
+
+impl<'m, F: Fn(NodeId) -> &'m Linear<u64>> Arithmetic for Ring<F> {
+    type Value = u64;
+
+    fn linear(&self, id: NodeId, shape: &ConvShape, x: &[u64]) -> Vec<u64> {
+        let layer = (self.layer)(id);
+        let mut out = shape.convolve(x, &layer.weight);
+        let bits = self.fixed.fractional_bits();
+        for (index, channel) in out.chunks_exact_mut(shape.positions()).enumerate() {
+            let bias = layer.bias[index % shape.out_channels];
+            for y in channel {
+                *y = truncation::floor_shift(y.wrapping_add(bias), bits);
+            }
+        }
+        out
+    }
+
+    fn activate(&self, kind: ActivationKind, x: &[u64]) -> Vec<u64> {
+        match kind {
+            ActivationKind::Relu => relu::ideal(x),
+            ActivationKind::Relu6 => relu6::ideal(x, &self.fixed),
+            ActivationKind::LeakyRelu => leaky_relu::ideal(x, &self.fixed),
+        }
+    }
+
+    fn max_pool(&self, shape: &PoolShape, x: &[u64]) -> Vec<u64> {
+        maxpool::ideal(shape, x).value
+    }
+
+    fn avg_pool(&self, shape: &PoolShape, x: &[u64]) -> Vec<u64> {
+        avgpool::ideal(shape, x, &self.fixed)
+    }
+
+    fn add(&self, a: &[u64], b: &[u64]) -> Vec<u64> {
+        ring::add(a, b)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::{test_nets, weights::Weights, zoo};
+
+    #[test]
+    fn fixed_point_is_near_the_reals() {
+        let graph = test_nets::everything();
+        let model = Model::fold(&graph, &Weights::random(&graph, 7)).unwrap();
+        let encoded = model.encode(&graph, FixedPoint::new(20)).unwrap();
+        let images = test_nets::images(&graph, 3, 8);
+        let real = float(&graph, &model, &images).unwrap();
+        let fixed_images = encoded.fixed().encode_slice(&images).unwrap();
+        let ring = fixed(&graph, &encoded, &fixed_images).unwrap();
+        for id in graph.ids() {
+            let decoded = encoded.fixed().decode_slice(&ring[id.index()]);
+            assert_eq!(decoded.len(), 3 * graph.dims(id).len());
+            let pairs = decoded.iter().zip(&real[id.index()]);
+            let error = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            assert!(error < 1e-4, "{}: {error}", graph.node(id).name);
+            let largest = decoded.iter().fold(0.0, |max: f64, x| max.max(x.abs()));
+            assert!(largest > 0.1, "{}: {largest}", graph.node(id).name);
+        }
+    }
+
+    #[test]
+    fn logits_are_those_of_pytorch() {
+        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/digits");
+        let options = zoo::Options { input: Dims::new(1, 8, 8), classes: 10 };
+        let graph = zoo::build("digits-cnn", &options).unwrap();
+        let weights = Weights::read(&data.join("digits-cnn.safetensors"), &graph).unwrap();
+        let model = Model::fold(&graph, &weights).unwrap();
+        let expected = std::fs::read_to_string(data.join("expected-logits.csv")).unwrap();
+        let expected: Vec<Vec<f64>> = expected
+            .lines()
+            .skip(1)
+            .map(|line| line.split(',').map(|x| x.parse().unwrap()).collect())
+            .collect();
+        // IDX: 16 bytes of header, then a byte a pixel.
+        let pixels = std::fs::read(data.join("test-images.idx3-ubyte")).unwrap();
+        let pixels = &pixels[16..][..expected.len() * 64];
+        let images: Vec<f64> = pixels.iter().map(|&pixel| f64::from(pixel) / 16.0).collect();
+
+        let results = float(&graph, &model, &images).unwrap();
+        let logits = &results[graph.output().index()];
+        let mut right = 0;
+        for (row, logits) in expected.iter().zip(logits.chunks_exact(10)) {
+            for (expected, got) in row[1..].iter().zip(logits) {
+                assert!((expected - got).abs() < 1e-4, "{expected} {got}");
+            }
+            right += usize::from(classes(logits, 10)[0] == row[0] as usize);
+        }
+        assert_eq!(right, expected.len());
+    }
+
+    #[test]
+    fn wrong_inputs_are_refused() {
+        let graph = test_nets::tiny();
+        let model = Model::fold(&graph, &Weights::random(&graph, 1)).unwrap();
+        let error = float(&graph, &model, &[0.0; 17]).unwrap_err().to_string();
+        assert!(error.contains("17 input values"), "{error}");
+        assert!(matches!(float(&graph, &model, &[]), Err(Error::Batch { .. })));
+        let other = test_nets::everything();
+        let images = test_nets::images(&other, 1, 1);
+        let error = float(&other, &model, &images).unwrap_err();
+        assert!(matches!(error, Error::ModelGraph { .. }));
+    }
+
+    #[test]
+    fn the_first_largest_logit_wins() {
+        assert_eq!(classes(&[1.0, 3.0, 3.0, -1.0, -2.0, -1.0], 3), [1, 0]);
+    }
+}

@@ -1,0 +1,496 @@
+//! The executor: a network over shares, layer by layer, with the `securenn` suite.
+//!
+//! All three parties walk the same graph; a layer's name is its step, so it is the tag of its
+//! messages and the ledger's key, the same as in [`crate::cost`]. Weights are shared without a
+//! message inside the layer that uses them, and gone after it; a tensor is freed when its last user
+//! ran. Truncation belongs to the layer whose products it cuts.
+
+use fixedpoint::{conv::ConvShape, encoding::FixedPoint};
+use protocols::{
+    Dealer, Evaluator, Role, Session, Share, channels,
+    securenn::{
+        avgpool, conv, input, leaky_relu,
+        matmul::{self, MatMulShape},
+        maxpool, output, relu, relu6,
+    },
+};
+
+use crate::{
+    error::{Error, Result},
+    graph::{Activation, ActivationKind, Dims, Graph, NodeId, OUTPUT, Op},
+    model::{EncodedModel, Linear, check_fractional_bits},
+};
+
+/// What an evaluator brings: its own secret, and nothing of the other's.
+#[derive(Clone, Copy)]
+pub enum EvaluatorInputs<'a> {
+    /// P0: the weights.
+    ModelOwner(&'a EncodedModel),
+    /// P1: encoded images in NCHW order.
+    DataOwner(&'a [u64]),
+}
+
+/// Evaluates a network on a batch, as P0 or P1; the result is the logits (image by image, with f
+/// fractional bits) at the data owner and `None` at the model owner. `progress` is called with each
+/// layer's place and name before it runs, the last being `output`. One evaluation per session: its
+/// masks are the session's.
+///
+/// # Errors
+/// Wrong inputs are found before anything is sent: [`Error::WrongParty`], [`Error::Batch`],
+/// [`Error::Images`], [`Error::ModelGraph`], [`Error::ModelEncoding`], [`Error::FractionalBits`].
+/// Later only [`Error::Protocol`].
+pub fn evaluate(
+    session: &Session,
+    graph: &Graph,
+    batch: usize,
+    fixed: FixedPoint,
+    inputs: EvaluatorInputs<'_>,
+    progress: &dyn Fn(usize, &str),
+) -> Result<Option<Vec<u64>>> {
+    check_inputs(session.role(), graph, batch, fixed, inputs)?;
+    let mut uses = graph.uses();
+    let mut tensors: Vec<Option<Share>> = vec![None; graph.nodes().len()];
+    for id in graph.ids() {
+        let node = graph.node(id);
+        progress(id.index(), &node.name);
+        let operands = node.inputs.iter().map(|input| {
+            let tensor = tensors[input.index()].as_ref();
+            tensor.expect("kept until its last use")
+        });
+        let layer = Layer { graph, id, batch, fixed, inputs, operands: operands.collect() };
+        let result = session.evaluate(&node.name, |ctx| layer.evaluate(ctx))?;
+        tensors[id.index()] = Some(result);
+        for input in &node.inputs {
+            uses[input.index()] -= 1;
+            if uses[input.index()] == 0 {
+                tensors[input.index()] = None;
+            }
+        }
+    }
+    progress(graph.nodes().len(), OUTPUT);
+    let result = tensors[graph.output().index()].take();
+    let result = result.expect("revealing is its last use");
+    Ok(session.evaluate(OUTPUT, |ctx| output::evaluate(ctx, &result))?)
+}
+
+/// P2's side of [`evaluate`]: it needs the public architecture only.
+///
+/// # Errors
+/// [`Error::WrongParty`], [`Error::Batch`], later [`Error::Protocol`].
+pub fn deal(
+    session: &Session,
+    graph: &Graph,
+    batch: usize,
+    progress: &dyn Fn(usize, &str),
+) -> Result<()> {
+    let role = session.role();
+    if role != Role::CryptoProducer {
+        return Err(Error::WrongParty { role });
+    }
+    graph.check_batch(batch)?;
+    for id in graph.ids() {
+        let name = &graph.node(id).name;
+        progress(id.index(), name);
+        session.deal(name, |ctx| deal_layer(ctx, graph, id, batch))?;
+    }
+    progress(graph.nodes().len(), OUTPUT);
+    // It takes no part in revealing the result; the layer keeps the three ledgers alike.
+    Ok(session.deal(OUTPUT, |_| Ok(()))?)
+}
+
+/// A fully connected layer as the product images x weights^T: its sizes, from those of
+/// [`Graph::linear_shape`].
+pub(crate) fn dense_shape(shape: &ConvShape) -> MatMulShape {
+    MatMulShape { m: shape.batch, k: shape.in_channels, n: shape.out_channels }
+}
+
+fn check_inputs(
+    role: Role,
+    graph: &Graph,
+    batch: usize,
+    fixed: FixedPoint,
+    inputs: EvaluatorInputs<'_>,
+) -> Result<()> {
+    graph.check_batch(batch)?;
+    check_fractional_bits(fixed)?;
+    match (role, inputs) {
+        (Role::ModelOwner, EvaluatorInputs::ModelOwner(model)) => {
+            let (model_bits, run) = (model.fixed().fractional_bits(), fixed.fractional_bits());
+            if model_bits != run {
+                let model = model_bits;
+                return Err(Error::ModelEncoding { model, run });
+            }
+            model.check(graph)
+        }
+        (Role::DataOwner, EvaluatorInputs::DataOwner(images)) => {
+            let (dims, got) = (graph.input(), images.len());
+            let expected = batch * dims.len();
+            if got == expected {
+                return Ok(());
+            }
+            Err(Error::Images { dims, batch, expected, got })
+        }
+        _ => Err(Error::WrongParty { role }),
+    }
+}
+
+/// A layer at an evaluator, with shares of what it works on.
+struct Layer<'a> {
+    graph: &'a Graph,
+    id: NodeId,
+    batch: usize,
+    fixed: FixedPoint,
+    inputs: EvaluatorInputs<'a>,
+    operands: Vec<&'a Share>,
+}
+
+impl Layer<'_> {
+    fn evaluate(&self, ctx: &mut Evaluator<'_>) -> protocols::Result<Share> {
+        let (graph, id, batch) = (self.graph, self.id, self.batch);
+        let node = graph.node(id);
+        let dims = graph.input_dims(id);
+        let operand = |place: usize| self.operands[place];
+        let linear = || graph.linear_shape(id, batch).expect("a linear layer");
+        let pool = || graph.pool_shape(id, batch).expect("a pooling layer");
+        match &node.op {
+            Op::Input => Ok(match self.inputs {
+                EvaluatorInputs::DataOwner(images) => input::own(ctx, images),
+                EvaluatorInputs::ModelOwner(_) => input::others(ctx, batch * dims.len()),
+            }),
+            Op::Conv(_) => {
+                let shape = linear();
+                let weights = self.weights(ctx, shape.weight_len(), |layer| layer.weight.clone());
+                let products = conv::evaluate(ctx, &shape, &weights, operand(0))?;
+                Ok(self.finish_linear(ctx, products, shape.positions()))
+            }
+            Op::Dense(_) => {
+                let shape = dense_shape(&linear());
+                // The owner transposes in clear, so nobody has to move a share about.
+                let weights = self.weights(ctx, shape.k * shape.n, |layer| {
+                    transpose(&layer.weight, shape.n, shape.k)
+                });
+                let products = matmul::evaluate(ctx, &shape, operand(0), &weights)?;
+                Ok(self.finish_linear(ctx, products, 1))
+            }
+            Op::Activation(activation) => self.activate(ctx, activation, dims, operand(0)),
+            Op::MaxPool(_) => Ok(maxpool::evaluate(ctx, &pool(), operand(0))?.value),
+            Op::AvgPool(_) | Op::GlobalAvgPool => {
+                Ok(avgpool::evaluate(ctx.side(), &pool(), operand(0), &self.fixed))
+            }
+            Op::Add => Ok(operand(0).add(operand(1))),
+            Op::Concat => {
+                let channels = node.inputs.iter().map(|&input| graph.dims(input).channels);
+                let parts = self.operands.iter().map(|share| share.words());
+                let parts: Vec<_> = parts.zip(channels).collect();
+                Ok(Share::new(channels::concat(batch, dims.plane(), &parts)))
+            }
+            &Op::Slice { start, end } => Ok(slice_channels(batch, dims, operand(0), start..end)),
+            &Op::Shuffle { groups } => {
+                let (words, plane) = (operand(0).words(), dims.plane());
+                let mixed = channels::shuffle(batch, dims.channels, plane, groups, words);
+                Ok(Share::new(mixed))
+            }
+            Op::Flatten => Ok(operand(0).clone()),
+        }
+    }
+
+    fn activate(
+        &self,
+        ctx: &mut Evaluator<'_>,
+        activation: &Activation,
+        dims: Dims,
+        x: &Share,
+    ) -> protocols::Result<Share> {
+        let fixed = &self.fixed;
+        let mut apply = |x: &Share| match activation.kind {
+            ActivationKind::Relu => relu::evaluate(ctx, x),
+            ActivationKind::Relu6 => relu6::evaluate(ctx, x, fixed),
+            ActivationKind::LeakyRelu => leaky_relu::evaluate(ctx, x, fixed),
+        };
+        let (active, rest) = activation.split(dims.channels);
+        if rest.is_empty() {
+            return apply(x);
+        }
+        let activated = apply(&slice_channels(self.batch, dims, x, active.clone()))?;
+        let passed = slice_channels(self.batch, dims, x, rest.clone());
+        let parts = [(activated.words(), active.len()), (passed.words(), rest.len())];
+        let joined = channels::concat(self.batch, dims.plane(), &parts);
+        Ok(Share::new(joined))
+    }
+
+    /// This party's half of the weights, which `layout` puts in the protocol's order at the owner.
+    fn weights(
+        &self,
+        ctx: &Evaluator<'_>,
+        count: usize,
+        layout: impl FnOnce(&Linear<u64>) -> Vec<u64>,
+    ) -> Share {
+        let mut ctx = ctx.narrow("weights", 0);
+        match self.own_layer() {
+            Some(layer) => input::own(&mut ctx, &layout(layer)),
+            None => input::others(&mut ctx, count),
+        }
+    }
+
+    /// The bias, which the model owner adds to its half, and the truncation.
+    fn finish_linear(&self, ctx: &Evaluator<'_>, mut products: Share, positions: usize) -> Share {
+        if let Some(layer) = self.own_layer() {
+            let channels = products.words_mut().chunks_exact_mut(positions);
+            for (channel, bias) in channels.zip(layer.bias.iter().cycle()) {
+                for word in channel {
+                    *word = word.wrapping_add(*bias);
+                }
+            }
+        }
+        products.truncate(ctx.side(), self.fixed.fractional_bits())
+    }
+
+    /// The layer's weights, if this party owns them.
+    fn own_layer(&self) -> Option<&Linear<u64>> {
+        match self.inputs {
+            EvaluatorInputs::ModelOwner(model) => {
+                Some(model.layer(self.id).expect("the model was checked"))
+            }
+            EvaluatorInputs::DataOwner(_) => None,
+        }
+    }
+}
+
+fn deal_layer(
+    ctx: &mut Dealer<'_>,
+    graph: &Graph,
+    id: NodeId,
+    batch: usize,
+) -> protocols::Result<()> {
+    let linear = || graph.linear_shape(id, batch).expect("a linear layer");
+    match &graph.node(id).op {
+        Op::Conv(_) => conv::deal(ctx, &linear()),
+        Op::Dense(_) => matmul::deal(ctx, &dense_shape(&linear())),
+        Op::Activation(activation) => {
+            let dims = graph.dims(id);
+            let count = batch * activation.channels(dims.channels) * dims.plane();
+            match activation.kind {
+                ActivationKind::Relu => relu::deal(ctx, count),
+                ActivationKind::Relu6 => relu6::deal(ctx, count),
+                ActivationKind::LeakyRelu => leaky_relu::deal(ctx, count),
+            }
+        }
+        Op::MaxPool(_) => {
+            let shape = graph.pool_shape(id, batch).expect("a pooling layer");
+            maxpool::deal(ctx, &shape)
+        }
+        Op::Input
+        | Op::AvgPool(_)
+        | Op::GlobalAvgPool
+        | Op::Add
+        | Op::Concat
+        | Op::Slice { .. }
+        | Op::Shuffle { .. }
+        | Op::Flatten => Ok(()),
+    }
+}
+
+fn slice_channels(batch: usize, dims: Dims, x: &Share, range: std::ops::Range<usize>) -> Share {
+    let (channels, plane) = (dims.channels, dims.plane());
+    Share::new(channels::slice(batch, channels, plane, x.words(), range))
+}
+
+/// A row-major matrix of `rows` x `columns`, turned.
+fn transpose(matrix: &[u64], rows: usize, columns: usize) -> Vec<u64> {
+    let column = |c: usize| (0..rows).map(move |r| matrix[r * columns + c]);
+    (0..columns).flat_map(column).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use protocols::{
+        LayerMeasurement, SessionOptions,
+        test_world::{Outcome, TestWorld},
+    };
+
+    use super::*;
+    use crate::{
+        bounds::error_bound, cost::NetworkCost, model::Model, reference, suite::Suite, test_nets,
+        weights::Weights, zoo,
+    };
+
+    const FIXED: FixedPoint = FixedPoint::new(13);
+
+    struct Run {
+        fixed: FixedPoint,
+        graph: Graph,
+        batch: usize,
+        model: EncodedModel,
+        images: Vec<u64>,
+    }
+
+    impl Run {
+        fn new(graph: Graph, batch: usize) -> Run {
+            Run::with(FIXED, graph, batch)
+        }
+
+        fn with(fixed: FixedPoint, graph: Graph, batch: usize) -> Run {
+            let model = Model::fold(&graph, &Weights::random(&graph, 11)).unwrap();
+            let model = model.encode(&graph, fixed).unwrap();
+            let images = fixed.encode_slice(&test_nets::images(&graph, batch, 12));
+            let images = images.unwrap();
+            Run { fixed, graph, batch, model, images }
+        }
+
+        fn over(&self, world: &TestWorld) -> Outcome<Option<Vec<u64>>> {
+            let quiet = |_: usize, _: &str| {};
+            world.run(|session| {
+                let evaluate =
+                    |inputs| evaluate(session, &self.graph, self.batch, self.fixed, inputs, &quiet);
+                let result = match session.role() {
+                    Role::ModelOwner => evaluate(EvaluatorInputs::ModelOwner(&self.model)),
+                    Role::DataOwner => evaluate(EvaluatorInputs::DataOwner(&self.images)),
+                    Role::CryptoProducer => {
+                        deal(session, &self.graph, self.batch, &quiet).map(|()| None)
+                    }
+                };
+                result.map_err(|error| match error {
+                    Error::Protocol(error) => error,
+                    other => panic!("{other}"),
+                })
+            })
+        }
+
+        fn check(&self, world: &TestWorld) {
+            let outcome = self.over(world);
+            let [model_owner, data_owner, producer] = outcome.results;
+            assert_eq!(model_owner.unwrap(), None);
+            assert_eq!(producer.unwrap(), None);
+            let secure = data_owner.unwrap().unwrap();
+            let results = reference::fixed(&self.graph, &self.model, &self.images).unwrap();
+            let output = self.graph.output().index();
+            let bound = error_bound(&self.graph, &self.model).unwrap()[output];
+            assert_eq!(secure.len(), results[output].len());
+            for (secure, reference) in secure.iter().zip(&results[output]) {
+                let error = secure.wrapping_sub(*reference).cast_signed();
+                assert!(error.unsigned_abs() as f64 <= bound, "{error} exceeds {bound}");
+            }
+            // A bound that any result meets would be worth nothing.
+            let largest = results[output].iter().map(|&y| y.cast_signed().unsigned_abs());
+            assert!(bound < largest.max().unwrap() as f64, "{bound}");
+            self.check_cost(&outcome.measurements);
+        }
+
+        fn check_cost(&self, measurements: &[LayerMeasurement]) {
+            let cost = NetworkCost::of(&self.graph, self.batch, Suite::SecureNn).unwrap();
+            let names = |names: &mut dyn Iterator<Item = &String>| {
+                names.map(String::from).collect::<Vec<_>>()
+            };
+            assert_eq!(
+                names(&mut measurements.iter().map(|measured| &measured.name)),
+                names(&mut cost.layers.iter().map(|layer| &layer.name))
+            );
+            for ((layer, measured), depth) in
+                cost.layers.iter().zip(measurements).zip(cost.depths())
+            {
+                let name = &layer.name;
+                assert_eq!(measured.sent, layer.predicted.links(), "{name}");
+                assert_eq!(measured.received, layer.predicted.links(), "{name}");
+                assert_eq!(measured.rounds(), layer.predicted.rounds(), "{name}");
+                assert_eq!(measured.depth, depth, "{name}");
+            }
+            let rounds: u64 = measurements.iter().map(LayerMeasurement::rounds).sum();
+            assert_eq!(rounds, cost.totals().rounds);
+        }
+    }
+
+    fn digits() -> Graph {
+        let options = zoo::Options { input: Dims::new(1, 8, 8), classes: 10 };
+        zoo::build("digits-cnn", &options).unwrap()
+    }
+
+    #[test]
+    fn the_digits_net() {
+        Run::new(digits(), 1).check(&TestWorld::new(21));
+    }
+
+    #[test]
+    fn a_batch_in_small_chunks() {
+        let options = SessionOptions { chunk: 64, window: 3 };
+        Run::new(digits(), 3).check(&TestWorld::new(22).options(options));
+    }
+
+    #[test]
+    fn every_operation() {
+        for batch in [1, 2] {
+            // Worst cases add up over its layers: 18 bits keep them below the values.
+            let run = Run::with(FixedPoint::new(18), test_nets::everything(), batch);
+            run.check(&TestWorld::new(23));
+        }
+    }
+
+    #[test]
+    fn progress_names_every_layer_in_order() {
+        let run = Run::new(test_nets::tiny(), 1);
+        let seen: [Mutex<Vec<(usize, String)>>; 3] = Default::default();
+        TestWorld::new(24).run(|session| {
+            let note = |index: usize, name: &str| {
+                let mut seen = seen[session.role().index()].lock().unwrap();
+                seen.push((index, name.to_owned()));
+            };
+            let (graph, inputs) = (
+                &run.graph,
+                match session.role() {
+                    Role::ModelOwner => EvaluatorInputs::ModelOwner(&run.model),
+                    _ => EvaluatorInputs::DataOwner(&run.images),
+                },
+            );
+            match session.role() {
+                Role::CryptoProducer => deal(session, graph, 1, &note).unwrap(),
+                _ => drop(evaluate(session, graph, 1, FIXED, inputs, &note).unwrap()),
+            }
+            Ok(())
+        });
+        let names = ["input", "conv1", "relu", "flatten", "fc", "output"];
+        let expected: Vec<(usize, String)> =
+            (0..).zip(names).map(|(index, name)| (index, name.to_owned())).collect();
+        for seen in seen {
+            assert_eq!(seen.into_inner().unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn wrong_inputs_are_found_before_anything_is_sent() {
+        let run = Run::new(test_nets::tiny(), 2);
+        let other = Run::new(digits(), 2);
+        let outcome = TestWorld::new(25).run(|session| {
+            let (graph, role) = (&run.graph, session.role());
+            let evaluate = |batch, fixed, inputs| {
+                let result = evaluate(session, graph, batch, fixed, inputs, &|_, _| {});
+                result.unwrap_err().to_string()
+            };
+            let model = EvaluatorInputs::ModelOwner(&run.model);
+            let other_model = EvaluatorInputs::ModelOwner(&other.model);
+            let data = EvaluatorInputs::DataOwner(&run.images);
+            let errors = match role {
+                Role::ModelOwner => vec![
+                    (evaluate(2, FIXED, data), "another party"),
+                    (evaluate(2, FIXED, other_model), "does not belong"),
+                    (evaluate(2, FixedPoint::new(12), model), "13 fractional bits"),
+                    (evaluate(0, FIXED, model), "batch of 0"),
+                ],
+                Role::DataOwner => vec![
+                    (evaluate(2, FIXED, model), "another party"),
+                    (evaluate(3, FIXED, data), "48"),
+                    (evaluate(2, FixedPoint::new(40), data), "40 fractional bits"),
+                ],
+                Role::CryptoProducer => vec![(evaluate(2, FIXED, data), "another party")],
+            };
+            for (error, part) in errors {
+                assert!(error.contains(part), "{role}: {error}");
+            }
+            if role != Role::CryptoProducer {
+                assert!(deal(session, graph, 2, &|_, _| {}).is_err());
+            }
+            Ok(())
+        });
+        assert!(outcome.measurements.is_empty() && outcome.records.is_empty());
+    }
+}

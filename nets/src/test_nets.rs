@@ -1,0 +1,87 @@
+//! Networks and inputs that several tests share.
+
+use fixedpoint::Padding;
+
+use crate::{
+    builder::GraphBuilder,
+    graph::{Activation, ActivationKind, Conv, Dims, Graph, Window},
+    weights::Uniform,
+};
+
+/// A convolution with batch norm, a ReLU and a fully connected layer.
+pub(crate) fn tiny() -> Graph {
+    tiny_with(Some("bn1"))
+}
+
+/// [`tiny`] as if its weights file had no batch norm.
+pub(crate) fn tiny_without_batch_norm() -> Graph {
+    tiny_with(None)
+}
+
+/// A network with every operation: a residual sum, a split that is joined again, a shuffle,
+/// depthwise, grouped, dilated and strided convolutions, all poolings and partial activations.
+pub(crate) fn everything() -> Graph {
+    let mut net = GraphBuilder::new("everything", Dims::new(2, 9, 8)).unwrap();
+    let same =
+        |out, kernel| Conv { padding: Padding::same(kernel / 2), ..Conv::square(out, kernel) };
+    let partial = |kind, ratio| Activation { kind, ratio };
+    let x = net.input();
+    let stem = net.conv_bn("stem", "stem_bn", x, same(6, 3)).unwrap();
+    let relu6 = partial(ActivationKind::Relu6, 0.5);
+    let stem = net.activation("relu6", stem, relu6).unwrap();
+
+    let left = net.slice("left", stem, 0, 3).unwrap();
+    let right = net.slice("right", stem, 3, 6).unwrap();
+    let depthwise = Conv { groups: 3, ..same(3, 3) };
+    let right = net.conv_bn("depthwise", "dw_bn", right, depthwise).unwrap();
+    let pointwise = Conv { bias: true, ..same(3, 1) };
+    let right = net.conv("pointwise", right, pointwise).unwrap();
+    let leaky = partial(ActivationKind::LeakyRelu, 0.4);
+    let right = net.activation("leaky", right, leaky).unwrap();
+    let joined = net.concat("joined", &[left, right]).unwrap();
+    let mixed = net.shuffle("mixed", joined, 2).unwrap();
+    let sum = net.add("sum", mixed, stem).unwrap();
+
+    let overlapping = Window { size: (3, 3), stride: (2, 2), padding: Padding::same(1) };
+    let high = net.max_pool("high", sum, overlapping).unwrap();
+    let mean = net.avg_pool("mean", sum, overlapping).unwrap();
+    let both = net.concat("both", &[high, mean]).unwrap();
+    let grouped = Conv {
+        groups: 2,
+        stride: (2, 1),
+        dilation: (1, 2),
+        padding: Padding { top: 1, left: 2, bottom: 0, right: 2 },
+        bias: true,
+        ..Conv::square(8, 3)
+    };
+    let down = net.conv("down", both, grouped).unwrap();
+    let down = net.relu("relu", down).unwrap();
+    let halves = net.avg_pool("halves", down, Window::square(2)).unwrap();
+    let flat = net.flatten("flat", halves).unwrap();
+    let average = net.global_avg_pool("average", down).unwrap();
+    let features = net.concat("features", &[flat, average]).unwrap();
+    let hidden = net.dense("hidden", features, 7).unwrap();
+    let hidden = net.relu("hidden_relu", hidden).unwrap();
+    let logits = net.dense("logits", hidden, 5).unwrap();
+    net.finish(logits).unwrap()
+}
+
+/// Values in [-1, 1) that fill a batch.
+pub(crate) fn images(graph: &Graph, batch: usize, test_seed: u64) -> Vec<f64> {
+    let mut uniform = Uniform::new("images", test_seed);
+    let count = batch * graph.input().len();
+    (0..count).map(|_| uniform.between(-1.0, 1.0)).collect()
+}
+
+fn tiny_with(batch_norm: Option<&str>) -> Graph {
+    let mut net = GraphBuilder::new("tiny", Dims::new(1, 4, 4)).unwrap();
+    let (x, conv) = (net.input(), Conv::square(2, 3));
+    let x = match batch_norm {
+        Some(bn) => net.conv_bn("conv1", bn, x, conv),
+        None => net.conv("conv1", x, conv),
+    };
+    let x = net.relu("relu", x.unwrap()).unwrap();
+    let x = net.flatten("flatten", x).unwrap();
+    let x = net.dense("fc", x, 3).unwrap();
+    net.finish(x).unwrap()
+}

@@ -1,0 +1,362 @@
+//! Weights as a training framework left them: named tensors from a safetensors file.
+
+use std::{collections::BTreeMap, fmt, fs, ops::Range, path::Path};
+
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+
+use crate::{
+    error::{Error, Result},
+    graph::{Graph, NodeId, Op},
+};
+
+/// What a batch norm's tensors are called, after its prefix.
+pub(crate) const BATCH_NORM: [&str; 4] = ["weight", "bias", "running_mean", "running_var"];
+
+/// Counts training steps; says nothing about the network.
+const IGNORED_SUFFIX: &str = "num_batches_tracked";
+
+/// The tensors of a network, each of the right shape and finite. The model owner's secret: Debug
+/// prints names only.
+#[derive(Clone, PartialEq)]
+pub struct Weights {
+    tensors: BTreeMap<String, Vec<f64>>,
+}
+
+/// A tensor that a network needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// Its name in the weights file: that of the layer or batch norm, a dot, and `weight` and so on.
+    pub name: String,
+    /// Its shape: a convolution's weight is `[out, in / groups, rows, columns]`, a fully connected
+    /// layer's `[out, in]`, all else a vector.
+    pub shape: Vec<usize>,
+}
+
+/// The tensors that a network needs, in the order of its layers.
+pub fn parameters(graph: &Graph) -> Vec<Parameter> {
+    let of_node = |id| {
+        let node = graph.node(id);
+        let Some((weight, outputs, bias)) = weight_shape(graph, id) else {
+            return Vec::new();
+        };
+        let mut parameters = vec![parameter(&node.name, "weight", weight)];
+        if bias {
+            parameters.push(parameter(&node.name, "bias", vec![outputs]));
+        }
+        if let Some(prefix) = &node.batch_norm {
+            parameters.extend(BATCH_NORM.map(|suffix| parameter(prefix, suffix, vec![outputs])));
+        }
+        parameters
+    };
+    graph.ids().flat_map(of_node).collect()
+}
+
+impl Weights {
+    /// The weights of a network from a safetensors file (F16, BF16, F32 or F64). The file holds the
+    /// network's [`parameters`] and nothing else, but for `num_batches_tracked`, which is ignored.
+    ///
+    /// # Errors
+    /// [`Error::File`] around [`Error::Io`] or any error of [`Weights::parse`].
+    pub fn read(path: &Path, graph: &Graph) -> Result<Weights> {
+        let parse = |bytes: Vec<u8>| Weights::parse(&bytes, graph);
+        let result = fs::read(path).map_err(Error::Io).and_then(parse);
+        result.map_err(|error| Error::File { path: path.to_owned(), source: Box::new(error) })
+    }
+
+    /// As [`Weights::read`], from bytes.
+    ///
+    /// # Errors
+    /// [`Error::Safetensors`], [`Error::MissingTensor`], [`Error::ExtraTensors`],
+    /// [`Error::TensorShape`], [`Error::TensorType`], [`Error::NotFinite`].
+    pub fn parse(bytes: &[u8], graph: &Graph) -> Result<Weights> {
+        let file = SafeTensors::deserialize(bytes)
+            .map_err(|error| Error::Safetensors { reason: error.to_string() })?;
+        let mut present: BTreeMap<&str, TensorView<'_>> = file.iter().collect();
+        present.retain(|name, _| !name.ends_with(IGNORED_SUFFIX));
+        let names: Vec<String> = present.keys().map(|name| (*name).to_owned()).collect();
+        let mut tensors = BTreeMap::new();
+        for Parameter { name, shape } in parameters(graph) {
+            let Some(view) = present.remove(name.as_str()) else {
+                let (tensor, present) = (name, names);
+                return Err(Error::MissingTensor { tensor, present });
+            };
+            let values = read_tensor(&name, &view, &shape)?;
+            tensors.insert(name, values);
+        }
+        if !present.is_empty() {
+            let tensors = present.into_keys().map(str::to_owned).collect();
+            return Err(Error::ExtraTensors { tensors });
+        }
+        Ok(Weights { tensors })
+    }
+
+    /// Weights for a network that has not been trained: the same for the same graph and seed, of a
+    /// size (He's) that keeps values in range through any number of layers, and with batch norms
+    /// that are not trivial. For tests and measurements; nothing about them is secret.
+    pub fn random(graph: &Graph, test_seed: u64) -> Weights {
+        let draw = |Parameter { name, shape }: Parameter| {
+            let mut uniform = Uniform::new(&name, test_seed);
+            let len = shape.iter().product();
+            let (low, high) = match shape.as_slice() {
+                // Variance 2 / fan-in.
+                [_, fan_in @ ..] if !fan_in.is_empty() => {
+                    let bound = (6.0 / fan_in.iter().product::<usize>() as f64).sqrt();
+                    (-bound, bound)
+                }
+                _ if name.ends_with("running_var") => (0.5, 1.5),
+                _ if name.ends_with("weight") => (0.8, 1.2),
+                _ => (-0.1, 0.1),
+            };
+            let values = (0..len).map(|_| uniform.between(low, high)).collect();
+            (name, values)
+        };
+        let tensors = parameters(graph).into_iter().map(draw).collect();
+        Weights { tensors }
+    }
+
+    /// A tensor in row-major order.
+    pub fn tensor(&self, name: &str) -> Option<&[f64]> {
+        self.tensors.get(name).map(Vec::as_slice)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn tensor_mut(&mut self, name: &str) -> &mut Vec<f64> {
+        self.tensors.get_mut(name).expect("a tensor of the network")
+    }
+
+    /// A tensor of a layer or batch norm.
+    pub(crate) fn of(&self, prefix: &str, suffix: &str) -> Option<&[f64]> {
+        self.tensor(&format!("{prefix}.{suffix}"))
+    }
+}
+
+impl fmt::Debug for Weights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Weights({:?})", self.tensors.keys())
+    }
+}
+
+/// A linear layer's weight shape, its outputs and whether it has a bias of its own; `None` for
+/// layers without weights.
+pub(crate) fn weight_shape(graph: &Graph, id: NodeId) -> Option<(Vec<usize>, usize, bool)> {
+    let inputs = graph.input_dims(id).channels;
+    match &graph.node(id).op {
+        Op::Conv(conv) => {
+            let (rows, columns) = conv.kernel;
+            let weight = vec![conv.out_channels, inputs / conv.groups, rows, columns];
+            Some((weight, conv.out_channels, conv.bias))
+        }
+        Op::Dense(dense) => Some((vec![dense.out, inputs], dense.out, dense.bias)),
+        _ => None,
+    }
+}
+
+fn parameter(prefix: &str, suffix: &str, shape: Vec<usize>) -> Parameter {
+    let name = format!("{prefix}.{suffix}");
+    Parameter { name, shape }
+}
+
+fn read_tensor(name: &str, view: &TensorView<'_>, expected: &[usize]) -> Result<Vec<f64>> {
+    let tensor = || name.to_owned();
+    if view.shape() != expected {
+        return Err(Error::TensorShape {
+            tensor: tensor(),
+            got: view.shape().to_vec(),
+            expected: expected.to_vec(),
+        });
+    }
+    let values = numbers(view).ok_or_else(|| Error::TensorType {
+        tensor: tensor(),
+        dtype: format!("{:?}", view.dtype()),
+    })?;
+    match values.iter().position(|value| !value.is_finite()) {
+        Some(index) => Err(Error::NotFinite { tensor: tensor(), index }),
+        None => Ok(values),
+    }
+}
+
+/// The elements of a tensor; `None` for a type that is not read.
+fn numbers(view: &TensorView<'_>) -> Option<Vec<f64>> {
+    fn each<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f64) -> Vec<f64> {
+        bytes.as_chunks::<N>().0.iter().map(|&chunk| number(chunk)).collect()
+    }
+    let bytes = view.data();
+    match view.dtype() {
+        Dtype::F64 => Some(each(bytes, f64::from_le_bytes)),
+        Dtype::F32 => Some(each(bytes, |b| f32::from_le_bytes(b).into())),
+        Dtype::BF16 => {
+            Some(each(bytes, |b| f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16).into()))
+        }
+        Dtype::F16 => Some(each(bytes, |b| half(u16::from_le_bytes(b)))),
+        _ => None,
+    }
+}
+
+/// IEEE 754 binary16.
+fn half(bits: u16) -> f64 {
+    let sign = if bits >> 15 == 0 { 1.0 } else { -1.0 };
+    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023));
+    let magnitude = match exponent {
+        0 => fraction * f64::exp2(-24.0),
+        31 if fraction == 0.0 => f64::INFINITY,
+        31 => f64::NAN,
+        _ => (1024.0 + fraction) * f64::from(exponent - 25).exp2(),
+    };
+    sign * magnitude
+}
+
+/// A stream of numbers that depends on a label and a seed alone.
+pub(crate) struct Uniform(blake3::OutputReader);
+
+impl Uniform {
+    pub(crate) fn new(label: &str, test_seed: u64) -> Uniform {
+        let mut hasher = blake3::Hasher::new_derive_key("tercet random test values");
+        hasher.update(&test_seed.to_le_bytes());
+        hasher.update(label.as_bytes());
+        Uniform(hasher.finalize_xof())
+    }
+
+    pub(crate) fn word(&mut self) -> u64 {
+        let mut bytes = [0; 8];
+        self.0.fill(&mut bytes);
+        u64::from_le_bytes(bytes)
+    }
+
+    /// A number of this range, as a ring element.
+    pub(crate) fn within(&mut self, range: &Range<i64>) -> u64 {
+        let width = range.end.wrapping_sub(range.start).cast_unsigned();
+        (self.word() % width).wrapping_add(range.start.cast_unsigned())
+    }
+
+    pub(crate) fn between(&mut self, low: f64, high: f64) -> f64 {
+        let unit = (self.word() >> 11) as f64 / f64::exp2(53.0);
+        low + (high - low) * unit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_nets;
+    use safetensors::serialize;
+
+    type Stored = (String, Dtype, Vec<usize>, Vec<u8>);
+
+    /// The tiny net's tensors, as F32.
+    fn stored() -> Vec<Stored> {
+        let graph = test_nets::tiny();
+        let weights = Weights::random(&graph, 1);
+        let store = |p: Parameter| {
+            let values = weights.tensor(&p.name).unwrap();
+            let bytes = values.iter().flat_map(|&v| (v as f32).to_le_bytes()).collect();
+            (p.name, Dtype::F32, p.shape, bytes)
+        };
+        parameters(&graph).into_iter().map(store).collect()
+    }
+
+    fn file(tensors: &[Stored]) -> Vec<u8> {
+        let views = tensors.iter().map(|(name, dtype, shape, bytes)| {
+            (name.clone(), TensorView::new(*dtype, shape.clone(), bytes).unwrap())
+        });
+        serialize(views, None).unwrap()
+    }
+
+    fn parse(tensors: &[Stored]) -> Result<Weights> {
+        Weights::parse(&file(tensors), &test_nets::tiny())
+    }
+
+    fn find<'a>(tensors: &'a mut [Stored], name: &str) -> &'a mut Stored {
+        tensors.iter_mut().find(|t| t.0 == name).unwrap()
+    }
+
+    #[test]
+    fn a_good_file_is_read() {
+        let mut tensors = stored();
+        tensors.push(("bn1.num_batches_tracked".into(), Dtype::I64, vec![], vec![0; 8]));
+        let weights = parse(&tensors).unwrap();
+        let expected = Weights::random(&test_nets::tiny(), 1);
+        for Parameter { name, .. } in parameters(&test_nets::tiny()) {
+            let pairs = weights.tensor(&name).unwrap().iter();
+            let pairs = pairs.zip(expected.tensor(&name).unwrap());
+            assert!(pairs.into_iter().all(|(a, b)| (a - b).abs() < 1e-6), "{name}");
+        }
+        assert!(!format!("{weights:?}").contains("0."), "{weights:?}");
+    }
+
+    #[test]
+    fn every_float_type_is_read() {
+        for (dtype, bytes, expected) in [
+            (Dtype::F64, (-1.5f64).to_le_bytes().to_vec(), -1.5),
+            (Dtype::F32, 0.25f32.to_le_bytes().to_vec(), 0.25),
+            (Dtype::BF16, 0xC020u16.to_le_bytes().to_vec(), -2.5),
+            (Dtype::F16, 0x3E00u16.to_le_bytes().to_vec(), 1.5),
+            (Dtype::F16, 0x8001u16.to_le_bytes().to_vec(), -f64::exp2(-24.0)),
+            (Dtype::F16, 0x7BFFu16.to_le_bytes().to_vec(), 65504.0),
+        ] {
+            let view = TensorView::new(dtype, vec![1], &bytes).unwrap();
+            assert_eq!(numbers(&view), Some(vec![expected]), "{dtype:?}");
+        }
+        assert!(half(0x7C00).is_infinite() && half(0xFE00).is_nan());
+        let mut tensors = stored();
+        *find(&mut tensors, "fc.bias") = ("fc.bias".into(), Dtype::I32, vec![3], vec![0; 12]);
+        let error = parse(&tensors).unwrap_err().to_string();
+        assert!(error.contains("'fc.bias'") && error.contains("I32"), "{error}");
+    }
+
+    #[test]
+    fn truncated_files_are_refused() {
+        let bytes = file(&stored());
+        let graph = test_nets::tiny();
+        for len in [0, 4, 8, 100, bytes.len() - 1] {
+            let error = Weights::parse(&bytes[..len], &graph).unwrap_err();
+            assert!(matches!(error, Error::Safetensors { .. }), "{len}: {error}");
+            assert!(error.to_string().contains("truncated"), "{error}");
+        }
+    }
+
+    #[test]
+    fn missing_and_extra_tensors_are_named() {
+        let mut tensors = stored();
+        find(&mut tensors, "fc.weight").0 = "fc.wieght".into();
+        let error = parse(&tensors).unwrap_err().to_string();
+        assert!(error.contains("'fc.weight'") && error.contains("'fc.wieght'"), "{error}");
+        let mut tensors = stored();
+        tensors.push(("head.bias".into(), Dtype::F32, vec![1], vec![0; 4]));
+        let error = parse(&tensors).unwrap_err().to_string();
+        assert!(error.contains("'head.bias'"), "{error}");
+    }
+
+    #[test]
+    fn wrong_shapes_are_named() {
+        let mut tensors = stored();
+        find(&mut tensors, "conv1.weight").2.reverse();
+        let error = parse(&tensors).unwrap_err().to_string();
+        for part in ["'conv1.weight'", "[3, 3, 1, 2]", "[2, 1, 3, 3]"] {
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_finite_is_named() {
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let mut tensors = stored();
+            find(&mut tensors, "fc.weight").3[20..24].copy_from_slice(&bad.to_le_bytes());
+            let error = parse(&tensors).unwrap_err().to_string();
+            assert!(error.contains("'fc.weight'") && error.contains("index 5"), "{error}");
+        }
+    }
+
+    #[test]
+    fn files_are_named_in_errors() {
+        let path = Path::new("/nowhere/weights.safetensors");
+        let error = Weights::read(path, &test_nets::tiny()).unwrap_err().to_string();
+        assert!(error.contains("/nowhere/weights.safetensors"), "{error}");
+    }
+
+    #[test]
+    fn random_weights_depend_on_the_seed_alone() {
+        let graph = test_nets::everything();
+        assert_eq!(Weights::random(&graph, 1), Weights::random(&graph, 1));
+        assert_ne!(Weights::random(&graph, 1), Weights::random(&graph, 2));
+    }
+}

@@ -1,0 +1,87 @@
+//! SqueezeNet 1.0 (Iandola et al., 2016) for small images: the first convolution is 3x3 with stride 1,
+//! pools are 2x2 with stride 2, the first one right after conv1. Tensor names are torchvision's.
+
+use fixedpoint::Padding;
+
+use super::{Options, plan::{Plan, Site}};
+use crate::{
+    builder::GraphBuilder,
+    error::Result,
+    graph::{Conv, Graph, NodeId},
+};
+
+pub(super) const NAME: &str = "squeezenet";
+
+/// What stands at each place of torchvision's `features` from 3 on.
+const FEATURES: [Feature; 10] = [
+    Feature::Fire { squeeze: 16, expand: 64 },
+    Feature::Fire { squeeze: 16, expand: 64 },
+    Feature::Fire { squeeze: 32, expand: 128 },
+    Feature::Pool,
+    Feature::Fire { squeeze: 32, expand: 128 },
+    Feature::Fire { squeeze: 48, expand: 192 },
+    Feature::Fire { squeeze: 48, expand: 192 },
+    Feature::Fire { squeeze: 64, expand: 256 },
+    Feature::Pool,
+    Feature::Fire { squeeze: 64, expand: 256 },
+];
+
+enum Feature {
+    Fire { squeeze: usize, expand: usize },
+    Pool,
+}
+
+/// SqueezeNet with an activation plan. A block is a Fire module; its first activation follows the
+/// squeeze, its second each of the two expands. A doubled plan doubles the expands if the first
+/// activation is kept, else the squeeze.
+///
+/// # Errors
+/// [`crate::Error::Node`] for images too small for three pools, [`crate::Error::Plan`].
+pub fn squeezenet(options: &Options, plan: &Plan) -> Result<Graph> {
+    let fires = FEATURES.iter().filter(|feature| matches!(feature, Feature::Fire { .. })).count();
+    plan.check(fires)?;
+    let mut net = GraphBuilder::new(NAME, options.input)?;
+    let x = net.input();
+    let x = net.conv("features.0", x, conv(96, 3))?;
+    let x = plan.outside().add(&mut net, "features.1", x)?;
+    let mut x = plan.pool(&mut net, "features.2", x)?;
+    let (squeeze_width, expand_width) =
+        if plan.first > 0.0 { (1, plan.width()) } else { (plan.width(), 1) };
+    let mut fire = 0;
+    for (place, feature) in (3..).zip(&FEATURES) {
+        let name = |part: &str| format!("features.{place}.{part}");
+        x = match *feature {
+            Feature::Pool => plan.pool(&mut net, &format!("features.{place}"), x)?,
+            Feature::Fire { squeeze, expand } => {
+                let block = plan.block(fire);
+                fire += 1;
+                let (squeeze, expand) = (squeeze * squeeze_width, expand * expand_width);
+                let x = net.conv(&name("squeeze"), x, conv(squeeze, 1))?;
+                let x = block.first.add(&mut net, &name("squeeze_activation"), x)?;
+                let one = branch(&mut net, &name("expand1x1"), x, conv(expand, 1), block.second)?;
+                let three = branch(&mut net, &name("expand3x3"), x, conv(expand, 3), block.second)?;
+                net.concat(&name("concat"), &[one, three])?
+            }
+        };
+    }
+    let x = net.conv("classifier.1", x, conv(options.classes, 1))?;
+    let x = plan.outside().add(&mut net, "classifier.2", x)?;
+    let x = net.global_avg_pool("classifier.3", x)?;
+    net.finish(x)
+}
+
+fn branch(
+    net: &mut GraphBuilder,
+    name: &str,
+    x: NodeId,
+    conv: Conv,
+    activation: Site,
+) -> Result<NodeId> {
+    let x = net.conv(name, x, conv)?;
+    activation.add(net, &format!("{name}_activation"), x)
+}
+
+fn conv(out_channels: usize, kernel: usize) -> Conv {
+    let padding = Padding::same(kernel / 2);
+    Conv { padding, bias: true, ..Conv::square(out_channels, kernel) }
+}
