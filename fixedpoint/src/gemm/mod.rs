@@ -144,7 +144,7 @@ fn tiled<K: Kernel>(a: &[u64], b: &[u64], n: usize, first_column: usize, c: &mut
     // A panel of the right matrix fits half of a first-level cache, a block of either matrix half of a second-level one.
     const DEPTH: usize = 128;
     const HEIGHT: usize = 128;
-    const WIDTH: usize = 384;
+    const WIDTH: usize = 512;
     let (k, width) = (a.len() / c.len(), c[0].len());
     let mut packed_a = vec![0; DEPTH.min(k) * HEIGHT.min(c.len())];
     let mut packed_b = vec![0; DEPTH.min(k) * WIDTH.min(width).next_multiple_of(K::COLUMNS)];
@@ -195,11 +195,16 @@ fn pack_columns<K: Kernel>(
 
 /// Panels of `ROWS` rows (the last may have fewer), each as columns of as many elements.
 fn pack_rows<K: Kernel>(a: &[u64], k: usize, depth: Range<usize>, packed: &mut [u64]) {
+    // A cache line of a row at a time, so that rows a power of two apart don't evict each other.
+    const LINE: usize = 8;
     for (panel, rows) in packed.chunks_mut(K::ROWS * depth.len()).zip(a.chunks(K::ROWS * k)) {
         let height = rows.len() / k;
-        for (r, row) in rows.chunks_exact(k).enumerate() {
-            for (out, &value) in panel[r..].iter_mut().step_by(height).zip(&row[depth.clone()]) {
-                *out = value;
+        for (lines, start) in panel.chunks_mut(LINE * height).zip(depth.clone().step_by(LINE)) {
+            for (r, row) in rows.chunks_exact(k).enumerate() {
+                let line = &row[start..depth.end.min(start + LINE)];
+                for (out, &value) in lines.chunks_exact_mut(height).zip(line) {
+                    out[r] = value;
+                }
             }
         }
     }
