@@ -229,9 +229,13 @@ impl ConvShape {
                     };
                     let output = &mut output[columns.clone()];
                     if self.stride.1 == 1 {
-                        multiply_add(output, weight, row[from..].iter());
-                    } else {
-                        multiply_add(output, weight, row[from..].iter().step_by(self.stride.1));
+                        gemm::add_scaled(output, weight, &row[from..from + columns.len()]);
+                        continue;
+                    }
+                    for (out, &value) in
+                        output.iter_mut().zip(row[from..].iter().step_by(self.stride.1))
+                    {
+                        *out = out.wrapping_add(weight.wrapping_mul(value));
                     }
                 }
             }
@@ -313,12 +317,6 @@ impl ConvShape {
     /// Whether the patch matrix is the input itself.
     fn is_pointwise(&self) -> bool {
         self.kernel == (1, 1) && self.stride == (1, 1) && self.padding == Padding::NONE
-    }
-}
-
-fn multiply_add<'a>(output: &mut [u64], weight: u64, input: impl Iterator<Item = &'a u64>) {
-    for (out, &value) in output.iter_mut().zip(input) {
-        *out = out.wrapping_add(weight.wrapping_mul(value));
     }
 }
 

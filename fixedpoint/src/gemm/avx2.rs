@@ -33,6 +33,11 @@ impl Kernel for Avx2 {
         }
     }
 
+    fn axpy(c: &mut [u64], a: u64, b: &[u64]) {
+        // SAFETY: `multiply_at` and `add_scaled_at` choose this kernel only where the processor has AVX2.
+        unsafe { axpy(c, a, b) }
+    }
+
     fn axpy4(c: &mut [u64], a: [u64; 4], b: [&[u64]; 4]) {
         // SAFETY: `multiply_at` chooses this kernel only where the processor has AVX2.
         unsafe { axpy4(c, a, b) }
@@ -94,6 +99,20 @@ fn tile<const R: usize>(a: &[u64], b: &[u64], c: &mut [&mut [u64]], columns: Ran
             *c = c.wrapping_add(sum);
         }
     }
+}
+
+#[target_feature(enable = "avx2")]
+fn axpy(c: &mut [u64], a: u64, b: &[u64]) {
+    let (whole, rest) = c.as_chunks_mut::<LANES>();
+    let (b, b_rest) = b.as_chunks::<LANES>();
+    let factor = _mm256_set1_epi64x(a.cast_signed());
+    for (c, b) in whole.iter_mut().zip(b) {
+        let mut sum = Sum::zero();
+        let b = load(b);
+        sum.add(factor, b, swap_halves(b));
+        store(c, _mm256_add_epi64(load(c), sum.total()));
+    }
+    Portable::axpy(rest, a, b_rest);
 }
 
 #[target_feature(enable = "avx2")]

@@ -32,6 +32,11 @@ impl Kernel for Avx512 {
         }
     }
 
+    fn axpy(c: &mut [u64], a: u64, b: &[u64]) {
+        // SAFETY: `multiply_at` and `add_scaled_at` choose this kernel only where the processor has these features.
+        unsafe { axpy(c, a, b) }
+    }
+
     fn axpy4(c: &mut [u64], a: [u64; 4], b: [&[u64]; 4]) {
         // SAFETY: `multiply_at` chooses this kernel only where the processor has these features.
         unsafe { axpy4(c, a, b) }
@@ -87,6 +92,17 @@ fn tile_of<const R: usize, const C: usize>(
             }
         }
     }
+}
+
+#[target_feature(enable = "avx512f,avx512dq")]
+fn axpy(c: &mut [u64], a: u64, b: &[u64]) {
+    let (whole, rest) = c.as_chunks_mut::<LANES>();
+    let (b, b_rest) = b.as_chunks::<LANES>();
+    let factor = _mm512_set1_epi64(a.cast_signed());
+    for (c, b) in whole.iter_mut().zip(b) {
+        store(c, _mm512_add_epi64(load(c), _mm512_mullo_epi64(factor, load(b))));
+    }
+    Portable::axpy(rest, a, b_rest);
 }
 
 #[target_feature(enable = "avx512f,avx512dq")]

@@ -32,6 +32,11 @@ pub(crate) fn multiply_rows(k: usize, a: &[u64], b: &[u64], c: &mut [&mut [u64]]
     multiply_at(dispatch::level(), k, a, b, c);
 }
 
+/// `c += a * b` for two rows of equal length.
+pub(crate) fn add_scaled(c: &mut [u64], a: u64, b: &[u64]) {
+    add_scaled_at(dispatch::level(), c, a, b);
+}
+
 /// The instructions of one level.
 trait Kernel {
     /// Rows of a tile.
@@ -42,6 +47,9 @@ trait Kernel {
     /// Adds the product of two panels to `columns` of `c`. `c` has at most `ROWS` rows and `columns` at most `COLUMNS`.
     /// Panel `a` has `c.len()` elements for every element of depth, `b` has `COLUMNS`, padded with anything.
     fn tile(a: &[u64], b: &[u64], c: &mut [&mut [u64]], columns: Range<usize>);
+
+    /// `c += a * b` for rows of equal length.
+    fn axpy(c: &mut [u64], a: u64, b: &[u64]);
 
     /// `c += a[0] * b[0] + .. + a[3] * b[3]` for rows `b` no shorter than `c`.
     fn axpy4(c: &mut [u64], a: [u64; 4], b: [&[u64]; 4]);
@@ -57,6 +65,17 @@ fn multiply_at(level: Level, k: usize, a: &[u64], b: &[u64], c: &mut [&mut [u64]
         #[cfg(target_arch = "x86_64")]
         Level::Avx2 => split::<avx2::Avx2>(k, a, b, c),
         _ => split::<Portable>(k, a, b, c),
+    }
+}
+
+fn add_scaled_at(level: Level, c: &mut [u64], a: u64, b: &[u64]) {
+    assert_eq!(c.len(), b.len(), "lengths differ");
+    match level {
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 | Level::Avx512Vbmi => avx512::Avx512::axpy(c, a, b),
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 => avx2::Avx2::axpy(c, a, b),
+        _ => Portable::axpy(c, a, b),
     }
 }
 
@@ -188,7 +207,12 @@ fn pack_columns<K: Kernel>(
     for (panel, left) in panels.zip(columns.clone().step_by(K::COLUMNS)) {
         let width = K::COLUMNS.min(columns.end - left);
         for (out, p) in panel.chunks_exact_mut(K::COLUMNS).zip(depth.clone()) {
-            out[..width].copy_from_slice(&b[p * n + left..][..width]);
+            let row = &b[p * n + left..][..width];
+            // A copy of constant length is a few instructions, any other a call.
+            match row.len() == K::COLUMNS {
+                true => out[..K::COLUMNS].copy_from_slice(&row[..K::COLUMNS]),
+                false => out[..width].copy_from_slice(row),
+            }
         }
     }
 }
@@ -276,6 +300,21 @@ mod tests {
         ];
         for (m, k, n) in shapes {
             check(&mut rng, m, k, n);
+        }
+    }
+
+    #[test]
+    fn scaled_rows_of_every_length() {
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        for len in 0..40 {
+            let (b, start, a) = (random(&mut rng, len), random(&mut rng, len), rng.random());
+            let mut expected = start.clone();
+            reference(1, 1, len, &[a], &b, &mut expected);
+            for level in dispatch::available() {
+                let mut c = start.clone();
+                add_scaled_at(level, &mut c, a, &b);
+                assert!(c == expected, "{level}: {len}");
+            }
         }
     }
 

@@ -20,6 +20,12 @@ impl Kernel for Portable {
         }
     }
 
+    fn axpy(c: &mut [u64], a: u64, b: &[u64]) {
+        for (c, &b) in c.iter_mut().zip(b) {
+            *c = c.wrapping_add(a.wrapping_mul(b));
+        }
+    }
+
     fn axpy4(c: &mut [u64], a: [u64; 4], b: [&[u64]; 4]) {
         let b = b.map(|row| &row[..c.len()]);
         for (j, c) in c.iter_mut().enumerate() {
