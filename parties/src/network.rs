@@ -1,0 +1,73 @@
+//! The network thread: a runtime of its own that does nothing but QUIC, so that signs of life and
+//! acknowledgements go out in time however busy the protocols are.
+
+use std::{io, net::UdpSocket, sync::Arc, thread::JoinHandle, time::Duration};
+
+use quinn::{Endpoint, EndpointConfig, ServerConfig, TokioRuntime};
+use tokio::{
+    runtime::{Builder, Handle},
+    sync::oneshot,
+    time::timeout,
+};
+
+use crate::goodbye::Goodbye;
+
+/// How long closing packets may take to be delivered.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// An endpoint and the thread that drives it. When dropped, connections that are still open close
+/// without a reason, and closing packets get the time to go out.
+pub(crate) struct Network {
+    endpoint: Endpoint,
+    runtime: Handle,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Network {
+    pub fn start(
+        socket: UdpSocket,
+        config: EndpointConfig,
+        server: Option<ServerConfig>,
+    ) -> io::Result<Network> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let handle = runtime.handle().clone();
+        let endpoint = {
+            let _inside = handle.enter();
+            Endpoint::new(config, server, socket, Arc::new(TokioRuntime))?
+        };
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = std::thread::Builder::new().name("network".into()).spawn(move || {
+            // An error says that the sender is gone, which is as good as a message.
+            let _ = runtime.block_on(stopped);
+        })?;
+        Ok(Network { endpoint, runtime: handle, stop: Some(stop), thread: Some(thread) })
+    }
+
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Where tasks of the network thread are started.
+    pub fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    /// Closes all connections.
+    pub fn close(&self, goodbye: &Goodbye) {
+        self.endpoint.close(goodbye.code(), goodbye.reason().as_bytes());
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        self.close(&Goodbye::Unexplained);
+        // Past the limit the peers notice the silence instead.
+        let _ = self.runtime.block_on(async { timeout(FAREWELL, self.endpoint.wait_idle()).await });
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // The network thread holds nothing that its panic could leave undone.
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,361 @@
+//! The transport between processes: messages over one QUIC connection a peer.
+//!
+//! Per peer and direction there is one stream of frames. Protocol threads put frames into an
+//! outbox and take messages from an inbox; everything between the two runs on the network thread.
+//! The first thing that goes wrong decides: it is the error of every call from then on, at this
+//! party, and the reason that the two others are told.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, OnceLock},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use protocols::{
+    Error, Link, Links, Result, Role,
+    step::Step,
+    transport::{Message, Received, Transport, inbox::Inbox},
+};
+use quinn::{Connection, ConnectionError};
+use tokio::{task::JoinHandle, time::timeout};
+
+use crate::{
+    frame::{self, Decoder, MAX_PAYLOAD},
+    goodbye::{Goodbye, explain},
+    network::Network,
+    outbox::{Outbox, Traffic},
+    signal::{Control, Signal, Silence},
+};
+
+/// Pieces of a stream that are taken at once: each call locks the connection.
+const PIECES: usize = 64;
+
+/// One party's authenticated connections to the two others.
+///
+/// When it is dropped before [`QuicTransport::finish`], the others are told that this party
+/// stopped. Its calls block: never make them on an asynchronous runtime's thread.
+pub struct QuicTransport {
+    shared: Arc<Shared>,
+    /// Until [`QuicTransport::finish`] takes them.
+    ends: Mutex<Option<[End; 2]>>,
+    patience: Duration,
+    // After `shared`, so that whoever waits is told before the thread goes.
+    network: Network,
+}
+
+impl QuicTransport {
+    /// Starts to carry messages over connections that are past their hello.
+    pub(crate) fn start(
+        network: Network,
+        role: Role,
+        peers: [(Connection, Control); 2],
+        patience: Duration,
+    ) -> QuicTransport {
+        let [(first, first_control), (second, second_control)] = peers;
+        let [one, other] = role.others();
+        let shared = Arc::new(Shared {
+            role,
+            inbox: Inbox::new(patience),
+            peers: [Peer::new(one, first), Peer::new(other, second)],
+            ending: OnceLock::new(),
+        });
+        let mut controls = [Some(first_control), Some(second_control)];
+        let ends = [0, 1].map(|place| {
+            let spawn = network.runtime();
+            spawn.spawn(watch(shared.clone(), place));
+            End {
+                control: controls[place].take().expect("two controls"),
+                writer: spawn.spawn(write(shared.clone(), place)),
+                reader: spawn.spawn(read(shared.clone(), place)),
+            }
+        });
+        QuicTransport { shared, ends: Mutex::new(Some(ends)), patience, network }
+    }
+
+    /// Ends the run: waits until all three parties have sent and received everything, compares
+    /// what was counted at both ends of each link, and closes the connections. Call it after the
+    /// last message; afterwards nothing can be sent or received.
+    ///
+    /// # Errors
+    /// Whatever ended the run before; [`Error::PeerLost`]; [`Error::Stopped`] if the counts differ,
+    /// if messages came that nobody took, if the others take longer than the profile's patience, or
+    /// if it was called before.
+    pub fn finish(&self) -> Result<()> {
+        let ends = self.ends.lock().expect("no panic while locked").take();
+        let Some(mut ends) = ends else {
+            return Err(self.shared.error());
+        };
+        let seconds = self.patience.as_secs();
+        let late = || Error::Stopped {
+            reason: format!(
+                "the other parties did not reach the end of the run within {seconds} s"
+            ),
+        };
+        let result = self.network.runtime().block_on(async {
+            timeout(self.patience, self.shared.barrier(&mut ends))
+                .await
+                .unwrap_or_else(|_| Err(late()))
+        });
+        match result {
+            Ok(()) => {
+                self.shared.end(Ending::Done);
+                Ok(())
+            }
+            Err(error) => {
+                self.shared.end(Ending::Failed(error));
+                Err(self.shared.error())
+            }
+        }
+    }
+
+    /// UDP payload bytes that this party has sent so far, to each of the others: its own two links;
+    /// the rest is zero. Handshakes, acknowledgements, encryption and repeats are in it; IP and UDP
+    /// headers are not.
+    pub fn wire_bytes(&self) -> Links {
+        let mut links = Links::default();
+        for peer in &self.shared.peers {
+            links[Link::new(self.shared.role, peer.role)] = peer.connection.stats().udp_tx.bytes;
+        }
+        links
+    }
+}
+
+impl Transport for QuicTransport {
+    fn send(&self, to: Role, message: Message) -> Result<()> {
+        if let Some(error) = self.shared.inbox.failure() {
+            return Err(error);
+        }
+        let Message { step, phase, depth, payload } = message;
+        if payload.len() > MAX_PAYLOAD {
+            let reason = format!(
+                "{step} needs a message of {} bytes, over the limit of {MAX_PAYLOAD}: evaluate \
+                 fewer images at once",
+                payload.len()
+            );
+            return Err(Error::Stopped { reason });
+        }
+        let header = frame::header(step.id(), phase, depth, payload.len() as u32);
+        self.shared.peer(to).outbox.push(header, payload).map_err(|_| self.shared.error())
+    }
+
+    fn recv(&self, from: Role, step: &Step) -> Result<Received> {
+        self.shared.inbox.take(from, step)
+    }
+
+    fn abort(&self, error: Error) {
+        self.shared.end(Ending::Failed(error));
+    }
+}
+
+impl Drop for QuicTransport {
+    fn drop(&mut self) {
+        let reason = "it left before the end of the run".into();
+        self.shared.end(Ending::Failed(Error::Stopped { reason }));
+    }
+}
+
+impl fmt::Debug for QuicTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "QuicTransport({})", self.shared.role)
+    }
+}
+
+/// What the protocol threads and the network's tasks have in common.
+struct Shared {
+    role: Role,
+    inbox: Inbox,
+    peers: [Peer; 2],
+    ending: OnceLock<Ending>,
+}
+
+struct Peer {
+    role: Role,
+    connection: Connection,
+    outbox: Outbox,
+}
+
+/// What only the end of the run needs.
+struct End {
+    control: Control,
+    writer: JoinHandle<()>,
+    reader: JoinHandle<Traffic>,
+}
+
+enum Ending {
+    Done,
+    Failed(Error),
+}
+
+impl Peer {
+    fn new(role: Role, connection: Connection) -> Peer {
+        Peer { role, connection, outbox: Outbox::default() }
+    }
+}
+
+impl Shared {
+    fn peer(&self, role: Role) -> &Peer {
+        self.peers.iter().find(|peer| peer.role == role).expect("a party is no peer of itself")
+    }
+
+    /// Ends everything, once: wakes whoever waits and tells the peers.
+    fn end(&self, ending: Ending) {
+        if self.ending.set(ending).is_err() {
+            return;
+        }
+        let goodbye = match self.ending.get().expect("it was just set") {
+            Ending::Done => Goodbye::Done,
+            Ending::Failed(error) => {
+                self.inbox.fail(error.clone());
+                Goodbye::of_error(error)
+            }
+        };
+        for peer in &self.peers {
+            peer.outbox.close();
+            peer.connection.close(goodbye.code(), goodbye.reason().as_bytes());
+        }
+    }
+
+    /// Why nothing more can be done.
+    fn error(&self) -> Error {
+        match self.ending.get() {
+            Some(Ending::Failed(error)) => error.clone(),
+            Some(Ending::Done) | None => {
+                Error::Stopped { reason: "the run is over: nothing more can be sent".into() }
+            }
+        }
+    }
+
+    /// Waits until all three are done with all messages, and know it of each other.
+    async fn barrier(&self, ends: &mut [End; 2]) -> Result<()> {
+        let [first, second] = ends;
+        tokio::try_join!(self.settle(0, first), self.settle(1, second))?;
+        let left_over = self.inbox.left_over();
+        if left_over > 0 {
+            let reason = format!("{left_over} messages came that no protocol took");
+            return Err(Error::Stopped { reason });
+        }
+        tokio::try_join!(self.part(0, first), self.part(1, second))?;
+        Ok(())
+    }
+
+    /// Both ends of the connection to a peer have sent and received all, and agree on how much.
+    async fn settle(&self, place: usize, end: &mut End) -> Result<()> {
+        let peer = &self.peers[place];
+        let sent = peer.outbox.close();
+        // Tasks end early only with the connection, whose watcher says why.
+        let _ = (&mut end.writer).await;
+        self.said(peer, end.control.send(&Signal::done(sent)).await)?;
+        let announced = match self.said(peer, end.control.recv().await)? {
+            Signal::Done { messages, bytes } => Traffic { messages, bytes },
+            _ => return Err(self.out_of_turn(peer)),
+        };
+        let Ok(received) = (&mut end.reader).await else {
+            return Err(self.error());
+        };
+        if received != announced && self.ending.get().is_none() {
+            let (link, me) = (Link::new(peer.role, self.role), self.role);
+            let reason = format!(
+                "{link}: {} sent {} messages of {} bytes, {me} received {} of {}",
+                peer.role, announced.messages, announced.bytes, received.messages, received.bytes
+            );
+            return Err(Error::Stopped { reason });
+        }
+        Ok(())
+    }
+
+    /// Only when a peer has said goodbye has it read our last message, so only then may the
+    /// connection close. A peer that closes it as done has heard ours and said its own.
+    async fn part(&self, place: usize, end: &mut End) -> Result<()> {
+        let peer = &self.peers[place];
+        let silence = match end.control.send(&Signal::Bye).await {
+            Ok(()) => match end.control.recv().await {
+                Ok(Signal::Bye) => return Ok(()),
+                Ok(_) => return Err(self.out_of_turn(peer)),
+                Err(silence) => silence,
+            },
+            Err(silence) => silence,
+        };
+        match peer.connection.close_reason() {
+            Some(end) if is_done(&end) => Ok(()),
+            _ => self.said(peer, Err(silence)),
+        }
+    }
+
+    fn said<T>(&self, peer: &Peer, result: std::result::Result<T, Silence>) -> Result<T> {
+        result.map_err(|silence| match (silence, peer.connection.close_reason()) {
+            (Silence::Ended, Some(end)) => explain(self.role, peer.role, &end),
+            (Silence::Ended, None) => self.error(),
+            (Silence::Malformed(what), _) => {
+                Error::Stopped { reason: format!("{} broke the protocol: {what}", peer.role) }
+            }
+        })
+    }
+
+    fn out_of_turn(&self, peer: &Peer) -> Error {
+        let reason = format!("{} broke the protocol: its message is out of turn", peer.role);
+        Error::Stopped { reason }
+    }
+}
+
+/// Ends the run when a connection ends.
+async fn watch(shared: Arc<Shared>, place: usize) {
+    let peer = &shared.peers[place];
+    let end = peer.connection.closed().await;
+    // A peer that is done has said so to the barrier, which goes on with the other peer.
+    if !is_done(&end) {
+        shared.end(Ending::Failed(explain(shared.role, peer.role, &end)));
+    }
+}
+
+/// Writes a peer's frames until its outbox closes.
+async fn write(shared: Arc<Shared>, place: usize) {
+    let peer = &shared.peers[place];
+    // Errors here are ends of the connection, which its watcher reports.
+    let Ok(mut stream) = peer.connection.open_uni().await else { return };
+    while let Some((mut pieces, bytes)) = peer.outbox.take().await {
+        if stream.write_all_chunks(&mut pieces).await.is_err() {
+            return;
+        }
+        peer.outbox.written(bytes);
+    }
+    let _ = stream.finish();
+}
+
+/// Delivers a peer's frames until its stream ends; returns what came.
+async fn read(shared: Arc<Shared>, place: usize) -> Traffic {
+    let peer = &shared.peers[place];
+    let mut received = Traffic::default();
+    // Errors here are ends of the connection, which its watcher reports.
+    let Ok(mut stream) = peer.connection.accept_uni().await else { return received };
+    let mut decoder = Decoder::new();
+    let mut pieces = [const { Bytes::new() }; PIECES];
+    let malformed = |what: String| Error::Stopped {
+        reason: format!("{} broke the protocol: {what}", peer.role),
+    };
+    loop {
+        let count = match stream.read_chunks(&mut pieces).await {
+            Ok(Some(count)) => count,
+            Ok(None) => break,
+            Err(_) => return received,
+        };
+        for piece in &mut pieces[..count] {
+            let result = decoder.push(&std::mem::take(piece), |step, message| {
+                received.count(message.payload.len());
+                shared.inbox.deliver(peer.role, step, message);
+            });
+            if let Err(oversized) = result {
+                shared.end(Ending::Failed(malformed(oversized.to_string())));
+                return received;
+            }
+        }
+    }
+    if !decoder.is_between_frames() {
+        shared.end(Ending::Failed(malformed("its stream ended within a frame".into())));
+    }
+    received
+}
+
+fn is_done(end: &ConnectionError) -> bool {
+    matches!(end, ConnectionError::ApplicationClosed(close) if Goodbye::read(close) == Goodbye::Done)
+}
