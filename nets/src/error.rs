@@ -168,6 +168,14 @@ pub enum Error {
         /// Values given.
         got: usize,
     },
+    /// An input value too large to be compared with another.
+    #[error("the input is 2^{limit_bits} units or more at index {index}: scale the images down")]
+    InputRange {
+        /// The first value out of range.
+        index: usize,
+        /// Magnitudes must be below 2 to this power, in units of the fixed point.
+        limit_bits: u32,
+    },
     /// Inputs or a function of another party's.
     #[error("this belongs to another party than {role}")]
     WrongParty {

@@ -237,10 +237,8 @@ impl<'m, F: Fn(NodeId) -> &'m Linear<u64>> Arithmetic for Ring<F> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
-    use crate::{test_nets, weights::Weights, zoo};
+    use crate::{test_nets, weights::Weights};
 
     #[test]
     fn fixed_point_is_near_the_reals() {
@@ -264,22 +262,7 @@ mod tests {
 
     #[test]
     fn logits_are_those_of_pytorch() {
-        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/digits");
-        let options = zoo::Options { input: Dims::new(1, 8, 8), classes: 10 };
-        let graph = zoo::build("digits-cnn", &options).unwrap();
-        let weights = Weights::read(&data.join("digits-cnn.safetensors"), &graph).unwrap();
-        let model = Model::fold(&graph, &weights).unwrap();
-        let expected = std::fs::read_to_string(data.join("expected-logits.csv")).unwrap();
-        let expected: Vec<Vec<f64>> = expected
-            .lines()
-            .skip(1)
-            .map(|line| line.split(',').map(|x| x.parse().unwrap()).collect())
-            .collect();
-        // IDX: 16 bytes of header, then a byte a pixel.
-        let pixels = std::fs::read(data.join("test-images.idx3-ubyte")).unwrap();
-        let pixels = &pixels[16..][..expected.len() * 64];
-        let images: Vec<f64> = pixels.iter().map(|&pixel| f64::from(pixel) / 16.0).collect();
-
+        let test_nets::Digits { graph, model, images, expected } = test_nets::digits();
         let results = float(&graph, &model, &images).unwrap();
         let logits = &results[graph.output().index()];
         let mut right = 0;

@@ -21,6 +21,10 @@ use crate::{
     model::{EncodedModel, Linear, check_fractional_bits},
 };
 
+/// Magnitudes of the input are below 2 to this power: the differences that a max pool compares are
+/// then inside of DReLU's domain, and padding is below every value.
+const INPUT_BITS: u32 = 60;
+
 /// What an evaluator brings: its own secret, and nothing of the other's.
 #[derive(Clone, Copy)]
 pub enum EvaluatorInputs<'a> {
@@ -37,8 +41,8 @@ pub enum EvaluatorInputs<'a> {
 ///
 /// # Errors
 /// Wrong inputs are found before anything is sent: [`Error::WrongParty`], [`Error::Batch`],
-/// [`Error::Images`], [`Error::ModelGraph`], [`Error::ModelEncoding`], [`Error::FractionalBits`].
-/// Later only [`Error::Protocol`].
+/// [`Error::Images`], [`Error::InputRange`], [`Error::ModelGraph`], [`Error::ModelEncoding`],
+/// [`Error::FractionalBits`]. Later only [`Error::Protocol`].
 pub fn evaluate(
     session: &Session,
     graph: &Graph,
@@ -125,10 +129,14 @@ fn check_inputs(
         (Role::DataOwner, EvaluatorInputs::DataOwner(images)) => {
             let (dims, got) = (graph.input(), images.len());
             let expected = batch * dims.len();
-            if got == expected {
-                return Ok(());
+            if got != expected {
+                return Err(Error::Images { dims, batch, expected, got });
             }
-            Err(Error::Images { dims, batch, expected, got })
+            let too_large = |x: &u64| x.cast_signed().unsigned_abs() >> INPUT_BITS != 0;
+            match images.iter().position(too_large) {
+                Some(index) => Err(Error::InputRange { index, limit_bits: INPUT_BITS }),
+                None => Ok(()),
+            }
         }
         _ => Err(Error::WrongParty { role }),
     }
@@ -380,13 +388,9 @@ mod tests {
 
         fn check_cost(&self, measurements: &[LayerMeasurement]) {
             let cost = NetworkCost::of(&self.graph, self.batch, Suite::SecureNn).unwrap();
-            let names = |names: &mut dyn Iterator<Item = &String>| {
-                names.map(String::from).collect::<Vec<_>>()
-            };
-            assert_eq!(
-                names(&mut measurements.iter().map(|measured| &measured.name)),
-                names(&mut cost.layers.iter().map(|layer| &layer.name))
-            );
+            let measured: Vec<&String> = measurements.iter().map(|layer| &layer.name).collect();
+            let predicted: Vec<&String> = cost.layers.iter().map(|layer| &layer.name).collect();
+            assert_eq!(measured, predicted);
             for ((layer, measured), depth) in
                 cost.layers.iter().zip(measurements).zip(cost.depths())
             {
@@ -401,20 +405,37 @@ mod tests {
         }
     }
 
-    fn digits() -> Graph {
-        let options = zoo::Options { input: Dims::new(1, 8, 8), classes: 10 };
-        zoo::build("digits-cnn", &options).unwrap()
+    #[test]
+    fn the_digits_net() {
+        Run::new(test_nets::digits_graph(), 1).check(&TestWorld::new(21));
     }
 
     #[test]
-    fn the_digits_net() {
-        Run::new(digits(), 1).check(&TestWorld::new(21));
+    fn trained_digits_are_recognised() {
+        const IMAGES: usize = 12;
+        let test_nets::Digits { graph, model, images, expected } = test_nets::digits();
+        let images = &images[..IMAGES * graph.input().len()];
+        let run = Run {
+            fixed: FIXED,
+            batch: IMAGES,
+            model: model.encode(&graph, FIXED).unwrap(),
+            images: FIXED.encode_slice(images).unwrap(),
+            graph,
+        };
+        let [_, logits, _] = run.over(&TestWorld::new(20)).results;
+        let logits = FIXED.decode_slice(&logits.unwrap().unwrap());
+        for (row, logits) in expected.iter().zip(logits.chunks_exact(10)) {
+            for (expected, got) in row[1..].iter().zip(logits) {
+                assert!((expected - got).abs() < 0.05, "{expected} {got}");
+            }
+            assert_eq!(reference::classes(logits, 10)[0], row[0] as usize);
+        }
     }
 
     #[test]
     fn a_batch_in_small_chunks() {
         let options = SessionOptions { chunk: 64, window: 3 };
-        Run::new(digits(), 3).check(&TestWorld::new(22).options(options));
+        Run::new(test_nets::digits_graph(), 3).check(&TestWorld::new(22).options(options));
     }
 
     #[test]
@@ -435,16 +456,13 @@ mod tests {
                 let mut seen = seen[session.role().index()].lock().unwrap();
                 seen.push((index, name.to_owned()));
             };
-            let (graph, inputs) = (
-                &run.graph,
-                match session.role() {
-                    Role::ModelOwner => EvaluatorInputs::ModelOwner(&run.model),
-                    _ => EvaluatorInputs::DataOwner(&run.images),
-                },
-            );
+            let evaluate = |inputs| {
+                evaluate(session, &run.graph, 1, FIXED, inputs, &note).unwrap();
+            };
             match session.role() {
-                Role::CryptoProducer => deal(session, graph, 1, &note).unwrap(),
-                _ => drop(evaluate(session, graph, 1, FIXED, inputs, &note).unwrap()),
+                Role::ModelOwner => evaluate(EvaluatorInputs::ModelOwner(&run.model)),
+                Role::DataOwner => evaluate(EvaluatorInputs::DataOwner(&run.images)),
+                Role::CryptoProducer => deal(session, &run.graph, 1, &note).unwrap(),
             }
             Ok(())
         });
@@ -459,7 +477,9 @@ mod tests {
     #[test]
     fn wrong_inputs_are_found_before_anything_is_sent() {
         let run = Run::new(test_nets::tiny(), 2);
-        let other = Run::new(digits(), 2);
+        let other = Run::new(test_nets::digits_graph(), 2);
+        let mut too_large = run.images.clone();
+        too_large[31] = (1u64 << 60).wrapping_neg();
         let outcome = TestWorld::new(25).run(|session| {
             let (graph, role) = (&run.graph, session.role());
             let evaluate = |batch, fixed, inputs| {
@@ -479,6 +499,7 @@ mod tests {
                 Role::DataOwner => vec![
                     (evaluate(2, FIXED, model), "another party"),
                     (evaluate(3, FIXED, data), "48"),
+                    (evaluate(2, FIXED, EvaluatorInputs::DataOwner(&too_large)), "at index 31"),
                     (evaluate(2, FixedPoint::new(40), data), "40 fractional bits"),
                 ],
                 Role::CryptoProducer => vec![(evaluate(2, FIXED, data), "another party")],

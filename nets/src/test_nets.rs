@@ -1,12 +1,48 @@
 //! Networks and inputs that several tests share.
 
+use std::{fs, path::Path};
+
 use fixedpoint::Padding;
 
 use crate::{
     builder::GraphBuilder,
     graph::{Activation, ActivationKind, Conv, Dims, Graph, Window},
-    weights::Uniform,
+    model::Model,
+    weights::{Uniform, Weights},
+    zoo,
 };
+
+/// The trained digits net with held-out images.
+pub(crate) struct Digits {
+    pub(crate) graph: Graph,
+    pub(crate) model: Model,
+    /// As many as there are rows in `expected`.
+    pub(crate) images: Vec<f64>,
+    /// Label and PyTorch's logits of each image.
+    pub(crate) expected: Vec<Vec<f64>>,
+}
+
+/// [`Digits`] from the repository's test data.
+pub(crate) fn digits() -> Digits {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/digits");
+    let graph = digits_graph();
+    let weights = Weights::read(&data.join("digits-cnn.safetensors"), &graph).unwrap();
+    let model = Model::fold(&graph, &weights).unwrap();
+    let row = |line: &str| line.split(',').map(|x| x.parse().unwrap()).collect();
+    let expected = fs::read_to_string(data.join("expected-logits.csv")).unwrap();
+    let expected: Vec<Vec<f64>> = expected.lines().skip(1).map(row).collect();
+    // IDX: 16 bytes of header, then a byte a pixel.
+    let pixels = fs::read(data.join("test-images.idx3-ubyte")).unwrap();
+    let pixels = &pixels[16..][..expected.len() * graph.input().len()];
+    let images = pixels.iter().map(|&pixel| f64::from(pixel) / 16.0).collect();
+    Digits { graph, model, images, expected }
+}
+
+/// The digits net without weights.
+pub(crate) fn digits_graph() -> Graph {
+    let options = zoo::Options { input: Dims::new(1, 8, 8), classes: 10 };
+    zoo::build("digits-cnn", &options).unwrap()
+}
 
 /// A convolution with batch norm, a ReLU and a fully connected layer.
 pub(crate) fn tiny() -> Graph {

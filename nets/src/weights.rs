@@ -91,8 +91,8 @@ impl Weights {
     }
 
     /// Weights for a network that has not been trained: the same for the same graph and seed, of a
-    /// size (He's) that keeps values in range through any number of layers, and with batch norms
-    /// that are not trivial. For tests and measurements; nothing about them is secret.
+    /// size (He's) that keeps values in range in deep networks, and with batch norms that are not
+    /// trivial. For tests and measurements; nothing about them is secret.
     pub fn random(graph: &Graph, test_seed: u64) -> Weights {
         let draw = |Parameter { name, shape }: Parameter| {
             let mut uniform = Uniform::new(&name, test_seed);
