@@ -321,7 +321,7 @@ mod tests {
     use super::*;
     use crate::{
         bounds::error_bound, cost::NetworkCost, model::Model, reference, suite::Suite, test_nets,
-        weights::Weights, zoo,
+        weights::Weights,
     };
 
     const FIXED: FixedPoint = FixedPoint::new(13);
