@@ -1,1 +1,7 @@
-fn main() {}
+//! The `tercet` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    parties::cli::main()
+}

@@ -1,0 +1,146 @@
+//! `tercet bench`.
+
+use std::path::PathBuf;
+
+use nets::{Bench, Dims, LayerCost, Suite};
+use protocols::Role;
+
+use super::summary;
+use crate::{
+    config::parse_suite,
+    control::Job,
+    error::{Error, Result},
+    launch::{Launched, launch},
+    report::{self, Format, Report, Seconds, Totals},
+    table::thousands,
+    task,
+};
+
+/// Measure one operation over three processes of this machine.
+///
+/// Inputs are random over the operation's domain, its edges first, and shared by PRF; the results'
+/// shares come back to the launcher, which counts those that are wrong. None of that is counted.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// drelu, relu, relu6, leaky-relu, maxpool, matmul or conv.
+    #[arg(value_name = "OP")]
+    operation: String,
+    /// How many values; for matmul and conv a size of about as much work.
+    #[arg(long, value_name = "N")]
+    count: usize,
+    /// The protocol suite.
+    #[arg(long, value_parser = parse_suite, default_value = Suite::default().name())]
+    suite: Suite,
+    /// What to draw the inputs from, to repeat a bench; random if not given.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Write a report: .json, .csv or .html.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    if let Some(file) = &args.report {
+        Format::of(file)?;
+    }
+    let bench = task::bench(&args.operation, args.count)?;
+    let seed = args.seed.map_or_else(fresh_seed, Ok)?;
+    let inputs = bench.inputs(seed);
+    let name = bench.operation().name().to_owned();
+    let job = Job::Operation { name, count: args.count };
+    let launched = launch(
+        [
+            (job.clone(), inputs.model_owner.clone()),
+            (job.clone(), inputs.data_owner.clone()),
+            (job, Vec::new()),
+        ],
+        &[],
+    )?;
+    let wrong = bench.wrong(&inputs, &reconstruct(&launched));
+    let report = report_of(args.suite, &bench, &launched, wrong, seed)?;
+    print(&bench, &report, seed);
+    if let Some(file) = &args.report {
+        report.write(file)?;
+    }
+    match wrong {
+        0 => Ok(()),
+        _ => Err(Error::Run(format!("{wrong} results are wrong; repeat with --seed {seed}"))),
+    }
+}
+
+fn fresh_seed() -> Result<u64> {
+    getrandom::u64().map_err(|error| Error::Run(format!("no randomness for the inputs: {error}")))
+}
+
+/// The outputs, of which each evaluator sent its share.
+fn reconstruct(launched: &Launched) -> Vec<u64> {
+    let [a, b] = [Role::ModelOwner, Role::DataOwner].map(|role| &launched.words[role.index()]);
+    a.iter().zip(b).map(|(a, b)| a.wrapping_add(*b)).collect()
+}
+
+fn report_of(
+    suite: Suite,
+    bench: &Bench,
+    launched: &Launched,
+    wrong: usize,
+    seed: u64,
+) -> Result<Report> {
+    let op = bench.operation().name();
+    let cost = LayerCost {
+        name: op.into(),
+        op,
+        output_shape: Dims::flat(launched.words[Role::DataOwner.index()].len()),
+        paper: Some(bench.paper()),
+        predicted: bench.cost(),
+        nonlinear_values: 0,
+        parameters: 0,
+        macs: 0,
+    };
+    let costs = [cost];
+    let mut layers = report::merge(&costs, &launched.records)?;
+    // All three are connected when the clock starts, and all three have ended when it stops.
+    layers[0].seconds = Some(launched.seconds);
+    let mut totals = Totals::of(&layers, report::critical_path(&costs));
+    totals = totals.with_usage(&launched.records);
+    let total = launched.seconds;
+    totals.seconds = Some(Seconds { setup: 0.0, offline: 0.0, online: Some(total), total });
+    Ok(Report {
+        suite,
+        network: None,
+        images: None,
+        party: None,
+        bench: Some(report::Bench { op: op.into(), count: bench.count(), seed }),
+        wrong: Some(wrong),
+        layers,
+        totals,
+        accuracy: None,
+        truncation_failure_bound: None,
+    })
+}
+
+fn print(bench: &Bench, report: &Report, seed: u64) {
+    let totals = &report.totals;
+    let count = bench.count();
+    let measured = totals.measured.unwrap_or_default();
+    let seconds = totals.seconds.map_or(0.0, |seconds| seconds.total);
+    let cpu: f64 = totals.cpu_seconds.values().sum();
+    println!(
+        "{} on {} values, {}, seed {seed}: {} wrong",
+        bench.operation(),
+        thousands(count as u64),
+        report.suite,
+        report.wrong.unwrap_or(0)
+    );
+    println!(
+        "{seconds:.3} s, {} values a second; {cpu:.2} CPU s in all",
+        thousands((count as f64 / seconds) as u64)
+    );
+    println!(
+        "{:.2} bytes a value, {} bytes in {} phases\n",
+        measured.bytes as f64 / count as f64,
+        thousands(measured.bytes),
+        measured.rounds
+    );
+    println!("{}\n{}", summary::layers(report), summary::totals(totals));
+    println!("predicted = measured on every link");
+}

@@ -1,0 +1,21 @@
+//! `tercet keygen`.
+
+use std::path::PathBuf;
+
+use crate::{error::Result, tls};
+
+/// Make keys and certificates for the three parties.
+///
+/// Writes DIR/<role>.key, which only that party may have, and DIR/<role>.pem, which all three need.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Where to write them; files that exist are not touched.
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    tls::write_identities(&args.directory)?;
+    println!("keys and certificates of the three parties are in {}", args.directory.display());
+    Ok(())
+}

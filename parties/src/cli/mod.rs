@@ -1,0 +1,87 @@
+//! The command line: one file a command.
+
+mod bench;
+mod keygen;
+mod party;
+mod run;
+mod summary;
+
+use std::{io, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::{filter::LevelFilter, layer::SubscriberExt, util::SubscriberInitExt};
+
+/// Three-party private neural-network inference.
+///
+/// Exit codes: 0 done; 2 wrong arguments, config or local file, found before any connection; 1
+/// anything after.
+#[derive(Debug, Parser)]
+#[command(name = "tercet", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// What to log on standard error: error, warn, info, debug.
+    #[arg(long, global = true, default_value = "warn")]
+    log: LevelFilter,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Args),
+    Party(party::Args),
+    Bench(bench::Args),
+    Keygen(keygen::Args),
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            return refused(&error);
+        }
+    };
+    start_log(cli.log);
+    let result = match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::Party(args) => match party::run(&args) {
+            Ok(party::End::Told(exit_code)) => return exit_code.into(),
+            other => other.map(|_| ()),
+        },
+        Command::Bench(args) => bench::run(&args),
+        Command::Keygen(args) => keygen::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            error.exit_code().into()
+        }
+    }
+}
+
+/// Help as it is; a complaint in one line.
+fn refused(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() {
+        let text = error.render().to_string();
+        let paragraph: Vec<&str> =
+            text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:")).collect();
+        let line = paragraph.join(" ");
+        let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+        eprintln!("{line}; see `tercet --help`");
+        return ExitCode::from(2);
+    }
+    // Nobody reads a help text from a closed pipe.
+    let _ = error.print();
+    ExitCode::SUCCESS
+}
+
+/// Our own crates log at `level`; libraries only warn.
+fn start_log(level: LevelFilter) {
+    let own = ["tercet", "parties", "nets", "protocols"].map(|target| (target, level));
+    let filter = tracing_subscriber::filter::Targets::new()
+        .with_targets(own)
+        .with_default(level.min(LevelFilter::ERROR));
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).without_time().compact();
+    tracing_subscriber::registry().with(filter).with(lines).init();
+}

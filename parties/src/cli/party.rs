@@ -1,0 +1,166 @@
+//! `tercet party`.
+
+use std::{
+    fmt::Write as _,
+    net::{SocketAddr, ToSocketAddrs},
+    path::{Path, PathBuf},
+};
+
+use nets::{NetworkCost, reference};
+use protocols::Role;
+
+use crate::{
+    config::Config,
+    connect::Bound,
+    error::{Error, Result},
+    launched,
+    party::{Record, connect},
+    process,
+    report::{self, Format, Report, Seconds, Totals},
+    task::Task,
+    tls::{Identity, Trust},
+};
+
+/// Run one party, for real hosts.
+///
+/// Start the three in any order, each with a config that has the shared tables and its own. The
+/// data owner prints its predictions, or writes them where its config says.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// model-owner, data-owner or crypto-producer.
+    role: Role,
+    /// The config.
+    #[arg(long, value_name = "CONFIG", required_unless_present = "launched")]
+    config: Option<PathBuf>,
+    /// Write a report of what this party saw: .json, .csv or .html.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Take orders from a launcher on standard input.
+    #[arg(long, hide = true, conflicts_with_all = ["config", "report"])]
+    launched: bool,
+}
+
+/// What `tercet party` came to.
+pub enum End {
+    /// All is done.
+    Done,
+    /// It failed with this exit code, and the launcher has been told.
+    Told(u8),
+}
+
+pub fn run(args: &Args) -> Result<End> {
+    process::forbid_dumps()?;
+    let Some(file) = &args.config else {
+        let result = launched::run(args.role);
+        return Ok(result.map_or_else(|error| End::Told(error.exit_code()), |()| End::Done));
+    };
+    if let Some(report) = &args.report {
+        Format::of(report)?;
+    }
+    by_hand(args.role, &Config::load(file)?, args.report.as_deref()).map(|()| End::Done)
+}
+
+fn by_hand(role: Role, config: &Config, report: Option<&Path>) -> Result<()> {
+    let task = Task::of(config, None)?;
+    let inputs = task.inputs(role, config, None)?;
+    let predictions = match role {
+        Role::DataOwner => config.data_owner()?.predictions.as_deref(),
+        _ => None,
+    };
+    if let Some(file) = predictions {
+        report::check_directory(file)?;
+    }
+    let (identity, trust) = identify(role, config)?;
+    let bound = bind(role, config)?;
+    let [a, b, c] = Role::ALL.map(|other| address_of(other, config));
+    let addresses = [a?, b?, c?];
+    tracing::info!("{role} listens on {}", bound.local_addr());
+    let agreement = task.agreement();
+    let party = connect(bound, identity, trust, addresses, agreement, &config.protocol)?;
+    tracing::info!("all three parties are connected");
+    let (record, logits) = party.evaluate(&task, &inputs, &|_| {})?;
+    if role == Role::DataOwner {
+        publish(&task, config, &logits, predictions)?;
+    }
+    let report_of = own_report(&task, &record)?;
+    report.map_or(Ok(()), |file| report_of.write(file))
+}
+
+fn identify(role: Role, config: &Config) -> Result<(Identity, Trust)> {
+    let mut certificates = Vec::with_capacity(3);
+    for (other, host) in Role::ALL.into_iter().zip(&config.hosts) {
+        let file = config.required(&host.certificate, &format!("certificates.{other}"))?;
+        certificates.push(file.clone());
+    }
+    let certificates: [PathBuf; 3] = certificates.try_into().expect("one for each role");
+    let key = config.required(&config.hosts[role.index()].key, &format!("{role}.key"))?;
+    let identity = Identity::load(role, &certificates[role.index()], key)?;
+    Ok((identity, Trust::load(&certificates)?))
+}
+
+fn bind(role: Role, config: &Config) -> Result<Bound> {
+    let address = match config.hosts[role.index()].bind {
+        Some(address) => address,
+        None => address_of(role, config)?,
+    };
+    Bound::bind(address).map_err(|error| {
+        let what =
+            format!("cannot bind UDP {address}: {error}; set `{role}.bind` or free the port");
+        Error::file(&config.file, what)
+    })
+}
+
+fn address_of(role: Role, config: &Config) -> Result<SocketAddr> {
+    let key = format!("addresses.{role}");
+    let address = config.required(&config.hosts[role.index()].address, &key)?;
+    let unknown = |why: String| {
+        Error::file(
+            &config.file,
+            format!("`{key}` is \"{address}\", which does not resolve: {why}"),
+        )
+    };
+    let mut found = address.to_socket_addrs().map_err(|error| unknown(error.to_string()))?;
+    found.next().ok_or_else(|| unknown("no address".into()))
+}
+
+/// Gives the data owner its predictions as CSV, the first image by its place in the file.
+fn publish(task: &Task, config: &Config, logits: &[u64], file: Option<&Path>) -> Result<()> {
+    let classes = task.graph.dims(task.graph.output()).len();
+    let logits = task.fixed.decode_slice(logits);
+    let mut text = String::from("image,class\n");
+    let first = config.data_owner()?.first;
+    for (index, class) in reference::classes(&logits, classes).into_iter().enumerate() {
+        writeln!(text, "{},{class}", first + index).expect("a string takes everything");
+    }
+    match file {
+        Some(file) => std::fs::write(file, text)
+            .map_err(|error| Error::Run(format!("{}: cannot be written: {error}", file.display()))),
+        None => {
+            print!("{text}");
+            Ok(())
+        }
+    }
+}
+
+/// What this party alone saw, compared with the prediction for its links.
+fn own_report(task: &Task, record: &Record) -> Result<Report> {
+    let cost = NetworkCost::of(&task.graph, record.images, task.suite)
+        .map_err(|error| Error::Run(error.to_string()))?;
+    let layers = report::own_view(&cost.layers, record)?;
+    let mut totals = Totals::of(&layers, report::critical_path(&cost.layers));
+    totals = totals.with_usage([record]);
+    let total = layers.iter().filter_map(|layer| layer.seconds).sum();
+    totals.seconds = Some(Seconds { setup: 0.0, offline: 0.0, online: None, total });
+    Ok(Report {
+        suite: task.suite,
+        network: Some(task.graph.name().to_owned()),
+        images: Some(record.images),
+        party: Some(record.role),
+        bench: None,
+        wrong: None,
+        layers,
+        totals,
+        accuracy: None,
+        truncation_failure_bound: None,
+    })
+}

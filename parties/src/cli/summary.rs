@@ -1,0 +1,82 @@
+//! What `run` and `bench` print on standard output.
+
+use protocols::Role;
+
+use crate::{
+    report::{Report, Totals, Traffic, shape_text},
+    table::{Table, thousands},
+};
+
+/// The table of layers, its totals below.
+pub fn layers(report: &Report) -> String {
+    let mut table = Table::new(
+        3,
+        &[
+            ["", "", "", "", "paper", "", "predicted", "", "measured", ""],
+            ["layer", "op", "output", "rounds", "MB", "rounds", "bytes", "rounds", "bytes", "s"],
+        ],
+    );
+    for layer in &report.layers {
+        let [predicted_rounds, predicted_bytes] = traffic(layer.predicted);
+        let [measured_rounds, measured_bytes] = traffic(layer.measured);
+        table.row([
+            layer.name.clone(),
+            layer.op.clone(),
+            shape_text(&layer.output_shape),
+            shown(layer.paper.map(|paper| paper.rounds.to_string())),
+            shown(layer.paper.map(|paper| format!("{:.3}", paper.mb))),
+            predicted_rounds,
+            predicted_bytes,
+            measured_rounds,
+            measured_bytes,
+            shown(layer.seconds.map(|seconds| format!("{seconds:.3}"))),
+        ]);
+    }
+    table.rule();
+    let totals = &report.totals;
+    let [predicted_rounds, predicted_bytes] = traffic(totals.predicted);
+    let [measured_rounds, measured_bytes] = traffic(totals.measured);
+    table.row([
+        "total".into(),
+        String::new(),
+        String::new(),
+        shown(totals.paper.map(|paper| paper.rounds.to_string())),
+        shown(totals.paper.map(|paper| format!("{:.3}", paper.mb))),
+        predicted_rounds,
+        predicted_bytes,
+        measured_rounds,
+        measured_bytes,
+        shown(totals.seconds.map(|seconds| format!("{:.3}", seconds.total))),
+    ]);
+    table.to_string()
+}
+
+/// Critical path, wire bytes and what the parties' processes used.
+pub fn totals(totals: &Totals) -> String {
+    let mut lines = format!("critical path    {} one-way latencies\n", totals.critical_path);
+    if let (Some(wire), Some(measured)) = (totals.wire_bytes, totals.measured) {
+        let payload = measured.bytes.max(1);
+        let above = 100.0 * (wire as f64 / payload as f64 - 1.0);
+        lines += &format!(
+            "wire             {} UDP bytes, {above:+.1}% of the payload\n",
+            thousands(wire)
+        );
+    }
+    for role in Role::ALL.map(Role::name) {
+        if let (Some(cpu), Some(peak)) =
+            (totals.cpu_seconds.get(role), totals.peak_rss_mb.get(role))
+        {
+            lines += &format!("{role:<17}{cpu:.2} CPU s, {peak:.0} MB peak memory\n");
+        }
+    }
+    lines
+}
+
+fn traffic(traffic: Option<Traffic>) -> [String; 2] {
+    let rounds = traffic.map(|traffic| traffic.rounds.to_string());
+    [shown(rounds), shown(traffic.map(|traffic| thousands(traffic.bytes)))]
+}
+
+fn shown(cell: Option<String>) -> String {
+    cell.unwrap_or_else(|| "-".into())
+}

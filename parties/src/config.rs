@@ -1,0 +1,657 @@
+//! The config file: one TOML for all parties, of which a host fills in its own part.
+//!
+//! Tables are read key by key, not through a derived deserialiser, so that every complaint names
+//! the file and the key and says what to write instead.
+
+use std::{
+    net::SocketAddr,
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
+
+use nets::{Suite, graph::MAX_BATCH};
+use protocols::{Role, SessionOptions};
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+use crate::error::{Error, Result};
+
+/// A whole config file, checked for form. Whether the files that it names exist is checked where
+/// they are used, because a host has only its own.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where it was read from.
+    pub file: PathBuf,
+    /// The public architecture.
+    pub network: Network,
+    /// What all parties must agree on, and how long they wait for each other.
+    pub protocol: Protocol,
+    /// Where the parties are, by role.
+    pub hosts: [Host; 3],
+    model_owner: Option<ModelOwner>,
+    data_owner: Option<DataOwner>,
+}
+
+/// `[network]`: the public architecture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// A name of the zoo.
+    pub net: String,
+    /// Channels, height, width of one image.
+    pub input: [usize; 3],
+    /// The number of classes.
+    pub classes: usize,
+}
+
+/// `[protocol]`: how the network is evaluated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Protocol {
+    /// The protocol suite.
+    pub suite: Suite,
+    /// Fraction bits of a fixed-point number: more are more exact, fewer leave the truncation
+    /// less chance to fail. Default 13.
+    pub fractional_bits: u32,
+    /// Chunk and window of long batches.
+    pub options: SessionOptions,
+    /// What the links between the parties are like. Default `loopback`.
+    pub profile: ProfileName,
+    /// How long a party waits for the two others to come up. Default 30 s.
+    pub connect_timeout: Duration,
+}
+
+/// One party's host: from `[addresses]`, `[certificates]` and the role's own table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Host {
+    /// Where the others find it, "host:port".
+    pub address: Option<String>,
+    /// Its certificate, which all three have.
+    pub certificate: Option<PathBuf>,
+    /// Its private key, which it alone has.
+    pub key: Option<PathBuf>,
+    /// What it binds where that is not its address (behind a NAT, in a container).
+    pub bind: Option<SocketAddr>,
+}
+
+/// `[model-owner]`: what P0 alone has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelOwner {
+    /// A safetensors file.
+    pub weights: PathBuf,
+}
+
+/// `[data-owner]`: what P1 alone has.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DataOwner {
+    /// An IDX file of images.
+    pub images: PathBuf,
+    /// An IDX file of labels: only to count how many predictions are right.
+    pub labels: Option<PathBuf>,
+    /// The first image to classify. Default 0.
+    pub first: usize,
+    /// How many images to classify, all in one batch. Default: all from `first` on.
+    pub count: Option<usize>,
+    /// From pixels to the network's input.
+    pub normalisation: Normalisation,
+    /// A CSV file for the predictions. Default: standard output.
+    pub predictions: Option<PathBuf>,
+}
+
+/// The network's input is `(pixel * scale - mean) / std`, with a mean and a std for each channel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Normalisation {
+    /// The factor of every pixel, a byte. Default 1/255.
+    pub scale: f64,
+    /// One for each channel. Default 0.
+    pub mean: Vec<f64>,
+    /// One for each channel. Default 1.
+    pub std: Vec<f64>,
+}
+
+/// The transport's profiles by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProfileName {
+    /// All parties on one machine.
+    #[default]
+    Loopback,
+    /// A network of one site.
+    Lan,
+    /// Tens of milliseconds apart.
+    Wan,
+}
+
+impl Config {
+    /// Reads and checks a config file. Relative paths in it start from its own directory.
+    ///
+    /// # Errors
+    /// [`Error::File`], which names the key.
+    pub fn load(file: &Path) -> Result<Config> {
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| Error::file(file, format!("cannot be read: {error}")))?;
+        Config::parse(file, &text)
+    }
+
+    /// What P0 has.
+    ///
+    /// # Errors
+    /// [`Error::File`] if the table is missing.
+    pub fn model_owner(&self) -> Result<&ModelOwner> {
+        self.model_owner.as_ref().ok_or_else(|| self.missing_table(Role::ModelOwner, "weights"))
+    }
+
+    /// What P1 has.
+    ///
+    /// # Errors
+    /// [`Error::File`] if the table is missing.
+    pub fn data_owner(&self) -> Result<&DataOwner> {
+        self.data_owner.as_ref().ok_or_else(|| self.missing_table(Role::DataOwner, "images"))
+    }
+
+    /// A host's value without which a party cannot run by hand.
+    ///
+    /// # Errors
+    /// [`Error::File`] naming the key, if the config has none.
+    pub fn required<'v, T>(&self, value: &'v Option<T>, key: &str) -> Result<&'v T> {
+        value.as_ref().ok_or_else(|| {
+            let what =
+                format!("missing key `{key}`: a party by hand needs it (`tercet run` does not)");
+            Error::file(&self.file, what)
+        })
+    }
+
+    fn missing_table(&self, role: Role, key: &str) -> Error {
+        Error::file(
+            &self.file,
+            format!("missing table [{role}]: the {role} needs at least `{key}`"),
+        )
+    }
+
+    fn parse(file: &Path, text: &str) -> Result<Config> {
+        let table: Table = text.parse().map_err(|error: toml::de::Error| {
+            let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
+            let what = error.message().replace('\n', "; ");
+            Error::file(file, format!("line {line} is not valid TOML: {what}"))
+        })?;
+        let root = Section { file, name: "", table: &table };
+        let roles = Role::ALL.map(Role::name);
+        let shared = ["network", "protocol", "addresses", "certificates"];
+        root.allow(&[&shared[..], &roles].concat())?;
+        let network = root.section("network")?.ok_or_else(|| {
+            Error::file(file, "missing table [network]: give `net`, `input` and `classes`")
+        })?;
+        let protocol = root.section("protocol")?;
+        let network = Network::read(&network)?;
+        let own = root.section("data-owner")?;
+        let data_owner = own.map(|table| DataOwner::read(&table, network.input[0])).transpose()?;
+        let own = root.section("model-owner")?;
+        let model_owner = own.map(|table| ModelOwner::read(&table)).transpose()?;
+        if let Some(own) = root.section("crypto-producer")? {
+            own.allow(&["key", "bind"])?;
+        }
+        Ok(Config {
+            file: file.to_owned(),
+            protocol: protocol.map_or(Ok(Protocol::default()), |table| Protocol::read(&table))?,
+            hosts: Host::read_all(&root)?,
+            network,
+            model_owner,
+            data_owner,
+        })
+    }
+}
+
+impl Network {
+    fn read(table: &Section) -> Result<Network> {
+        table.allow(&["net", "input", "classes"])?;
+        let net = table.need("net", table.string("net")?)?;
+        let input = table.need("input", table.array("input")?)?;
+        let side = |value: &Value| value.as_integer().filter(|side| (1..=4096).contains(side));
+        let [Some(channels), Some(height), Some(width)] =
+            input.iter().map(side).collect::<Vec<_>>()[..]
+        else {
+            return Err(table.wrong("input", "[channels, height, width], each from 1 to 4096"));
+        };
+        let classes = table.need("classes", table.integer("classes", 2..=1_000_000)?)?;
+        let input = [channels, height, width].map(|side| side as usize);
+        Ok(Network { net: net.to_owned(), input, classes: classes as usize })
+    }
+}
+
+impl Protocol {
+    fn read(table: &Section) -> Result<Protocol> {
+        table.allow(&[
+            "suite",
+            "fractional_bits",
+            "chunk",
+            "window",
+            "profile",
+            "connect_timeout_seconds",
+        ])?;
+        let default = Protocol::default();
+        let mut options = default.options;
+        if let Some(chunk) = table.integer("chunk", 64..=1 << 20)? {
+            if chunk % 64 != 0 {
+                return Err(table.wrong("chunk", "a multiple of 64"));
+            }
+            options.chunk = chunk as usize;
+        }
+        if let Some(window) = table.integer("window", 1..=256)? {
+            options.window = window as usize;
+        }
+        let bits = table.integer("fractional_bits", 1..=24)?;
+        let timeout = table.integer("connect_timeout_seconds", 1..=86_400)?;
+        Ok(Protocol {
+            suite: table.parsed_by("suite", parse_suite)?.unwrap_or_default(),
+            fractional_bits: bits.map_or(default.fractional_bits, |bits| bits as u32),
+            options,
+            profile: table.parsed_by("profile", str::parse)?.unwrap_or_default(),
+            connect_timeout: timeout
+                .map_or(default.connect_timeout, |seconds| Duration::from_secs(seconds as u64)),
+        })
+    }
+}
+
+impl Default for Protocol {
+    fn default() -> Self {
+        Protocol {
+            suite: Suite::default(),
+            fractional_bits: 13,
+            options: SessionOptions::default(),
+            profile: ProfileName::default(),
+            connect_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Host {
+    fn read_all(root: &Section) -> Result<[Host; 3]> {
+        let roles = Role::ALL.map(Role::name);
+        let mut hosts: [Host; 3] = Default::default();
+        if let Some(addresses) = root.section("addresses")? {
+            addresses.allow(&roles)?;
+            for (host, role) in hosts.iter_mut().zip(roles) {
+                let address = addresses.need(role, addresses.string(role)?)?;
+                if !is_address(address) {
+                    return Err(addresses.wrong(role, "\"host:port\", with a port from 1 to 65535"));
+                }
+                host.address = Some(address.to_owned());
+            }
+        }
+        if let Some(certificates) = root.section("certificates")? {
+            certificates.allow(&roles)?;
+            for (host, role) in hosts.iter_mut().zip(roles) {
+                host.certificate = Some(certificates.need(role, certificates.path(role)?)?);
+            }
+        }
+        for (host, role) in hosts.iter_mut().zip(roles) {
+            if let Some(own) = root.section(role)? {
+                host.key = own.path("key")?;
+                host.bind = match own.string("bind")? {
+                    Some(text) => Some(text.parse().map_err(|_| {
+                        own.wrong("bind", "an address of this host, like \"0.0.0.0:7000\"")
+                    })?),
+                    None => None,
+                };
+            }
+        }
+        Ok(hosts)
+    }
+}
+
+impl ModelOwner {
+    fn read(table: &Section) -> Result<ModelOwner> {
+        table.allow(&["key", "bind", "weights"])?;
+        Ok(ModelOwner { weights: table.need("weights", table.path("weights")?)? })
+    }
+}
+
+impl DataOwner {
+    fn read(table: &Section, channels: usize) -> Result<DataOwner> {
+        table.allow(&[
+            "key",
+            "bind",
+            "images",
+            "labels",
+            "first",
+            "count",
+            "scale",
+            "mean",
+            "std",
+            "predictions",
+        ])?;
+        let scale = table.float("scale")?.unwrap_or(1.0 / 255.0);
+        let std = table.floats("std", channels)?.unwrap_or(vec![1.0; channels]);
+        if std.iter().any(|&std| std <= 0.0) {
+            return Err(table.wrong("std", "above 0"));
+        }
+        let mean = table.floats("mean", channels)?.unwrap_or(vec![0.0; channels]);
+        Ok(DataOwner {
+            images: table.need("images", table.path("images")?)?,
+            labels: table.path("labels")?,
+            first: table.integer("first", 0..=u32::MAX.into())?.unwrap_or(0) as usize,
+            count: table.integer("count", 1..=MAX_BATCH as i64)?.map(|count| count as usize),
+            normalisation: Normalisation { scale, mean, std },
+            predictions: table.path("predictions")?,
+        })
+    }
+}
+
+/// Reads a suite's name, on the command line or in a config.
+///
+/// # Errors
+/// What there is instead.
+pub fn parse_suite(name: &str) -> std::result::Result<Suite, String> {
+    name.parse().map_err(|_| {
+        let names = Suite::ALL.map(Suite::name).join(", ");
+        let later = if name == "dealer" { ": dealer is not in this version" } else { "" };
+        format!("one of {names}{later}")
+    })
+}
+
+impl FromStr for ProfileName {
+    type Err = String;
+
+    fn from_str(name: &str) -> std::result::Result<Self, String> {
+        match name {
+            "loopback" => Ok(ProfileName::Loopback),
+            "lan" => Ok(ProfileName::Lan),
+            "wan" => Ok(ProfileName::Wan),
+            _ => Err("\"loopback\", \"lan\" or \"wan\"".into()),
+        }
+    }
+}
+
+/// A table of the file. Its readers give `None` for a missing key and an error for a wrong one.
+struct Section<'t> {
+    file: &'t Path,
+    name: &'static str,
+    table: &'t Table,
+}
+
+impl<'t> Section<'t> {
+    fn section(&self, name: &'static str) -> Result<Option<Section<'t>>> {
+        match self.table.get(name) {
+            Some(Value::Table(table)) => Ok(Some(Section { file: self.file, name, table })),
+            Some(_) => Err(self.wrong(name, &format!("a table: write [{name}] on a line"))),
+            None => Ok(None),
+        }
+    }
+
+    /// Refuses every key that is not among `known`.
+    fn allow(&self, known: &[&str]) -> Result<()> {
+        let Some(key) = self.table.keys().find(|key| !known.contains(&key.as_str())) else {
+            return Ok(());
+        };
+        let kind = if self.name.is_empty() { "table or key" } else { "key" };
+        let hint = match closest(key, known) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("known are {}", known.join(", ")),
+        };
+        Err(Error::file(self.file, format!("unknown {kind} `{}`; {hint}", self.path_of(key))))
+    }
+
+    fn need<T>(&self, key: &str, value: Option<T>) -> Result<T> {
+        let missing = || Error::file(self.file, format!("missing key `{}`", self.path_of(key)));
+        value.ok_or_else(missing)
+    }
+
+    fn string(&self, key: &str) -> Result<Option<&'t str>> {
+        self.read(key, "a string", Value::as_str)
+    }
+
+    fn array(&self, key: &str) -> Result<Option<&'t Vec<Value>>> {
+        self.read(key, "an array", Value::as_array)
+    }
+
+    fn integer(&self, key: &str, range: RangeInclusive<i64>) -> Result<Option<i64>> {
+        let expected = format!("a whole number from {} to {}", range.start(), range.end());
+        self.read(key, &expected, |value| value.as_integer().filter(|value| range.contains(value)))
+    }
+
+    fn float(&self, key: &str) -> Result<Option<f64>> {
+        self.read(key, "a finite number", finite)
+    }
+
+    /// One number for each channel, or one for all.
+    fn floats(&self, key: &str, channels: usize) -> Result<Option<Vec<f64>>> {
+        let expected = format!("a finite number, or an array of {channels} (one a channel)");
+        self.read(key, &expected, |value| match value {
+            Value::Array(values) if values.len() == channels => values.iter().map(finite).collect(),
+            value => Some(vec![finite(value)?; channels]),
+        })
+    }
+
+    fn path(&self, key: &str) -> Result<Option<PathBuf>> {
+        let directory = self.file.parent().unwrap_or(Path::new(""));
+        Ok(self.string(key)?.map(|path| directory.join(path)))
+    }
+
+    /// Reads a string with `parse`, whose error is what it must be.
+    fn parsed_by<T>(
+        &self,
+        key: &str,
+        parse: impl Fn(&str) -> std::result::Result<T, String>,
+    ) -> Result<Option<T>> {
+        let parse = |text| parse(text).map_err(|expected| self.wrong(key, &expected));
+        self.string(key)?.map(parse).transpose()
+    }
+
+    fn read<T>(
+        &self,
+        key: &str,
+        expected: &str,
+        read: impl FnOnce(&'t Value) -> Option<T>,
+    ) -> Result<Option<T>> {
+        match self.table.get(key) {
+            Some(value) => read(value).map(Some).ok_or_else(|| self.wrong(key, expected)),
+            None => Ok(None),
+        }
+    }
+
+    fn wrong(&self, key: &str, expected: &str) -> Error {
+        let value = self.table.get(key).map(Value::to_string).unwrap_or_default();
+        let value: String = value.replace('\n', " ").chars().take(60).collect();
+        let path = self.path_of(key);
+        Error::file(self.file, format!("`{path}` is {value}; it must be {expected}"))
+    }
+
+    fn path_of(&self, key: &str) -> String {
+        if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }
+    }
+}
+
+fn finite(value: &Value) -> Option<f64> {
+    let value = value.as_float().or_else(|| value.as_integer().map(|value| value as f64))?;
+    value.is_finite().then_some(value)
+}
+
+fn is_address(text: &str) -> bool {
+    text.rsplit_once(':').is_some_and(|(host, port)| {
+        !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0)
+    })
+}
+
+/// The known word that a typing error most likely meant.
+fn closest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+    let plain = |text: &str| text.to_lowercase().replace(['-', '_'], "");
+    let distance = |known: &str| edit_distance(&plain(word), &plain(known));
+    let near = known.iter().copied().min_by_key(|known| distance(known))?;
+    (distance(near) <= 1 + near.len() / 4).then_some(near)
+}
+
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, &y) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NETWORK: &str = "[network]\nnet = 'digits-cnn'\ninput = [1, 8, 8]\nclasses = 10\n";
+
+    fn parse(rest: &str) -> Result<Config> {
+        Config::parse(Path::new("dir/x.toml"), &format!("{NETWORK}{rest}"))
+    }
+
+    fn complaint(text: &str) -> String {
+        let error = Config::parse(Path::new("dir/x.toml"), text).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        error.to_string()
+    }
+
+    #[test]
+    fn a_whole_config_reads_and_paths_start_from_its_directory() {
+        let config = parse(
+            "[protocol]\nsuite = 'securenn'\nfractional_bits = 12\nchunk = 128\nwindow = 2\n\
+             profile = 'wan'\nconnect_timeout_seconds = 5\n\
+             [addresses]\nmodel-owner = 'a:1'\ndata-owner = '[::1]:2'\ncrypto-producer = 'c:3'\n\
+             [certificates]\nmodel-owner = 'a.pem'\ndata-owner = '/b.pem'\ncrypto-producer = 'c.pem'\n\
+             [model-owner]\nweights = 'w.safetensors'\nkey = 'k.pem'\nbind = '0.0.0.0:9'\n\
+             [data-owner]\nimages = 'i'\nlabels = 'l'\nfirst = 3\ncount = 4\nscale = 0.0625\n\
+             mean = 1\nstd = [2.0]\npredictions = 'p.csv'\n",
+        )
+        .unwrap();
+        assert_eq!(config.network.input, [1, 8, 8]);
+        assert_eq!(config.protocol.fractional_bits, 12);
+        assert_eq!(config.protocol.options, SessionOptions { chunk: 128, window: 2 });
+        assert_eq!(config.protocol.profile, ProfileName::Wan);
+        assert_eq!(config.hosts[1].address.as_deref(), Some("[::1]:2"));
+        assert_eq!(config.hosts[0].bind, Some("0.0.0.0:9".parse().unwrap()));
+        assert_eq!(config.hosts[0].key, Some("dir/k.pem".into()));
+        assert_eq!(config.hosts[1].certificate, Some("/b.pem".into()));
+        assert_eq!(config.model_owner().unwrap().weights, Path::new("dir/w.safetensors"));
+        let data = config.data_owner().unwrap();
+        assert_eq!((data.first, data.count), (3, Some(4)));
+        assert_eq!(
+            (&data.normalisation.mean[..], &data.normalisation.std[..]),
+            (&[1.0][..], &[2.0][..])
+        );
+    }
+
+    #[test]
+    fn defaults_stand_where_nothing_is_said() {
+        let config = parse("[data-owner]\nimages = 'i'\n").unwrap();
+        assert_eq!(config.protocol, Protocol::default());
+        assert_eq!(config.hosts, <[Host; 3]>::default());
+        assert_eq!(config.data_owner().unwrap().count, None);
+        assert_eq!(config.data_owner().unwrap().normalisation.scale, 1.0 / 255.0);
+        let missing = config.model_owner().unwrap_err().to_string();
+        assert_eq!(
+            missing,
+            "dir/x.toml: missing table [model-owner]: the model-owner needs at least `weights`"
+        );
+    }
+
+    #[test]
+    fn every_complaint_names_the_file_and_the_key() {
+        let cases = [
+            (
+                "[protocol]\nfractionalbits = 3",
+                "unknown key `protocol.fractionalbits`; did you mean fractional_bits?",
+            ),
+            (
+                "[protocol]\nzzz = 3",
+                "unknown key `protocol.zzz`; known are suite, fractional_bits, chunk, window, profile, connect_timeout_seconds",
+            ),
+            ("[protocl]", "unknown table or key `protocl`; did you mean protocol?"),
+            ("protocol = 3", "unknown key"),
+            ("[protocol]\nchunk = 100", "`protocol.chunk` is 100; it must be a multiple of 64"),
+            (
+                "[protocol]\nchunk = '100'",
+                "`protocol.chunk` is \"100\"; it must be a whole number from 64 to 1048576",
+            ),
+            (
+                "[protocol]\nwindow = 0",
+                "`protocol.window` is 0; it must be a whole number from 1 to 256",
+            ),
+            (
+                "[protocol]\nfractional_bits = 63",
+                "`protocol.fractional_bits` is 63; it must be a whole number from 1 to 24",
+            ),
+            (
+                "[protocol]\nsuite = 'aby'",
+                "`protocol.suite` is \"aby\"; it must be one of securenn",
+            ),
+            (
+                "[protocol]\nsuite = 'dealer'",
+                "`protocol.suite` is \"dealer\"; it must be one of securenn: dealer is not in this version",
+            ),
+            (
+                "[protocol]\nprofile = 'moon'",
+                "`protocol.profile` is \"moon\"; it must be \"loopback\", \"lan\" or \"wan\"",
+            ),
+            ("[addresses]\nmodel-owner = 'a:1'", "missing key `addresses.data-owner`"),
+            (
+                "[addresses]\nmodel-owner = 'nonsense'",
+                "`addresses.model-owner` is \"nonsense\"; it must be \"host:port\", with a port from 1 to 65535",
+            ),
+            (
+                "[addresses]\nmodel-owner = 'a:0'",
+                "`addresses.model-owner` is \"a:0\"; it must be \"host:port\", with a port from 1 to 65535",
+            ),
+            (
+                "[crypto-producer]\nbind = 'a:1'",
+                "`crypto-producer.bind` is \"a:1\"; it must be an address of this host, like \"0.0.0.0:7000\"",
+            ),
+            (
+                "[crypto-producer]\nweights = 'w'",
+                "unknown key `crypto-producer.weights`; known are key, bind",
+            ),
+            ("[model-owner]\nkey = 'k'", "missing key `model-owner.weights`"),
+            ("[data-owner]\nlabels = 'k'", "missing key `data-owner.images`"),
+            (
+                "[data-owner]\nimages = 'i'\ncount = 0",
+                "`data-owner.count` is 0; it must be a whole number from 1 to 65536",
+            ),
+            ("[data-owner]\nimages = 'i'\nstd = 0", "`data-owner.std` is 0; it must be above 0"),
+            (
+                "[data-owner]\nimages = 'i'\nmean = [1, 2]",
+                "`data-owner.mean` is [1, 2]; it must be a finite number, or an array of 1 (one a channel)",
+            ),
+            (
+                "[data-owner]\nimages = 'i'\nscale = nan",
+                "`data-owner.scale` is nan; it must be a finite number",
+            ),
+            ("[protocol\n", "line 5 is not valid TOML"),
+        ];
+        for (rest, expected) in cases {
+            let message = complaint(&format!("{NETWORK}{rest}"));
+            assert!(message.starts_with("dir/x.toml: "), "{message}");
+            assert!(message["dir/x.toml: ".len()..].starts_with(expected), "{message}");
+            assert!(!message.contains('\n'), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_network_is_named() {
+        assert!(
+            complaint("").ends_with("missing table [network]: give `net`, `input` and `classes`")
+        );
+        assert!(
+            complaint("network = 3")
+                .ends_with("`network` is 3; it must be a table: write [network] on a line")
+        );
+        assert!(
+            complaint("[network]\nnet = 3").ends_with("`network.net` is 3; it must be a string")
+        );
+        assert!(complaint("[network]\nnet = 'x'").ends_with("missing key `network.input`"));
+        let shape = complaint("[network]\nnet = 'x'\ninput = [1, 8]\nclasses = 10");
+        assert!(shape.ends_with(
+            "`network.input` is [1, 8]; it must be [channels, height, width], each from 1 to 4096"
+        ));
+        let unreadable = Config::load(Path::new("/nowhere/x.toml")).unwrap_err().to_string();
+        assert!(unreadable.starts_with("/nowhere/x.toml: cannot be read: "), "{unreadable}");
+    }
+}

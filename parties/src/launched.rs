@@ -1,0 +1,134 @@
+//! A party under the launcher: its orders come over standard input, its answers go over standard
+//! output. See [`crate::control`].
+
+use std::{
+    cell::{Cell, RefCell},
+    io::{BufReader, BufWriter, Stdout, stdin, stdout},
+    net::{Ipv4Addr, SocketAddr},
+    sync::mpsc::{Receiver, channel},
+    time::{Duration, Instant},
+};
+
+use protocols::Role;
+
+use crate::{
+    config::{Config, Protocol},
+    connect::Bound,
+    control::{self, FromParty, Job, ToParty},
+    error::{Error, Result},
+    hello::Agreement,
+    party::{Connected, connect},
+    task::{self, Task},
+    tls::{Identity, Trust},
+};
+
+/// How often the launcher is told of progress, at most.
+const PROGRESS: Duration = Duration::from_millis(100);
+
+/// Runs a party under the launcher, which hears of its errors, too.
+///
+/// # Errors
+/// What went wrong, which the launcher has been told.
+pub fn run(role: Role) -> Result<()> {
+    let launcher = Launcher::listen();
+    let result = work(role, &launcher);
+    if let Err(error) = &result {
+        let (message, exit_code) = (error.to_string(), error.exit_code());
+        launcher.tell(&FromParty::Failed { message, lost: error.blames(), exit_code }, &[]);
+    }
+    result
+}
+
+fn work(role: Role, launcher: &Launcher) -> Result<()> {
+    let (ToParty::Job(job), words) = launcher.next()? else { return Err(out_of_turn()) };
+    let (record, words) = match job {
+        Job::Network { config, suite, images } => {
+            let config = Config::load(&config)?;
+            let task = Task::of(&config, suite)?;
+            let inputs = task.inputs(role, &config, images)?;
+            let party = meet(role, launcher, &config.protocol, task.agreement())?;
+            let told = Cell::new(Instant::now());
+            let ended = |layers: usize| {
+                if layers == task.layers() {
+                    launcher.tell(&FromParty::Ended, &[]);
+                } else if told.get().elapsed() >= PROGRESS {
+                    told.set(Instant::now());
+                    launcher.tell(&FromParty::Layers(layers), &[]);
+                }
+            };
+            party.evaluate(&task, &inputs, &ended)?
+        }
+        Job::Operation { name, count } => {
+            let bench = task::bench(&name, count)?;
+            let protocol = Protocol::default();
+            let agreement = task::bench_agreement(&bench, protocol.suite);
+            let party = meet(role, launcher, &protocol, agreement)?;
+            let ended = || launcher.tell(&FromParty::Ended, &[]);
+            party.operate(&bench, protocol.options, &words, &ended)?
+        }
+    };
+    launcher.tell(&FromParty::Done(record), &words);
+    Ok(())
+}
+
+/// Finds the two others through the launcher; returns when all three are connected.
+fn meet(
+    role: Role,
+    launcher: &Launcher,
+    protocol: &Protocol,
+    agreement: Agreement,
+) -> Result<Connected> {
+    let identity = Identity::generate(role);
+    let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let bound = Bound::bind(any_port)?;
+    let (address, certificate) = (bound.local_addr(), identity.certificate().to_vec());
+    launcher.tell(&FromParty::Listening { address, certificate }, &[]);
+    let (ToParty::Peers { addresses, certificates }, _) = launcher.next()? else {
+        return Err(out_of_turn());
+    };
+    let trust = Trust::from_der(certificates)?;
+    let connected = connect(bound, identity, trust, addresses, agreement, protocol)?;
+    launcher.tell(&FromParty::Connected, &[]);
+    match launcher.next()? {
+        (ToParty::Start, _) => Ok(connected),
+        _ => Err(out_of_turn()),
+    }
+}
+
+/// The launcher, as its parties see it.
+struct Launcher {
+    output: RefCell<BufWriter<Stdout>>,
+    orders: Receiver<(ToParty, Vec<u64>)>,
+}
+
+impl Launcher {
+    /// Starts to listen. A launcher that is gone takes the whole process with it, whatever it is
+    /// doing.
+    fn listen() -> Launcher {
+        let (sender, orders) = channel();
+        std::thread::spawn(move || {
+            let mut input = BufReader::new(stdin());
+            while let Ok(Some(order)) = control::read(&mut input) {
+                if sender.send(order).is_err() {
+                    return;
+                }
+            }
+            std::process::exit(1);
+        });
+        Launcher { output: RefCell::new(BufWriter::new(stdout())), orders }
+    }
+
+    fn next(&self) -> Result<(ToParty, Vec<u64>)> {
+        self.orders.recv().map_err(|_| Error::Run("the launcher is gone".into()))
+    }
+
+    fn tell(&self, message: &FromParty, words: &[u64]) {
+        if let Err(error) = control::write(&mut *self.output.borrow_mut(), message, words) {
+            tracing::debug!("the launcher does not listen: {error}");
+        }
+    }
+}
+
+fn out_of_turn() -> Error {
+    Error::Run("the launcher said something else than was due".into())
+}

@@ -1,0 +1,25 @@
+//! Three processes evaluate a network: who they are, how they find and trust each other, and how
+//! messages travel between them over QUIC.
+
+pub mod cli;
+pub mod config;
+pub mod connect;
+pub mod control;
+pub mod data;
+pub mod error;
+mod frame;
+mod goodbye;
+pub mod hello;
+pub mod launch;
+pub mod launched;
+mod network;
+mod outbox;
+pub mod party;
+pub mod process;
+pub mod profile;
+pub mod quic;
+pub mod report;
+mod signal;
+pub mod table;
+pub mod task;
+pub mod tls;

@@ -1,0 +1,214 @@
+//! One party's whole run over connections that stand: the protocol on this thread, and what this
+//! party saw of it.
+
+use std::{cell::RefCell, net::SocketAddr, sync::Arc, time::Instant};
+
+use nets::{Bench, EncodedModel, EvaluatorInputs, secure};
+use protocols::{
+    LayerMeasurement, Links, Role, Session, SessionOptions, Share, Transport, prf::Seeds,
+    step::Step, transport::Message,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    config::{Config, ProfileName, Protocol},
+    connect::{Bound, Established, Setup},
+    error::Result,
+    hello::Agreement,
+    process::Usage,
+    profile::Profile,
+    quic::QuicTransport,
+    task::Task,
+    tls::{Identity, Trust},
+};
+
+/// What one party brings to a network's evaluation.
+#[derive(Clone, Debug)]
+pub enum Inputs {
+    /// P0: the weights.
+    Model(EncodedModel),
+    /// P1: encoded images.
+    Images(Images),
+    /// P2: nothing.
+    Nothing,
+}
+
+/// Encoded images. Debug prints their number only.
+#[derive(Clone)]
+pub struct Images {
+    /// How many.
+    pub count: usize,
+    /// Image by image, channel by channel, row by row.
+    pub words: Vec<u64>,
+}
+
+/// What one party saw of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// The party.
+    pub role: Role,
+    /// Images in the batch; 0 for a bench.
+    pub images: usize,
+    /// Layer by layer; `seconds` run from the end of the layer before.
+    pub layers: Vec<LayerMeasurement>,
+    /// UDP bytes it sent.
+    pub wire: Links,
+    /// What its process used.
+    pub usage: Usage,
+}
+
+/// Finds the two others.
+///
+/// # Errors
+/// [`Error::Connect`] and others of its kind.
+pub fn connect(
+    bound: Bound,
+    identity: Identity,
+    trust: Trust,
+    addresses: [SocketAddr; 3],
+    agreement: Agreement,
+    protocol: &Protocol,
+) -> Result<Connected> {
+    let role = identity.role();
+    let profile = match protocol.profile {
+        ProfileName::Loopback => Profile::LOOPBACK,
+        ProfileName::Lan => Profile::LAN,
+        ProfileName::Wan => Profile::WAN,
+    };
+    let connect_timeout = protocol.connect_timeout;
+    let setup = Setup { identity, trust, addresses, agreement, profile, connect_timeout };
+    let Established { transport, seeds } = bound.connect(&setup)?;
+    Ok(Connected { role, transport, seeds })
+}
+
+/// A party whose connections to both others stand.
+pub struct Connected {
+    /// Who it is.
+    pub role: Role,
+    /// The connections.
+    pub transport: Arc<QuicTransport>,
+    /// What it shares with each of the others.
+    pub seeds: Seeds,
+}
+
+/// Where the data owner tells how many images there are. A name that no layer can have.
+const IMAGES: &str = "session/images";
+
+impl Connected {
+    /// Evaluates a network; the data owner gets the logits. `ended` is told how many layers have.
+    ///
+    /// # Errors
+    /// What the protocol meets; the connections are closed by then.
+    pub fn evaluate(
+        self,
+        task: &Task,
+        inputs: &Inputs,
+        ended: &dyn Fn(usize),
+    ) -> Result<(Record, Vec<u64>)> {
+        let images = self.announce_images(task, inputs)?;
+        let session = self.session(task.options);
+        let ticks = RefCell::new(Vec::new());
+        let progress = |layer: usize, _name: &str| {
+            ticks.borrow_mut().push(Instant::now());
+            ended(layer);
+        };
+        let Task { graph, fixed, .. } = task;
+        let evaluate =
+            |inputs| secure::evaluate(&session, graph, images, *fixed, inputs, &progress);
+        let logits = match inputs {
+            Inputs::Model(model) => evaluate(EvaluatorInputs::ModelOwner(model)),
+            Inputs::Images(images) => evaluate(EvaluatorInputs::DataOwner(&images.words)),
+            Inputs::Nothing => secure::deal(&session, graph, images, &progress).map(|()| None),
+        }?;
+        progress(graph.nodes().len() + 1, "");
+        let mut layers = session.measurements();
+        for (layer, ticks) in layers.iter_mut().zip(ticks.borrow().windows(2)) {
+            layer.seconds = (ticks[1] - ticks[0]).as_secs_f64();
+        }
+        Ok((self.finish(images, layers)?, logits.unwrap_or_default()))
+    }
+
+    /// Runs one operation on this party's own inputs; the result is its share of the outputs.
+    ///
+    /// # Errors
+    /// As [`Connected::evaluate`].
+    pub fn operate(
+        self,
+        bench: &Bench,
+        options: SessionOptions,
+        own: &[u64],
+        ended: &dyn Fn(),
+    ) -> Result<(Record, Vec<u64>)> {
+        let session = self.session(options);
+        let name = bench.operation().name();
+        let share = match self.role {
+            Role::CryptoProducer => session.deal(name, |ctx| bench.deal(ctx)).map(|()| Vec::new()),
+            _ => session.evaluate(name, |ctx| bench.evaluate(ctx, own)).map(Share::into_words),
+        }?;
+        ended();
+        let layers = session.measurements();
+        Ok((self.finish(0, layers)?, share))
+    }
+
+    /// The number of images, which the data owner knows and the others must.
+    fn announce_images(&self, task: &Task, inputs: &Inputs) -> Result<usize> {
+        let step = Step::root(IMAGES);
+        if let Inputs::Images(images) = inputs {
+            let payload = (images.count as u64).to_le_bytes().to_vec();
+            for other in self.role.others() {
+                let (step, payload) = (step.clone(), payload.clone());
+                self.transport.send(other, Message { step, phase: 0, depth: 0, payload })?;
+            }
+            return Ok(images.count);
+        }
+        let message = self.transport.recv(Role::DataOwner, &step)?;
+        let count = message.payload.try_into().ok().map(u64::from_le_bytes);
+        let count = count.and_then(|count| usize::try_from(count).ok());
+        count.filter(|&count| task.graph.check_batch(count).is_ok()).ok_or_else(|| {
+            let what = "it announced no usable number of images".into();
+            let (from, step) = (Role::DataOwner, IMAGES.into());
+            protocols::Error::Malformed { from, step, phase: 0, what }.into()
+        })
+    }
+
+    fn session(&self, options: SessionOptions) -> Session {
+        Session::new(self.role, self.transport.clone(), self.seeds.clone(), options)
+    }
+
+    /// Ends the connections when both others have come as far, and tells what this party saw.
+    fn finish(self, images: usize, layers: Vec<LayerMeasurement>) -> Result<Record> {
+        self.transport.finish()?;
+        let wire = self.transport.wire_bytes();
+        Ok(Record { role: self.role, images, layers, wire, usage: Usage::so_far() })
+    }
+}
+
+impl Record {
+    /// What this party saw of a layer.
+    pub fn layer(&self, name: &str) -> Option<&LayerMeasurement> {
+        self.layers.iter().find(|layer| layer.name == name)
+    }
+}
+
+impl Task {
+    /// Loads what a role brings; `images` overrides the config's count.
+    ///
+    /// # Errors
+    /// As [`Task::model`] and [`Task::batch`].
+    pub fn inputs(&self, role: Role, config: &Config, images: Option<usize>) -> Result<Inputs> {
+        Ok(match role {
+            Role::ModelOwner => Inputs::Model(self.model(config)?.1),
+            Role::DataOwner => {
+                let (batch, words) = self.batch(config, images)?;
+                Inputs::Images(Images { count: batch.images, words })
+            }
+            Role::CryptoProducer => Inputs::Nothing,
+        })
+    }
+}
+
+impl std::fmt::Debug for Images {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Images({})", self.count)
+    }
+}

@@ -1,0 +1,463 @@
+//! What a run cost, for scripts: the stable object of `--report`, as JSON, CSV or HTML.
+//!
+//! Three views of every layer stand side by side and are never mixed: the published closed form,
+//! what this implementation predicts from shapes alone, and what was measured where messages are
+//! handed to the transport. The last two are equal on every link, or the run has failed.
+
+mod html;
+
+use std::{collections::BTreeMap, path::Path};
+
+use nets::{Dims, LayerCost, Suite};
+use protocols::{LayerMeasurement, Link, Links, Paper, Role};
+use serde::Serialize;
+
+use crate::{
+    error::{Error, Result},
+    party::Record,
+};
+
+/// A whole report. What a command cannot know is left out.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// The protocol suite.
+    pub suite: Suite,
+    /// The network's name; none for a bench.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    /// Images in the batch; none for a bench.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub images: Option<usize>,
+    /// The party whose view this is, if it is not that of all three.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub party: Option<Role>,
+    /// What a bench adds.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub bench: Option<Bench>,
+    /// How many revealed results differ from the plain reference by more than truncation's coins
+    /// can do; only where all inputs are at hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wrong: Option<usize>,
+    /// Layer by layer.
+    pub layers: Vec<Layer>,
+    /// The sums over the layers, and what belongs to no layer.
+    pub totals: Totals,
+    /// Against the plain network; only where all inputs and labels are at hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accuracy: Option<Accuracy>,
+    /// The summed probability, an image, that a truncation wraps and spoils the result.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub truncation_failure_bound: Option<f64>,
+}
+
+/// What a bench adds to a report.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Bench {
+    /// The operation.
+    pub op: String,
+    /// How many values.
+    pub count: usize,
+    /// What the test inputs were drawn from.
+    pub seed: u64,
+}
+
+/// One layer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Layer {
+    /// Its name in the network.
+    pub name: String,
+    /// What it computes.
+    pub op: String,
+    /// The size of its result for one image: channels, rows, columns; a vector's length alone.
+    pub output_shape: Vec<usize>,
+    /// The published closed form.
+    pub paper: Option<PaperCost>,
+    /// What this implementation will send.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub predicted: Option<Traffic>,
+    /// What it sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub measured: Option<Traffic>,
+    /// From the end of the layer before to its own end, at the data owner (or the party whose
+    /// view this is).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+}
+
+/// A published closed form.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct PaperCost {
+    /// Rounds.
+    pub rounds: u64,
+    /// Megabytes of 10^6 bytes.
+    pub mb: f64,
+}
+
+/// Rounds and payload.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Traffic {
+    /// Phases in which something is sent.
+    pub rounds: u64,
+    /// Payload bytes over all links.
+    pub bytes: u64,
+    /// Payload bytes over each link.
+    pub links: Links,
+}
+
+/// The sums over the layers, and what belongs to no layer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Totals {
+    /// The published closed forms, of those layers that have one.
+    pub paper: Option<PaperCost>,
+    /// What this implementation will send.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub predicted: Option<Traffic>,
+    /// What it sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub measured: Option<Traffic>,
+    /// One-way latencies that the run must wait for, one after the other.
+    pub critical_path: u32,
+    /// Payload that belongs to the model and the session.
+    pub setup_bytes: u64,
+    /// Payload before the data is there.
+    pub offline_bytes: u64,
+    /// Payload from then on.
+    pub online_bytes: u64,
+    /// UDP bytes as the QUIC stack counts them, handshakes and headers included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wire_bytes: Option<u64>,
+    /// Wall time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<Seconds>,
+    /// CPU time of each party's process.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub cpu_seconds: BTreeMap<&'static str, f64>,
+    /// The largest resident set of each party's process, in MB of 10^6 bytes.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub peak_rss_mb: BTreeMap<&'static str, f64>,
+}
+
+/// Wall time of a run, connecting and loading left out.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Seconds {
+    /// What belongs to the model and the session.
+    pub setup: f64,
+    /// Dealing ahead.
+    pub offline: f64,
+    /// From the first online message to the result, with all material present; none where
+    /// material is dealt while it is used.
+    pub online: Option<f64>,
+    /// All of it.
+    pub total: f64,
+}
+
+/// Against the plain network.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Accuracy {
+    /// Images classified.
+    pub images: usize,
+    /// How many the plain float network gets right; none without labels.
+    pub plain_correct: Option<usize>,
+    /// How many the three parties get right; none without labels.
+    pub secure_correct: Option<usize>,
+    /// On how many both agree.
+    pub agree: usize,
+    /// The largest difference between a secure and a plain logit.
+    pub max_abs_error: f64,
+}
+
+/// The forms of a report file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// The object.
+    Json,
+    /// A row a layer, and a row of totals.
+    Csv,
+    /// One self-contained page.
+    Html,
+}
+
+impl Format {
+    /// The form that a file's ending asks for; also checks that there is a directory to write to.
+    ///
+    /// # Errors
+    /// [`Error::File`], so that nobody waits for a run whose report has no place.
+    pub fn of(file: &Path) -> Result<Format> {
+        check_directory(file)?;
+        match file.extension().and_then(|ending| ending.to_str()) {
+            Some("json") => Ok(Format::Json),
+            Some("csv") => Ok(Format::Csv),
+            Some("html") => Ok(Format::Html),
+            _ => Err(Error::file(file, "unknown kind of report; end it with .json, .csv or .html")),
+        }
+    }
+}
+
+/// Checks that there is a directory to write a file to.
+///
+/// # Errors
+/// [`Error::File`].
+pub fn check_directory(file: &Path) -> Result<()> {
+    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if directory.is_some_and(|directory| !directory.is_dir()) {
+        return Err(Error::file(file, "its directory does not exist; make it first"));
+    }
+    Ok(())
+}
+
+impl Report {
+    /// Writes the report in the form that the file's ending asks for.
+    ///
+    /// # Errors
+    /// As [`Format::of`], and [`Error::Run`] if the file cannot be written.
+    pub fn write(&self, file: &Path) -> Result<()> {
+        let text = match Format::of(file)? {
+            Format::Json => self.json(),
+            Format::Csv => self.csv(),
+            Format::Html => html::page(self),
+        };
+        let failed = |error| Error::Run(format!("{}: cannot be written: {error}", file.display()));
+        std::fs::write(file, text).map_err(failed)
+    }
+
+    /// The object.
+    pub fn json(&self) -> String {
+        let text = serde_json::to_string_pretty(self).expect("a report has only plain values");
+        text + "\n"
+    }
+
+    /// A row a layer, and a row of totals; what is not known is empty.
+    pub fn csv(&self) -> String {
+        let links: Vec<String> = Link::ALL.iter().map(Link::to_string).collect();
+        let mut text = format!(
+            "layer,op,output_shape,paper_rounds,paper_mb,predicted_rounds,predicted_bytes,\
+             measured_rounds,measured_bytes,{},seconds\n",
+            links.join(",")
+        );
+        for layer in &self.layers {
+            let shape = shape_text(&layer.output_shape);
+            let head = format!("{},{},{shape}", layer.name, layer.op);
+            let measured = layer.measured.or(layer.predicted);
+            let cells = (layer.paper, layer.predicted, layer.measured);
+            text += &csv_row(&head, cells, measured, layer.seconds);
+        }
+        let totals = &self.totals;
+        let measured = totals.measured.or(totals.predicted);
+        let cells = (totals.paper, totals.predicted, totals.measured);
+        text += &csv_row("total,,", cells, measured, totals.seconds.map(|seconds| seconds.total));
+        text
+    }
+}
+
+fn shape_of(dims: Dims) -> Vec<usize> {
+    match dims {
+        Dims { channels, height: 1, width: 1 } => vec![channels],
+        Dims { channels, height, width } => vec![channels, height, width],
+    }
+}
+
+/// `16x8x8`.
+pub fn shape_text(shape: &[usize]) -> String {
+    shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x")
+}
+
+impl Layer {
+    /// What can be said of a layer before it runs.
+    pub fn predicted(cost: &LayerCost) -> Layer {
+        Layer {
+            name: cost.name.clone(),
+            op: cost.op.to_string(),
+            output_shape: shape_of(cost.output_shape),
+            paper: cost.paper.map(PaperCost::from),
+            predicted: Some(Traffic {
+                rounds: cost.predicted.rounds(),
+                bytes: cost.predicted.bytes(),
+                links: cost.predicted.links(),
+            }),
+            measured: None,
+            seconds: None,
+        }
+    }
+}
+
+impl Totals {
+    /// The sums over these layers, all of whose payload is online.
+    pub fn of(layers: &[Layer], critical_path: u32) -> Totals {
+        let paper = layers.iter().filter_map(|layer| layer.paper);
+        let predicted = sum(layers.iter().map(|layer| layer.predicted));
+        let measured = sum(layers.iter().map(|layer| layer.measured));
+        Totals {
+            paper: paper.reduce(|a, b| PaperCost { rounds: a.rounds + b.rounds, mb: a.mb + b.mb }),
+            critical_path,
+            setup_bytes: 0,
+            offline_bytes: 0,
+            online_bytes: measured.or(predicted).unwrap_or_default().bytes,
+            predicted,
+            measured,
+            wire_bytes: None,
+            seconds: None,
+            cpu_seconds: BTreeMap::new(),
+            peak_rss_mb: BTreeMap::new(),
+        }
+    }
+
+    /// Adds what the parties' processes used.
+    pub fn with_usage<'r>(mut self, records: impl IntoIterator<Item = &'r Record>) -> Totals {
+        for record in records {
+            let role = record.role.name();
+            self.cpu_seconds.insert(role, record.usage.cpu_seconds);
+            self.peak_rss_mb.insert(role, record.usage.peak_rss_mb);
+            *self.wire_bytes.get_or_insert(0) += record.wire.total();
+        }
+        self
+    }
+}
+
+impl From<Paper> for PaperCost {
+    fn from(paper: Paper) -> PaperCost {
+        PaperCost { rounds: paper.rounds, mb: paper.megabytes() }
+    }
+}
+
+/// Puts together what the three parties saw, layer by layer as predicted, and compares.
+///
+/// # Errors
+/// [`Error::Run`] naming the first layer and link where sent, received and predicted differ.
+pub fn merge(costs: &[LayerCost], records: &[Record; 3]) -> Result<Vec<Layer>> {
+    let mut depths = [0; 3];
+    let mut layers = Vec::with_capacity(costs.len());
+    for cost in costs {
+        let mut seen = records.iter().filter_map(|record| record.layer(&cost.name));
+        let mut merged = seen.next().cloned().unwrap_or_else(|| unseen(&cost.name));
+        seen.for_each(|other| merged.merge(other));
+        depths = cost.predicted.depths_after(depths);
+        compare(cost, depths, &merged)?;
+        let mut layer = Layer::predicted(cost);
+        layer.measured = Some(Traffic {
+            rounds: merged.rounds(),
+            bytes: merged.sent.total(),
+            links: merged.sent,
+        });
+        layer.seconds = Some(
+            records[Role::DataOwner.index()].layer(&cost.name).map_or(0.0, |layer| layer.seconds),
+        );
+        layers.push(layer);
+    }
+    let known = |name: &str| costs.iter().any(|cost| cost.name == name);
+    for record in records {
+        if let Some(extra) = record.layers.iter().find(|layer| !known(&layer.name)) {
+            let (role, layer) = (record.role, &extra.name);
+            return Err(Error::Run(format!(
+                "the {role} ran layer {layer}, which no one predicted"
+            )));
+        }
+    }
+    Ok(layers)
+}
+
+/// What one party saw, compared with the prediction for the links that it is an end of.
+///
+/// # Errors
+/// [`Error::Run`] naming the first layer and link where they differ.
+pub fn own_view(costs: &[LayerCost], record: &Record) -> Result<Vec<Layer>> {
+    costs
+        .iter()
+        .map(|cost| {
+            let mut layer = Layer::predicted(cost);
+            let unseen = unseen(&cost.name);
+            let seen = record.layer(&cost.name).unwrap_or(&unseen);
+            let predicted = cost.predicted.links();
+            for link in Link::ALL {
+                let got = match record.role {
+                    role if role == link.from => seen.sent[link],
+                    role if role == link.to => seen.received[link],
+                    _ => continue,
+                };
+                if got != predicted[link] {
+                    let (name, due) = (&cost.name, predicted[link]);
+                    return Err(Error::Run(format!(
+                        "layer {name}, link {link}: {due} bytes predicted, {got} seen"
+                    )));
+                }
+            }
+            let links = seen.sent + seen.received;
+            layer.measured = Some(Traffic { rounds: seen.rounds(), bytes: links.total(), links });
+            layer.seconds = Some(seen.seconds);
+            Ok(layer)
+        })
+        .collect()
+}
+
+/// The critical path as the costs predict it.
+pub fn critical_path(costs: &[LayerCost]) -> u32 {
+    let depths = costs.iter().fold([0; 3], |depths, cost| cost.predicted.depths_after(depths));
+    depths.into_iter().max().unwrap_or(0)
+}
+
+fn compare(cost: &LayerCost, depths: [u32; 3], seen: &LayerMeasurement) -> Result<()> {
+    let layer = &cost.name;
+    let predicted = cost.predicted.links();
+    for link in Link::ALL {
+        let (sent, received, due) = (seen.sent[link], seen.received[link], predicted[link]);
+        if sent != due || received != due {
+            return Err(Error::Run(format!(
+                "layer {layer}, link {link}: {due} bytes predicted, {sent} sent, {received} received"
+            )));
+        }
+    }
+    let differ = |what: &str, due: u64, got: u64| {
+        Err(Error::Run(format!("layer {layer}: {due} {what} predicted, {got} measured")))
+    };
+    if seen.rounds() != cost.predicted.rounds() {
+        return differ("rounds", cost.predicted.rounds(), seen.rounds());
+    }
+    let depth = depths.into_iter().max().unwrap_or(0);
+    // A layer that sends nothing may not have been measured at all.
+    if seen.rounds() > 0 && seen.depth != depth {
+        return differ("as critical path", depth.into(), seen.depth.into());
+    }
+    Ok(())
+}
+
+fn unseen(name: &str) -> LayerMeasurement {
+    LayerMeasurement {
+        name: name.to_owned(),
+        sent: Links::default(),
+        received: Links::default(),
+        phases: Default::default(),
+        depth: 0,
+        seconds: 0.0,
+    }
+}
+
+fn sum(mut parts: impl Iterator<Item = Option<Traffic>>) -> Option<Traffic> {
+    parts.try_fold(Traffic::default(), |sum, part| {
+        let part = part?;
+        Some(Traffic {
+            rounds: sum.rounds + part.rounds,
+            bytes: sum.bytes + part.bytes,
+            links: sum.links + part.links,
+        })
+    })
+}
+
+type CostCells = (Option<PaperCost>, Option<Traffic>, Option<Traffic>);
+
+fn csv_row(head: &str, cells: CostCells, links: Option<Traffic>, seconds: Option<f64>) -> String {
+    let (paper, predicted, measured) = cells;
+    let mut row = vec![head.to_owned()];
+    row.extend(
+        paper.map_or([None; 2].map(cell), |paper| [paper.rounds.to_string(), paper.mb.to_string()]),
+    );
+    for traffic in [predicted, measured] {
+        row.push(cell(traffic.map(|traffic| traffic.rounds)));
+        row.push(cell(traffic.map(|traffic| traffic.bytes)));
+    }
+    row.extend(Link::ALL.map(|link| cell(links.map(|traffic| traffic.links[link]))));
+    row.push(seconds.map(|seconds| seconds.to_string()).unwrap_or_default());
+    row.join(",") + "\n"
+}
+
+fn cell(number: Option<u64>) -> String {
+    number.map(|number| number.to_string()).unwrap_or_default()
+}

@@ -1,0 +1,124 @@
+//! What a config asks the parties to evaluate: the public network, the model and the data, each
+//! checked before any connection.
+
+use fixedpoint::encoding::FixedPoint;
+use nets::{
+    Bench, Dims, EncodedModel, Graph, Model, Operation, Suite, Weights,
+    model::check_fractional_bits, zoo,
+};
+use protocols::SessionOptions;
+
+use crate::{
+    config::{Config, Protocol},
+    data::Batch,
+    error::{Error, Result},
+    hello::Agreement,
+};
+
+/// The public part of a run: what all three parties know and agree on.
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// The protocol suite.
+    pub suite: Suite,
+    /// The network.
+    pub graph: Graph,
+    /// The fixed point of weights, inputs and results.
+    pub fixed: FixedPoint,
+    /// Chunk and window of long batches.
+    pub options: SessionOptions,
+}
+
+impl Task {
+    /// What a config asks for; `suite` overrides it.
+    ///
+    /// # Errors
+    /// [`Error::File`] for an unknown network or one that its input does not fit.
+    pub fn of(config: &Config, suite: Option<Suite>) -> Result<Task> {
+        let [channels, height, width] = config.network.input;
+        let input = Dims { channels, height, width };
+        let options = zoo::Options { input, classes: config.network.classes };
+        let graph = zoo::build(&config.network.net, &options)
+            .map_err(|error| Error::file(&config.file, format!("`network`: {error}")))?;
+        let fixed = FixedPoint::new(config.protocol.fractional_bits);
+        check_fractional_bits(fixed).map_err(|error| Error::file(&config.file, error))?;
+        let suite = suite.unwrap_or(config.protocol.suite);
+        Ok(Task { suite, graph, fixed, options: config.protocol.options })
+    }
+
+    /// The layers of a run, revealing the result included.
+    pub fn layers(&self) -> usize {
+        self.graph.nodes().len() + 1
+    }
+
+    /// What the parties compare before anything else.
+    pub fn agreement(&self) -> Agreement {
+        Agreement {
+            suite: self.suite.name().into(),
+            ring_bits: RING_BITS,
+            fractional_bits: self.fixed.fractional_bits(),
+            architecture: *self.graph.hash().as_bytes(),
+            images: 0,
+            options: self.options,
+        }
+    }
+
+    /// The model owner's weights, as trained and as they are shared.
+    ///
+    /// # Errors
+    /// [`Error::File`] if the file is missing, malformed, of another network, or has weights that
+    /// are not finite or too large.
+    pub fn model(&self, config: &Config) -> Result<(Model, EncodedModel)> {
+        let file = &config.model_owner()?.weights;
+        let wrong = |error| match error {
+            nets::Error::File { path, source } => Error::file(&path, source),
+            other => Error::file(file, other),
+        };
+        let weights = Weights::read(file, &self.graph).map_err(wrong)?;
+        let model = Model::fold(&self.graph, &weights).map_err(wrong)?;
+        let encoded = model.encode(&self.graph, self.fixed).map_err(wrong)?;
+        Ok((model, encoded))
+    }
+
+    /// The data owner's batch, as it is and as it is shared; `images` overrides the config's count.
+    ///
+    /// # Errors
+    /// [`Error::File`] if a file is missing, malformed or does not fit the network.
+    pub fn batch(&self, config: &Config, images: Option<usize>) -> Result<(Batch, Vec<u64>)> {
+        let owner = config.data_owner()?;
+        let batch = Batch::load(owner, &config.network, images)?;
+        let encode = |&value| self.fixed.encode(value);
+        let encoded: std::result::Result<_, _> = batch.inputs.iter().map(encode).collect();
+        let encoded = encoded.map_err(|error| Error::file(&owner.images, error))?;
+        Ok((batch, encoded))
+    }
+}
+
+/// A bench, by the operation's name.
+///
+/// # Errors
+/// [`Error::Usage`] for an unknown operation or a count out of range.
+pub fn bench(operation: &str, count: usize) -> Result<Bench> {
+    let wrong = |error: nets::Error| Error::Usage(error.to_string());
+    let fixed = FixedPoint::new(Protocol::default().fractional_bits);
+    operation
+        .parse::<Operation>()
+        .and_then(|operation| operation.with_count(count, fixed))
+        .map_err(wrong)
+}
+
+/// What the parties of a bench compare before anything else.
+pub fn bench_agreement(bench: &Bench, suite: Suite) -> Agreement {
+    let protocol = Protocol::default();
+    let what = format!("tercet bench {} {}", bench.operation(), bench.count());
+    Agreement {
+        suite: suite.name().into(),
+        ring_bits: RING_BITS,
+        fractional_bits: protocol.fractional_bits,
+        architecture: *blake3::hash(what.as_bytes()).as_bytes(),
+        images: 0,
+        options: protocol.options,
+    }
+}
+
+/// The ring that shares live in is Z_2^64.
+const RING_BITS: u32 = 64;
