@@ -15,7 +15,7 @@ use crate::{
     ledger::Meter,
     party::Role,
     prf::Prf,
-    session::Session,
+    session::{AbortOnPanic, Session},
     step::Step,
     transport::Message,
 };
@@ -116,6 +116,7 @@ impl<'s, R: Copy + Send + Sync> Context<'s, R> {
         let failed: Mutex<Option<Error>> = Mutex::new(None);
         let results: Vec<Mutex<Option<T>>> = (0..count).map(|_| Mutex::new(None)).collect();
         let worker = || {
+            let _guard = AbortOnPanic(self.session.transport.as_ref());
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 if index >= count || failed.lock().expect("no panic while locked").is_some() {

@@ -30,7 +30,7 @@ impl Cost {
         Cost::default()
     }
 
-    /// Adds a message.
+    /// Adds a message; one without a byte is none.
     pub fn send(self, phase: u16, from: Role, to: Role, bytes: u64) -> Cost {
         self.send_ahead(phase, phase, from, to, bytes)
     }
@@ -38,6 +38,9 @@ impl Cost {
     /// Adds a message that its receiver takes in a later phase only, after what it sends itself in that
     /// phase: nothing waits for it before.
     pub fn send_ahead(mut self, phase: u16, taken: u16, from: Role, to: Role, bytes: u64) -> Cost {
+        if bytes == 0 {
+            return self;
+        }
         self.sends.push(Send { phase, taken, link: Link::new(from, to), bytes });
         self
     }

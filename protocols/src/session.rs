@@ -140,12 +140,25 @@ impl Session {
         let meter = Meter::new(layer);
         let mut context =
             Context::root(self, meter.clone(), self.depth.clone(), Step::root(layer), role);
+        let guard = AbortOnPanic(self.transport.as_ref());
         let result = run(&mut context);
+        drop(guard);
         if let Err(error) = &result {
             self.abort(error.clone());
         }
         let measurement = meter.measurement(self.depth.load(Ordering::Relaxed));
         self.finished.lock().expect("no panic while locked").push(measurement);
         result
+    }
+}
+
+/// Wakes everything that waits when its thread panics: a bug must not look like a silent peer.
+pub(crate) struct AbortOnPanic<'t>(pub(crate) &'t dyn Transport);
+
+impl Drop for AbortOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.abort(Error::Stopped { reason: "a bug: a protocol panicked".into() });
+        }
     }
 }

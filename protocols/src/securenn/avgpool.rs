@@ -1,7 +1,7 @@
 //! Average pooling, which is local: each window's sum, divided by the number of its values.
 //!
-//! A power of two divides by one truncation; any other divisor multiplies by round(2^f / n) and
-//! truncates by f bits. Padding counts as values of 0, as PyTorch's default does. The result is the
+//! A power of two divides by one truncation; any other divisor n multiplies by round(2^b / n) and
+//! truncates by b = f + floor(log2 n) bits, so that the factor is within 2^-f of its value. Padding counts as values of 0, as PyTorch's default does. The result is the
 //! ideal plus a truncation coin of 0 or 1 unit. Nothing is sent, so there is nothing to see.
 
 use fixedpoint::{Side, encoding::FixedPoint, pool::PoolShape, ring, truncation};
@@ -27,7 +27,7 @@ fn divisor(shape: &PoolShape, fixed: &FixedPoint) -> (u64, u32) {
     if count.is_power_of_two() {
         return (1, count.ilog2());
     }
-    let bits = fixed.fractional_bits();
+    let bits = fixed.fractional_bits() + count.ilog2();
     (((1u64 << bits) + count / 2) / count, bits)
 }
 
@@ -74,17 +74,22 @@ mod tests {
     #[test]
     fn ideal_is_the_average_of_real_numbers() {
         let fixed = FixedPoint::default();
-        let padding = Padding { top: 0, left: 0, bottom: 0, right: 0 };
-        let shape = PoolShape {
-            batch: 1,
-            channels: 1,
-            height: 1,
-            width: 3,
-            window: (1, 3),
-            stride: (1, 3),
-            padding,
-        };
-        let x = fixed.encode_slice(&[1.0, 2.0, 4.5]).unwrap();
-        assert!((fixed.decode(ideal(&shape, &x, &fixed)[0]) - 2.5).abs() < 1e-3);
+        for window in [(1, 3), (3, 3), (7, 7), (13, 13), (31, 31)] {
+            let shape = PoolShape {
+                batch: 1,
+                channels: 1,
+                height: window.0,
+                width: window.1,
+                window,
+                stride: window,
+                padding: Padding::NONE,
+            };
+            let reals: Vec<f64> = (0..shape.input_len()).map(|i| (i % 17) as f64 - 3.5).collect();
+            let x = fixed.encode_slice(&reals).unwrap();
+            let average = reals.iter().sum::<f64>() / reals.len() as f64;
+            let got = fixed.decode(ideal(&shape, &x, &fixed)[0]);
+            let unit = 1.0 / fixed.one() as f64;
+            assert!((got - average).abs() <= (1.0 + average.abs()) * unit, "{window:?}: {got}");
+        }
     }
 }

@@ -6,8 +6,8 @@
 //! | 9-10 | [`product`] of the factor and a |
 //!
 //! The factor has f fractional bits (0.9 is encoded as enc(1) - enc(0.1), so that a value above zero
-//! is multiplied by exactly 1); the result is truncated by f bits, locally. Domain: that of [`drelu`],
-//! and |a| < 2^(63 - f). Who sees what: nothing but the messages of the two.
+//! is multiplied by exactly 1); the result is truncated by f bits, locally. Domain: that of [`drelu`];
+//! the truncation is off by 2^(64 - f) with probability |a| 2^f / 2^64. Who sees what: nothing but the messages of the two.
 
 use fixedpoint::{encoding::FixedPoint, truncation};
 

@@ -14,7 +14,9 @@
 //! has a B of its own: pieces are the blocks of one large triple.
 //!
 //! The pieces of a lane travel in one message each way, so that a depthwise convolution does not send
-//! a message per channel; lanes stream, so that memory stays bounded.
+//! a message per channel; lanes stream, so that a party
+//! holds `window` of them at once. P2 waits for nobody here; how far it runs ahead is the transport's to
+//! bound.
 
 use std::{
     ops::Range,

@@ -15,7 +15,7 @@ use crate::{
     share::Share,
 };
 
-/// An m x k matrix times a k x n matrix, row by row.
+/// An m x k matrix times a k x n matrix, row by row; no size is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MatMulShape {
     /// Rows of the left matrix and of the product.

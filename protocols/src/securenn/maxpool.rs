@@ -29,6 +29,9 @@ use crate::{
 /// What padding counts as: below every value, and far enough from the edge of DReLU's domain.
 const PADDING: u64 = (1u64 << 60).wrapping_neg();
 
+/// The most values of a window: phases are numbered in 16 bits.
+pub const MAX_WINDOW: usize = (u16::MAX / STEP_PHASES) as usize;
+
 /// Phases of one step.
 const STEP_PHASES: u16 = drelu::PHASES + 1;
 
@@ -55,7 +58,7 @@ pub fn cost(shape: &PoolShape) -> Cost {
         )
         .exchange(STEP_PHASES, 4 * word_bytes);
     let step = || drelu::cost(count).at(0, two_selects.clone());
-    (1..shape.window_len()).fold(Cost::none(), |cost, _| cost.then(step()))
+    (1..shape.window_len()).fold(Cost::none(), |cost, i| cost.at(step_offset(i), step()))
 }
 
 /// (8 l log p + 29 l)(n - 1) bits an output, 9 (n - 1) rounds.
@@ -139,7 +142,10 @@ fn evaluate_chunk(ctx: &mut Evaluator<'_>, candidates: &[&[u64]]) -> Result<MaxP
     Ok(MaxPooled { value, index })
 }
 
+/// # Panics
+/// If the window has more than [`MAX_WINDOW`] values.
 fn step_offset(i: usize) -> u16 {
+    assert!(i < MAX_WINDOW, "a window of at most {MAX_WINDOW} values");
     STEP_PHASES * (i as u16 - 1)
 }
 

@@ -15,8 +15,9 @@ use crate::{
 
 /// One party's received messages, by sender and step.
 ///
-/// It holds what the senders' window lets them run ahead; it never refuses a message, because a
-/// transport that stops reading would hold back messages that a lane waits for.
+/// It never refuses a message, because a transport that stops reading would hold back messages that a
+/// lane waits for. What bounds it is that senders stop: [`Inbox::take`] is where a transport learns how
+/// much of what a peer sent is used.
 #[derive(Debug)]
 pub struct Inbox {
     state: Mutex<State>,
@@ -101,12 +102,5 @@ impl Inbox {
     pub fn left_over(&self) -> usize {
         let state = self.state.lock().expect("no panic while locked");
         state.queues.values().map(VecDeque::len).sum()
-    }
-}
-
-impl std::fmt::Debug for Received {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Received { phase, depth, payload } = self;
-        write!(f, "Received(phase {phase}, depth {depth}, {} bytes)", payload.len())
     }
 }

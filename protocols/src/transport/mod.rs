@@ -6,6 +6,8 @@ pub mod memory;
 pub mod recording;
 pub mod shaped;
 
+use std::fmt;
+
 use crate::{
     error::{Error, Result},
     party::Role,
@@ -13,7 +15,7 @@ use crate::{
 };
 
 /// A message as its sender hands it over.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Message {
     /// Where it belongs.
     pub step: Step,
@@ -68,5 +70,19 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
 
     fn abort(&self, error: Error) {
         (**self).abort(error);
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Message { step, phase, depth, payload } = self;
+        write!(f, "Message({step}, phase {phase}, depth {depth}, {} bytes)", payload.len())
+    }
+}
+
+impl fmt::Debug for Received {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Received { phase, depth, payload } = self;
+        write!(f, "Received(phase {phase}, depth {depth}, {} bytes)", payload.len())
     }
 }

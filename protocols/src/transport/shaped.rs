@@ -42,11 +42,16 @@ struct Queue {
     messages: VecDeque<(Instant, Message)>,
     free_at: Option<Instant>,
     closed: bool,
+    failed: Option<Error>,
 }
 
 impl<T: Transport + 'static> ShapedTransport<T> {
     /// Shapes both outgoing links of one party.
+    ///
+    /// # Panics
+    /// If the bandwidth is not positive.
     pub fn new(role: Role, inner: T, shape: Shape) -> Self {
+        assert!(shape.bandwidth > 0.0, "a link has some bandwidth");
         let inner = Arc::new(inner);
         let lines: [Arc<Line>; 3] = Default::default();
         let workers = role
@@ -63,8 +68,11 @@ impl<T: Transport + 'static> ShapedTransport<T> {
 impl<T: Transport> Transport for ShapedTransport<T> {
     fn send(&self, to: Role, message: Message) -> Result<()> {
         let line = &self.lines[to.index()];
-        let mut queue = line.queue.lock().expect("no panic while locked");
         let seconds = message.payload.len() as f64 * 8.0 / self.shape.bandwidth;
+        let mut queue = line.queue.lock().expect("no panic while locked");
+        if let Some(error) = &queue.failed {
+            return Err(error.clone());
+        }
         let now = Instant::now();
         let sent = queue.free_at.unwrap_or(now).max(now) + Duration::from_secs_f64(seconds);
         queue.free_at = Some(sent);
@@ -79,6 +87,10 @@ impl<T: Transport> Transport for ShapedTransport<T> {
     }
 
     fn abort(&self, error: Error) {
+        for line in &self.lines {
+            let mut queue = line.queue.lock().expect("no panic while locked");
+            queue.failed.get_or_insert(error.clone());
+        }
         self.inner.abort(error);
     }
 }
@@ -115,11 +127,15 @@ impl Line {
             }
             let (_, message) = queue.messages.pop_front().expect("looked at above");
             drop(queue);
-            if let Err(error) = inner.send(to, message) {
+            let sent = inner.send(to, message);
+            queue = self.queue.lock().expect("no panic while locked");
+            if let Err(error) = sent {
+                queue.messages.clear();
+                queue.failed = Some(error.clone());
+                drop(queue);
                 inner.abort(error);
                 return;
             }
-            queue = self.queue.lock().expect("no panic while locked");
         }
     }
 }
