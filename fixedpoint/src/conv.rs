@@ -1,6 +1,5 @@
 //! Convolutions over Z_{2^64} as matrix products.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -179,7 +178,7 @@ impl ConvShape {
         output
     }
 
-    /// One group of one image as matrix products over runs of positions, short enough for the patch matrix to stay in cache.
+    /// One group of one image as matrix products, one for every run of positions.
     fn convolve_group(
         &self,
         input: &[u64],
@@ -188,27 +187,33 @@ impl ConvShape {
         weights: &[u64],
         output: &mut [u64],
     ) {
-        const MATRIX_ELEMENTS: usize = 1 << 18;
-        let run = if self.is_pointwise() {
-            self.positions()
-        } else {
-            (MATRIX_ELEMENTS / self.patch()).next_multiple_of(64).min(self.positions())
-        };
-        for start in (0..self.positions()).step_by(run) {
-            let positions = start..(start + run).min(self.positions());
-            let matrix = if self.is_pointwise() {
-                Cow::Borrowed(self.group_channels(input, image, group))
-            } else {
-                let mut matrix = vec![0; self.patch() * positions.len()];
-                self.im2col(input, image, group, positions.clone(), &mut matrix);
-                Cow::Owned(matrix)
-            };
-            let mut rows: Vec<&mut [u64]> = output
-                .chunks_exact_mut(self.positions())
-                .map(|channel| &mut channel[positions.clone()])
-                .collect();
-            gemm::multiply_rows(self.patch(), weights, &matrix, &mut rows);
+        if self.is_pointwise() {
+            let channels = self.group_channels(input, image, group);
+            let mut rows: Vec<_> = output.chunks_exact_mut(self.positions()).collect();
+            return gemm::multiply_rows(self.patch(), weights, channels, &mut rows);
         }
+        let run = self.run();
+        let mut channels: Vec<_> = output
+            .chunks_exact_mut(self.positions())
+            .map(|channel| channel.chunks_mut(run))
+            .collect();
+        let runs: Vec<(usize, Vec<&mut [u64]>)> = (0..self.positions())
+            .step_by(run)
+            .map(|start| (start, channels.iter_mut().filter_map(Iterator::next).collect()))
+            .collect();
+        runs.into_par_iter().for_each(|(start, mut rows)| {
+            let positions = start..start + rows[0].len();
+            let mut matrix = vec![0; self.patch() * positions.len()];
+            self.im2col(input, image, group, positions, &mut matrix);
+            gemm::multiply_rows(self.patch(), weights, &matrix, &mut rows);
+        });
+    }
+
+    /// Positions whose patch matrix stays in cache, and few enough to give every thread some.
+    fn run(&self) -> usize {
+        const MATRIX_ELEMENTS: usize = 1 << 18;
+        let share = self.positions().div_ceil(rayon::current_num_threads());
+        share.min(MATRIX_ELEMENTS / self.patch()).max(1).next_multiple_of(64)
     }
 
     /// One output channel, tap by tap: with nothing to reuse a patch matrix would only cost memory traffic.

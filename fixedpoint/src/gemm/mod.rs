@@ -89,10 +89,14 @@ fn split<K: Kernel>(k: usize, a: &[u64], b: &[u64], c: &mut [&mut [u64]]) {
     let threads = rayon::current_num_threads();
     let (mut rows, mut columns) = (m, n);
     while m.div_ceil(rows) * n.div_ceil(columns) < threads && rows * columns * k > SMALLEST_BLOCK {
+        let before = (rows, columns);
         if columns >= rows {
-            columns = (columns / 2).next_multiple_of(K::COLUMNS);
+            columns = (columns / 2).next_multiple_of(K::COLUMNS).min(columns);
         } else {
-            rows = (rows / 2).next_multiple_of(K::ROWS);
+            rows = (rows / 2).next_multiple_of(K::ROWS).min(rows);
+        }
+        if (rows, columns) == before {
+            break;
         }
     }
     if rows == m && columns == n {
@@ -285,7 +289,6 @@ mod tests {
 
     #[test]
     fn blocks_and_threads() {
-        let mut rng = ChaCha8Rng::seed_from_u64(2);
         let shapes = [
             (1, 300, 2500),
             (3, 131, 1030),
@@ -297,9 +300,13 @@ mod tests {
             (1030, 260, 40),
             (9, 4000, 130),
             (2, 1000, 4000),
+            (16, 9000, 16),
+            (3, 90_000, 17),
         ];
-        for (m, k, n) in shapes {
-            check(&mut rng, m, k, n);
+        for threads in [1, 3, 16] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let mut rng = ChaCha8Rng::seed_from_u64(2);
+            pool.install(|| shapes.iter().for_each(|&(m, k, n)| check(&mut rng, m, k, n)));
         }
     }
 

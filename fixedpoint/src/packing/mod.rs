@@ -206,10 +206,14 @@ mod tests {
             digits = [66; DIGITS];
             digits[place] = 65;
             check(&digits);
-            for digit in &mut digits[place..] {
-                *digit = 0;
-            }
+            digits[place..].fill(0);
             check(&digits);
+            // Random quotients with remainders at either end.
+            for remainder in [0, 66] {
+                let mut digits = random_digits(place as u64, 50);
+                digits.chunks_mut(8).for_each(|word| word[..place % 8].fill(remainder));
+                check(&digits);
+            }
         }
     }
 

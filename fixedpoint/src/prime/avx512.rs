@@ -122,16 +122,11 @@ fn multiply(a: __m512i, b: __m512i) -> __m512i {
 #[target_feature(enable = "avx512f,avx512bw")]
 pub(super) fn zero_in_sum(d0: &[[u8; DIGITS]], d1: &[[u8; DIGITS]], out: &mut [u64]) {
     for ((d0, d1), out) in d0.iter().zip(d1).zip(out) {
-        // The sum of two canonical digits is zero, or 67, and only then has this residue zero.
-        let zeros = _mm512_testn_epi8_mask(reduce_sum(load(d0), load(d1)), splat(u8::MAX));
+        // The sum of two digits is 0 or 67 where they cancel, and only then has no bits left.
+        let sum = reduce_once(_mm512_add_epi8(load(d0), load(d1)));
+        let zeros = _mm512_testn_epi8_mask(sum, sum);
         *out = (zeros | zeros.wrapping_neg()) >> 63;
     }
-}
-
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
-fn reduce_sum(a: __m512i, b: __m512i) -> __m512i {
-    reduce_once(_mm512_add_epi8(a, b))
 }
 
 /// Subtracts 67 where that is possible.

@@ -177,3 +177,26 @@ fn rotate(digits: &[u8; DIGITS], by: u8, out: &mut [u8; DIGITS]) {
         *out = word.to_le_bytes();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reductions_keep_their_bounds() {
+        for x in 0..1 << 15 {
+            let residue = reduce_wide(x);
+            assert_eq!(residue % 67, x % 67);
+            assert!(residue <= if x <= 6500 { 67 } else { 133 }, "{x}");
+        }
+        for x in 0..134 {
+            assert_eq!(reduce_once(x), x % P);
+        }
+        for x in 0..3 * P {
+            assert_eq!(reduce_byte::<P>(x), x % P);
+        }
+        for x in 0..3 * 66 {
+            assert_eq!(reduce_byte::<66>(x), 1 + x % 66);
+        }
+    }
+}
