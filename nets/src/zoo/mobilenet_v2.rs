@@ -3,7 +3,10 @@
 
 use fixedpoint::Padding;
 
-use super::{Options, plan::{Block, Plan}};
+use super::{
+    Options,
+    plan::{Block, Plan},
+};
 use crate::{
     builder::GraphBuilder,
     error::Result,

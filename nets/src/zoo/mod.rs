@@ -1,6 +1,10 @@
 //! Architectures by name.
 
 mod digits_cnn;
+mod mobilenet_v2;
+mod plan;
+mod shufflenet_v2;
+mod squeezenet;
 
 use crate::{
     error::{Error, Result},
@@ -8,14 +12,27 @@ use crate::{
 };
 
 pub use digits_cnn::digits_cnn;
+pub use mobilenet_v2::mobilenet_v2;
+pub use plan::{BlockPlan, Kind, PLAN_NAMES, Plan, Pool, Published};
+pub use shufflenet_v2::shufflenet_v2;
+pub use squeezenet::squeezenet;
 
 /// What the caller chooses about a network of the zoo.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// The size of an image.
     pub input: Dims,
     /// Classes to tell apart: the length of the output.
     pub classes: usize,
+    /// The activations; `None` for the net's own. Only nets with published plans take another.
+    pub plan: Option<Plan>,
+}
+
+impl Options {
+    /// The net's own activations.
+    pub fn new(input: Dims, classes: usize) -> Options {
+        Options { input, classes, plan: None }
+    }
 }
 
 /// The names that [`build`] knows.
@@ -39,7 +56,23 @@ pub fn build(name: &str, options: &Options) -> Result<Graph> {
 
 type Builder = fn(&Options) -> Result<Graph>;
 
-const BUILDERS: [(&str, Builder); 1] = [(digits_cnn::NAME, digits_cnn)];
+const BUILDERS: [(&str, Builder); 4] = [
+    (digits_cnn::NAME, |options| match options.plan {
+        None => digits_cnn(options),
+        Some(_) => Err(Error::Plan { what: format!("{} takes none", digits_cnn::NAME) }),
+    }),
+    (squeezenet::NAME, |options| squeezenet(options, &own_plan(options, Published::SqueezeNet))),
+    (shufflenet_v2::NAME, |options| {
+        shufflenet_v2(options, &own_plan(options, Published::ShuffleNetV2))
+    }),
+    (mobilenet_v2::NAME, |options| {
+        mobilenet_v2(options, &own_plan(options, Published::MobileNetV2))
+    }),
+];
+
+fn own_plan(options: &Options, net: Published) -> Plan {
+    options.plan.clone().unwrap_or_else(|| Plan::original(net.kind()))
+}
 
 #[cfg(test)]
 mod tests {
@@ -47,7 +80,7 @@ mod tests {
 
     #[test]
     fn names_build_and_others_are_listed() {
-        let options = Options { input: Dims::new(3, 32, 32), classes: 10 };
+        let options = Options::new(Dims::new(3, 32, 32), 10);
         for name in names() {
             let graph = build(name, &options).unwrap();
             assert_eq!(graph.name(), name);

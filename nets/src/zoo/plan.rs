@@ -203,13 +203,18 @@ pub enum Published {
 impl Published {
     /// The net of this name, if it has published plans.
     pub fn named(name: &str) -> Option<Published> {
-        [
-            (super::squeezenet::NAME, Published::SqueezeNet),
-            (super::shufflenet_v2::NAME, Published::ShuffleNetV2),
-            (super::mobilenet_v2::NAME, Published::MobileNetV2),
-        ]
-        .into_iter()
-        .find_map(|(known, net)| (known == name).then_some(net))
+        [Published::SqueezeNet, Published::ShuffleNetV2, Published::MobileNetV2]
+            .into_iter()
+            .find(|net| net.name() == name)
+    }
+
+    /// The net's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Published::SqueezeNet => super::squeezenet::NAME,
+            Published::ShuffleNetV2 => super::shufflenet_v2::NAME,
+            Published::MobileNetV2 => super::mobilenet_v2::NAME,
+        }
     }
 
     /// The kind of the original net's activations.

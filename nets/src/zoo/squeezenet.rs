@@ -3,7 +3,10 @@
 
 use fixedpoint::Padding;
 
-use super::{Options, plan::{Plan, Site}};
+use super::{
+    Options,
+    plan::{Plan, Site},
+};
 use crate::{
     builder::GraphBuilder,
     error::Result,
