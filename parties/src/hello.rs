@@ -9,8 +9,8 @@ use crate::goodbye::printable;
 /// The version of the messages and their order. Parties of different versions cannot run together.
 pub const PROTOCOL_VERSION: u32 = 1;
 
-/// What must be the same at all three parties. Paths, addresses and all that is a party's own
-/// are not in it.
+/// What must be the same at all three parties. Paths, addresses and all that is a party's own are
+/// not in it; nor is the number of images, which the data owner announces with each batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agreement {
     /// The protocol suite's name.
@@ -21,8 +21,6 @@ pub struct Agreement {
     pub fractional_bits: u32,
     /// A hash of the public architecture and its plan.
     pub architecture: [u8; 32],
-    /// Images in the batch.
-    pub images: usize,
     /// How long batches are cut, which decides which messages exist.
     pub options: SessionOptions,
 }
@@ -38,7 +36,6 @@ impl Agreement {
             ("ring_bits", self.ring_bits.to_string()),
             ("fractional_bits", self.fractional_bits.to_string()),
             ("architecture", architecture),
-            ("images", self.images.to_string()),
             ("chunk", self.options.chunk.to_string()),
             ("window", self.options.window.to_string()),
         ]
@@ -62,7 +59,6 @@ impl fmt::Display for Disagreement {
         let advice = match term.as_str() {
             "protocol version" | "software version" => "install the same release at all parties",
             "architecture" => "give all parties the same [network] and plan",
-            "images" => "give all parties the same number of images",
             _ => "use the same at all parties",
         };
         write!(f, "{first} has {term} = {one}, {second} has {other}: {advice}")
@@ -112,7 +108,6 @@ mod tests {
             ring_bits: 64,
             fractional_bits: 13,
             architecture: [7; 32],
-            images: 2,
             options: SessionOptions::default(),
         };
         let own = agreement.terms();
@@ -129,7 +124,7 @@ mod tests {
             );
             assert!(here.to_string().starts_with(&start), "{here}");
         }
-        let short = compare((me, &own), (peer, &own[..8])).unwrap_err().to_string();
+        let short = compare((me, &own), (peer, &own[..7])).unwrap_err().to_string();
         assert!(short.contains("model-owner has window = nothing"), "{short}");
     }
 

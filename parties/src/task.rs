@@ -36,7 +36,7 @@ impl Task {
     pub fn of(config: &Config, suite: Option<Suite>) -> Result<Task> {
         let [channels, height, width] = config.network.input;
         let input = Dims { channels, height, width };
-        let options = zoo::Options { input, classes: config.network.classes };
+        let options = zoo::Options::new(input, config.network.classes);
         let graph = zoo::build(&config.network.net, &options)
             .map_err(|error| Error::file(&config.file, format!("`network`: {error}")))?;
         let fixed = FixedPoint::new(config.protocol.fractional_bits);
@@ -57,7 +57,6 @@ impl Task {
             ring_bits: RING_BITS,
             fractional_bits: self.fixed.fractional_bits(),
             architecture: *self.graph.hash().as_bytes(),
-            images: 0,
             options: self.options,
         }
     }
@@ -115,7 +114,6 @@ pub fn bench_agreement(bench: &Bench, suite: Suite) -> Agreement {
         ring_bits: RING_BITS,
         fractional_bits: protocol.fractional_bits,
         architecture: *blake3::hash(what.as_bytes()).as_bytes(),
-        images: 0,
         options: protocol.options,
     }
 }
