@@ -91,6 +91,7 @@ fn conduct(
             Event::Said(FromParty::Connected, _) => {
                 connected += 1;
                 if connected == 3 {
+                    tracing::debug!("all three parties are connected");
                     started = Instant::now();
                     parties.tell(&ToParty::Start);
                 }

@@ -69,7 +69,10 @@ impl Task {
     pub fn model(&self, config: &Config) -> Result<(Model, EncodedModel)> {
         let file = &config.model_owner()?.weights;
         let wrong = |error| match error {
-            nets::Error::File { path, source } => Error::file(&path, source),
+            nets::Error::File { path, source } => match *source {
+                nets::Error::Io(error) => Error::file(&path, format!("cannot be read: {error}")),
+                other => Error::file(&path, other),
+            },
             other => Error::file(file, other),
         };
         let weights = Weights::read(file, &self.graph).map_err(wrong)?;

@@ -1,0 +1,94 @@
+//! A party that goes away in the middle of a run takes the others with it, soon and by name.
+
+mod support;
+
+use std::{process::Child, time::Duration};
+
+use support::{Hosts, Lines, ROLES, ends_soon, many_images, signal, tercet};
+
+#[test]
+fn a_launched_party_that_dies_ends_the_run() {
+    for role in ROLES {
+        let (mut launcher, mut lines, parties) = long_bench();
+        signal("-KILL", parties[ROLES.iter().position(|&other| other == role).unwrap()]);
+        let status = ends_soon(&mut launcher);
+        assert_eq!(status.code(), Some(1));
+        let last = lines.find("error: ");
+        let expected = format!("the {role} was killed by signal 9; the two others were stopped");
+        assert!(last.contains(&expected), "{last}");
+        assert_eq!(lines.rest(), Vec::<String>::new());
+        parties.into_iter().for_each(is_gone);
+    }
+}
+
+#[test]
+fn parties_end_with_their_launcher() {
+    let (mut launcher, _lines, parties) = long_bench();
+    signal("-KILL", launcher.id());
+    launcher.wait().unwrap();
+    parties.into_iter().for_each(is_gone);
+}
+
+#[test]
+fn an_interrupt_ends_all() {
+    let (mut launcher, _lines, parties) = long_bench();
+    signal("-INT", launcher.id());
+    assert!(!ends_soon(&mut launcher).success());
+    parties.into_iter().for_each(is_gone);
+}
+
+#[test]
+fn a_party_by_hand_that_dies_ends_the_others() {
+    for victim in 0..3 {
+        let hosts = Hosts::new();
+        hosts.write_digits(&many_images(hosts.directory.path(), 20_000), 20_000);
+        let mut parties = ROLES.map(|role| hosts.start(role));
+        let mut lines: Vec<Lines> = parties.iter_mut().map(Lines::of).collect();
+        lines.iter_mut().for_each(|lines| {
+            lines.find("all three parties are connected");
+        });
+        std::thread::sleep(Duration::from_millis(300));
+        signal("-KILL", parties[victim].id());
+        parties[victim].wait().unwrap();
+        for (index, (party, lines)) in parties.iter_mut().zip(lines).enumerate() {
+            if index == victim {
+                continue;
+            }
+            assert_eq!(ends_soon(party).code(), Some(1));
+            let lines = lines.rest();
+            let errors: Vec<_> = lines.iter().filter(|line| line.starts_with("error: ")).collect();
+            assert_eq!(errors.len(), 1, "{lines:?}");
+            let expected = format!("error: {} went away: ", ROLES[victim]);
+            assert!(errors[0].starts_with(&expected), "{}", errors[0]);
+        }
+    }
+}
+
+/// A bench that runs for long, some way in, with the processes of its parties.
+fn long_bench() -> (Child, Lines, [u32; 3]) {
+    let args = ["--log", "debug", "bench", "relu", "--count", "3000000"];
+    let mut launcher = tercet().args(args).spawn().unwrap();
+    let mut lines = Lines::of(&mut launcher);
+    let parties = ROLES.map(|role| {
+        let line = lines.find(&format!("{role} is process "));
+        line.rsplit(' ').next().unwrap().trim().parse().unwrap()
+    });
+    lines.find("all three parties are connected");
+    std::thread::sleep(Duration::from_millis(300));
+    (launcher, lines, parties)
+}
+
+fn is_gone(process: u32) {
+    let alive = || {
+        let status = std::fs::read_to_string(format!("/proc/{process}/status"));
+        // Whoever inherits an orphan may take its time to collect it.
+        status.is_ok_and(|status| !status.contains("State:\tZ"))
+    };
+    for _ in 0..400 {
+        if !alive() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("process {process} is still there after 4 s");
+}

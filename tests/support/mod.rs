@@ -1,0 +1,193 @@
+//! What tests of the whole command share: starting it, and three hosts in a temporary directory.
+//!
+//! Each test binary uses a part of this.
+#![allow(dead_code)]
+
+use std::{
+    io::{BufRead, BufReader},
+    net::UdpSocket,
+    path::{Path, PathBuf},
+    process::{Child, ChildStderr, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+pub const ROLES: [&str; 3] = ["model-owner", "data-owner", "crypto-producer"];
+
+/// The command, with the output piped.
+pub fn tercet() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tercet"));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Runs the command to its end.
+pub fn run<const N: usize>(args: [&str; N]) -> Output {
+    tercet().args(args).output().expect("the command starts")
+}
+
+/// A file below the repository's root.
+pub fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace").join(path)
+}
+
+pub fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("output is text")
+}
+
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("output is text")
+}
+
+/// The one line that a failed command says, after checking that it is one and its exit code.
+pub fn complaint(output: &Output, exit_code: i32) -> String {
+    let text = stderr(output);
+    assert_eq!(output.status.code(), Some(exit_code), "{text}");
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.starts_with("error: "), "{text}");
+    text.trim_end().to_owned()
+}
+
+pub fn json(file: &Path) -> serde_json::Value {
+    serde_json::from_str(&std::fs::read_to_string(file).expect("a report")).expect("JSON")
+}
+
+/// Three hosts on this machine, each with a config of its own.
+pub struct Hosts {
+    pub directory: TempDir,
+    ports: [u16; 3],
+}
+
+impl Hosts {
+    /// Hosts with keys and free ports.
+    pub fn new() -> Hosts {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let keys = directory.path().join("keys");
+        let made = run(["keygen", keys.to_str().expect("a plain path")]);
+        assert!(made.status.success(), "{}", stderr(&made));
+        // All three at once, so that they differ.
+        let sockets = ROLES.map(|_| UdpSocket::bind("127.0.0.1:0").expect("a free port"));
+        let ports = sockets.each_ref().map(|socket| socket.local_addr().expect("bound").port());
+        Hosts { directory, ports }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Writes a role's config: the shared tables, changed by `change`, and its own table.
+    pub fn write(&self, role: &str, own: &str, change: impl FnOnce(String) -> String) -> PathBuf {
+        let [p0, p1, p2] = self.ports;
+        let shared = format!(
+            "[network]\nnet = \"digits-cnn\"\ninput = [1, 8, 8]\nclasses = 10\n\
+             [protocol]\nfractional_bits = 13\nconnect_timeout_seconds = 20\n\
+             [addresses]\nmodel-owner = \"127.0.0.1:{p0}\"\ndata-owner = \"127.0.0.1:{p1}\"\n\
+             crypto-producer = \"127.0.0.1:{p2}\"\n\
+             [certificates]\nmodel-owner = \"keys/model-owner.pem\"\n\
+             data-owner = \"keys/data-owner.pem\"\ncrypto-producer = \"keys/crypto-producer.pem\"\n\
+             [{role}]\nkey = \"keys/{role}.key\"\n{own}\n"
+        );
+        let file = self.path(&format!("{role}.toml"));
+        std::fs::write(&file, change(shared)).expect("a config");
+        file
+    }
+
+    /// Writes all three configs for the digits, with this many images of this file.
+    pub fn write_digits(&self, images: &Path, count: usize) {
+        self.write(
+            "model-owner",
+            &format!("weights = {:?}", digits("digits-cnn.safetensors")),
+            same,
+        );
+        let own = format!("images = {images:?}\ncount = {count}\nscale = 0.0625");
+        self.write("data-owner", &own, same);
+        self.write("crypto-producer", "", same);
+    }
+
+    /// Makes all parties wait for each other for a short time only.
+    pub fn hurry(&self) {
+        for role in ROLES {
+            let file = self.path(&format!("{role}.toml"));
+            let config = std::fs::read_to_string(&file).expect("a config");
+            std::fs::write(&file, config.replace("seconds = 20", "seconds = 3")).expect("a config");
+        }
+    }
+
+    /// Starts a party with its config.
+    pub fn start(&self, role: &str) -> Child {
+        let config = self.path(&format!("{role}.toml"));
+        let mut command = tercet();
+        command.args(["--log", "info", "party", role, "--config"]).arg(config);
+        command.spawn().expect("the command starts")
+    }
+}
+
+/// Leaves a config as it is.
+pub fn same(config: String) -> String {
+    config
+}
+
+/// A file of the digits.
+pub fn digits(name: &str) -> PathBuf {
+    repository("tests/data/digits").join(name)
+}
+
+/// An IDX file of black images, so many that classifying them takes a while.
+pub fn many_images(directory: &Path, count: u32) -> PathBuf {
+    let mut bytes = vec![0, 0, 8, 3];
+    [count, 8, 8].iter().for_each(|dimension| bytes.extend(dimension.to_be_bytes()));
+    bytes.resize(bytes.len() + count as usize * 64, 0);
+    let file = directory.join("many.idx3-ubyte");
+    std::fs::write(&file, bytes).expect("a file");
+    file
+}
+
+/// A process's standard error, line by line.
+pub struct Lines(BufReader<ChildStderr>);
+
+impl Lines {
+    pub fn of(child: &mut Child) -> Lines {
+        Lines(BufReader::new(child.stderr.take().expect("standard error is piped")))
+    }
+
+    /// Reads on to a line that contains `text`.
+    pub fn find(&mut self, text: &str) -> String {
+        let mut seen = String::new();
+        loop {
+            let mut line = String::new();
+            let read = self.0.read_line(&mut line).expect("text");
+            assert!(read > 0, "'{text}' never came, only:\n{seen}");
+            if line.contains(text) {
+                return line;
+            }
+            seen += &line;
+        }
+    }
+
+    /// All that is left.
+    pub fn rest(self) -> Vec<String> {
+        self.0.lines().map(|line| line.expect("text")).collect()
+    }
+}
+
+/// Waits for a process to end, within a generous multiple of the 2 s that are promised.
+pub fn ends_soon(child: &mut Child) -> std::process::ExitStatus {
+    let deadline = Instant::now() + Duration::from_secs(4);
+    loop {
+        if let Some(status) = child.try_wait().expect("a child") {
+            return status;
+        }
+        if Instant::now() > deadline {
+            child.kill().expect("a child");
+            panic!("still running after 4 s");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Sends a signal.
+pub fn signal(signal: &str, process: u32) {
+    let sent = Command::new("kill").args([signal, &process.to_string()]).status();
+    assert!(sent.expect("kill starts").success());
+}
