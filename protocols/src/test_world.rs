@@ -42,6 +42,7 @@ pub struct TestWorld {
     patience: Duration,
     shape: Option<Shape>,
     interceptor: Option<Interceptor>,
+    recording: bool,
 }
 
 /// What came of a run.
@@ -50,7 +51,7 @@ pub struct Outcome<T> {
     pub results: [Result<T>; 3],
     /// Each layer as all three saw it together.
     pub measurements: Vec<LayerMeasurement>,
-    /// Everything that was received.
+    /// Everything that was received, if the world records.
     pub records: Vec<Record>,
 }
 
@@ -60,7 +61,7 @@ pub struct LayerOutcome<T> {
     pub shares: [T; 2],
     /// The layer as all three saw it together.
     pub measurement: LayerMeasurement,
-    /// Everything that was received.
+    /// Everything that was received, if the world records.
     pub records: Vec<Record>,
 }
 
@@ -73,6 +74,7 @@ impl TestWorld {
             patience: Duration::from_secs(120),
             shape: None,
             interceptor: None,
+            recording: false,
         }
     }
 
@@ -85,6 +87,12 @@ impl TestWorld {
     /// How long a party waits for a message.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
+        self
+    }
+
+    /// Keeps a copy of everything that is received.
+    pub fn record(mut self) -> Self {
+        self.recording = true;
         self
     }
 
@@ -112,8 +120,11 @@ impl TestWorld {
         let records = Records::default();
         let ends = MemoryTransport::world(self.patience);
         let run = |role, transport| {
-            let recording = RecordingTransport::new(role, transport, records.clone());
-            let session = Session::new(role, Arc::new(recording), self.seeds(role), self.options);
+            let transport: Arc<dyn Transport> = match self.recording {
+                true => Arc::new(RecordingTransport::new(role, transport, records.clone())),
+                false => Arc::from(transport),
+            };
+            let session = Session::new(role, transport, self.seeds(role), self.options);
             (party(&session), session.measurements())
         };
         let outcomes: Vec<_> = std::thread::scope(|scope| {

@@ -178,7 +178,7 @@ fn a_message_under_another_phase_is_an_error() {
 }
 
 fn world() -> TestWorld {
-    TestWorld::new(2026).options(SessionOptions { chunk: 4096, window: 3 })
+    TestWorld::new(2026).record().options(SessionOptions { chunk: 4096, window: 3 })
 }
 
 fn elementwise(
