@@ -10,7 +10,7 @@ use std::{
     net::SocketAddr,
     os::unix::process::ExitStatusExt,
     process::{Child, ChildStdin, Command, Stdio},
-    sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    sync::mpsc::{self, Receiver, Sender},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -18,6 +18,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use protocols::Role;
 use serde::Serialize;
+use tracing::level_filters::LevelFilter;
 
 use crate::{
     control::{self, FromParty, Job, ToParty},
@@ -145,10 +146,7 @@ impl Faults {
         match self.deadline {
             None => inbox.recv().ok(),
             Some(deadline) => {
-                match inbox.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                    Ok(event) => Some(event),
-                    Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-                }
+                inbox.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()
             }
         }
     }
@@ -215,7 +213,8 @@ impl Party {
     fn start(role: Role, events: &Sender<(Role, Event)>, progress: &ProgressBar) -> Result<Party> {
         let failed = |error| Error::Run(format!("cannot start the {role}: {error}"));
         let mut child = Command::new(std::env::current_exe().map_err(failed)?)
-            .args(["party", role.name(), "--launched"])
+            .args(["party", role.name(), "--launched", "--log"])
+            .arg(LevelFilter::current().to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

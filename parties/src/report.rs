@@ -235,16 +235,13 @@ impl Report {
             links.join(",")
         );
         for layer in &self.layers {
-            let shape = shape_text(&layer.output_shape);
-            let head = format!("{},{},{shape}", layer.name, layer.op);
-            let measured = layer.measured.or(layer.predicted);
-            let cells = (layer.paper, layer.predicted, layer.measured);
-            text += &csv_row(&head, cells, measured, layer.seconds);
+            let head = [quoted(&layer.name), quoted(&layer.op), shape_text(&layer.output_shape)];
+            text += &csv_row(head, layer.paper, layer.predicted, layer.measured, layer.seconds);
         }
-        let totals = &self.totals;
-        let measured = totals.measured.or(totals.predicted);
-        let cells = (totals.paper, totals.predicted, totals.measured);
-        text += &csv_row("total,,", cells, measured, totals.seconds.map(|seconds| seconds.total));
+        let Totals { paper, predicted, measured, seconds, .. } = self.totals;
+        let head = ["total".into(), String::new(), String::new()];
+        let seconds = seconds.map(|seconds| seconds.total);
+        text += &csv_row(head, paper, predicted, measured, seconds);
         text
     }
 }
@@ -441,23 +438,134 @@ fn sum(mut parts: impl Iterator<Item = Option<Traffic>>) -> Option<Traffic> {
     })
 }
 
-type CostCells = (Option<PaperCost>, Option<Traffic>, Option<Traffic>);
-
-fn csv_row(head: &str, cells: CostCells, links: Option<Traffic>, seconds: Option<f64>) -> String {
-    let (paper, predicted, measured) = cells;
-    let mut row = vec![head.to_owned()];
-    row.extend(
-        paper.map_or([None; 2].map(cell), |paper| [paper.rounds.to_string(), paper.mb.to_string()]),
-    );
+fn csv_row(
+    head: [String; 3],
+    paper: Option<PaperCost>,
+    predicted: Option<Traffic>,
+    measured: Option<Traffic>,
+    seconds: Option<f64>,
+) -> String {
+    let mut row = head.to_vec();
+    row.push(cell(paper.map(|paper| paper.rounds)));
+    row.push(cell(paper.map(|paper| paper.mb)));
     for traffic in [predicted, measured] {
         row.push(cell(traffic.map(|traffic| traffic.rounds)));
         row.push(cell(traffic.map(|traffic| traffic.bytes)));
     }
-    row.extend(Link::ALL.map(|link| cell(links.map(|traffic| traffic.links[link]))));
-    row.push(seconds.map(|seconds| seconds.to_string()).unwrap_or_default());
+    let links = measured.or(predicted).map(|traffic| traffic.links);
+    row.extend(Link::ALL.map(|link| cell(links.map(|links| links[link]))));
+    row.push(cell(seconds));
     row.join(",") + "\n"
 }
 
-fn cell(number: Option<u64>) -> String {
+fn cell(number: Option<impl ToString>) -> String {
     number.map(|number| number.to_string()).unwrap_or_default()
+}
+
+fn quoted(text: &str) -> String {
+    match text.contains([',', '"', '\n']) {
+        true => format!("\"{}\"", text.replace('"', "\"\"")),
+        false => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocols::Cost;
+
+    use super::*;
+    use crate::process::Usage;
+
+    const P0_TO_P1: Link = Link { from: Role::ModelOwner, to: Role::DataOwner };
+
+    fn costs() -> Vec<LayerCost> {
+        let layer = |name: &str, predicted: Cost| LayerCost {
+            name: name.into(),
+            op: "conv",
+            output_shape: Dims::new(2, 3, 4),
+            paper: Some(Paper { rounds: 2, bits: 8e6 }),
+            predicted,
+            nonlinear_values: 0,
+            parameters: 0,
+            macs: 0,
+        };
+        vec![layer("a,b", Cost::none().exchange(1, 8)), layer("c", Cost::none())]
+    }
+
+    /// What three parties see that do as predicted.
+    fn records() -> [Record; 3] {
+        let record = |role: Role| {
+            let layer = |(name, depth): (&str, u32)| {
+                let mut seen = LayerMeasurement { depth, seconds: 0.25, ..unseen(name) };
+                if depth > 0 && name == "a,b" && role != Role::CryptoProducer {
+                    let other = role.others()[0];
+                    seen.sent[Link::new(role, other)] = 8;
+                    seen.received[Link::new(other, role)] = 8;
+                    seen.phases.insert(1);
+                }
+                seen
+            };
+            let layers = [("a,b", 1), ("c", 1)].into_iter().map(layer).collect();
+            let usage = Usage { cpu_seconds: 1.0, peak_rss_mb: 2.0 };
+            Record { role, images: 1, layers, wire: Links::default(), usage }
+        };
+        Role::ALL.map(record)
+    }
+
+    #[test]
+    fn sums_of_layers_are_totals() {
+        let layers = merge(&costs(), &records()).unwrap();
+        let totals = Totals::of(&layers, critical_path(&costs())).with_usage(&records());
+        assert_eq!(layers[0].seconds, Some(0.25));
+        assert_eq!(totals.paper, Some(PaperCost { rounds: 4, mb: 2.0 }));
+        assert_eq!(totals.predicted, totals.measured);
+        assert_eq!((totals.online_bytes, totals.critical_path), (16, 1));
+        assert_eq!(totals.cpu_seconds.values().sum::<f64>(), 3.0);
+    }
+
+    #[test]
+    fn every_difference_is_named() {
+        let complaint = |change: fn(&mut [Record; 3])| {
+            let mut records = records();
+            change(&mut records);
+            merge(&costs(), &records).unwrap_err().to_string()
+        };
+        let sent = complaint(|records| records[0].layers[0].sent[P0_TO_P1] = 9);
+        assert_eq!(sent, "layer a,b, link P0->P1: 8 bytes predicted, 9 sent, 8 received");
+        let received = complaint(|records| records[1].layers[0].received[P0_TO_P1] = 7);
+        assert_eq!(received, "layer a,b, link P0->P1: 8 bytes predicted, 8 sent, 7 received");
+        let rounds = complaint(|records| {
+            records[2].layers[0].phases.insert(2);
+        });
+        assert_eq!(rounds, "layer a,b: 1 rounds predicted, 2 measured");
+        let depth = complaint(|records| records[0].layers[0].depth = 5);
+        assert_eq!(depth, "layer a,b: 1 as critical path predicted, 5 measured");
+        let extra = complaint(|records| records[2].layers[1].name = "x".into());
+        assert_eq!(extra, "the crypto-producer ran layer x, which no one predicted");
+        let missing = complaint(|records| records[1].layers.clear());
+        assert_eq!(missing, "layer a,b, link P0->P1: 8 bytes predicted, 8 sent, 0 received");
+    }
+
+    #[test]
+    fn a_party_checks_its_own_links() {
+        let [mut own, ..] = records();
+        let layers = own_view(&costs(), &own).unwrap();
+        assert_eq!(layers[0].measured.unwrap().links[P0_TO_P1], 8);
+        own.layers[0].sent[P0_TO_P1] = 9;
+        let message = own_view(&costs(), &own).unwrap_err().to_string();
+        assert_eq!(message, "layer a,b, link P0->P1: 8 bytes predicted, 9 seen");
+    }
+
+    #[test]
+    fn names_cannot_break_a_row() {
+        assert_eq!(quoted("a,\"b\""), "\"a,\"\"b\"\"\"");
+        assert_eq!(quoted("conv1"), "conv1");
+    }
+
+    #[test]
+    fn a_report_file_is_known_by_its_ending() {
+        assert_eq!(Format::of(Path::new("x.csv")).unwrap(), Format::Csv);
+        let message = Format::of(Path::new("x")).unwrap_err().to_string();
+        assert_eq!(message, "x: unknown kind of report; end it with .json, .csv or .html");
+    }
 }

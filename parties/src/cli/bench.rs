@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use nets::{Bench, Dims, LayerCost, Suite};
 use protocols::Role;
 
-use super::summary;
+use super::{say, summary};
 use crate::{
     config::parse_suite,
     control::Job,
@@ -58,7 +58,7 @@ pub fn run(args: &Args) -> Result<()> {
     )?;
     let wrong = bench.wrong(&inputs, &reconstruct(&launched));
     let report = report_of(args.suite, &bench, &launched, wrong, seed)?;
-    print(&bench, &report, seed);
+    say(&text_of(&bench, &report, seed))?;
     if let Some(file) = &args.report {
         report.write(file)?;
     }
@@ -118,29 +118,33 @@ fn report_of(
     })
 }
 
-fn print(bench: &Bench, report: &Report, seed: u64) {
+fn text_of(bench: &Bench, report: &Report, seed: u64) -> String {
     let totals = &report.totals;
     let count = bench.count();
     let measured = totals.measured.unwrap_or_default();
     let seconds = totals.seconds.map_or(0.0, |seconds| seconds.total);
     let cpu: f64 = totals.cpu_seconds.values().sum();
-    println!(
-        "{} on {} values, {}, seed {seed}: {} wrong",
-        bench.operation(),
-        thousands(count as u64),
-        report.suite,
-        report.wrong.unwrap_or(0)
-    );
-    println!(
-        "{seconds:.3} s, {} values a second; {cpu:.2} CPU s in all",
-        thousands((count as f64 / seconds) as u64)
-    );
-    println!(
-        "{:.2} bytes a value, {} bytes in {} phases\n",
-        measured.bytes as f64 / count as f64,
-        thousands(measured.bytes),
-        measured.rounds
-    );
-    println!("{}\n{}", summary::layers(report), summary::totals(totals));
-    println!("predicted = measured on every link");
+    [
+        format!(
+            "{} on {} values, {}, seed {seed}: {} wrong",
+            bench.operation(),
+            thousands(count as u64),
+            report.suite,
+            report.wrong.unwrap_or(0)
+        ),
+        format!(
+            "{seconds:.3} s, {} values a second; {cpu:.2} CPU s in all",
+            thousands((count as f64 / seconds) as u64)
+        ),
+        format!(
+            "{:.2} bytes a value, {} bytes in {} phases\n",
+            measured.bytes as f64 / count as f64,
+            thousands(measured.bytes),
+            measured.rounds
+        ),
+        summary::layers(report),
+        summary::totals(totals),
+        "predicted = measured on every link\n".into(),
+    ]
+    .join("\n")
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::say;
 use crate::{error::Result, tls};
 
 /// Make keys and certificates for the three parties.
@@ -16,6 +17,6 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<()> {
     tls::write_identities(&args.directory)?;
-    println!("keys and certificates of the three parties are in {}", args.directory.display());
-    Ok(())
+    let directory = args.directory.display();
+    say(&format!("keys and certificates of the three parties are in {directory}\n"))
 }

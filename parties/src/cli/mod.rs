@@ -3,13 +3,19 @@
 mod bench;
 mod keygen;
 mod party;
+mod predictions;
 mod run;
 mod summary;
 
-use std::{io, process::ExitCode};
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 use tracing_subscriber::{filter::LevelFilter, layer::SubscriberExt, util::SubscriberInitExt};
+
+use crate::error::{Error, Result};
 
 /// Three-party private neural-network inference.
 ///
@@ -60,6 +66,16 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Prints on standard output. Who closed it early has read enough.
+fn say(text: &str) -> Result<()> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::Run(format!("cannot write to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Help as it is; a complaint in one line.
 fn refused(error: &clap::Error) -> ExitCode {
     if error.use_stderr() {
@@ -76,12 +92,12 @@ fn refused(error: &clap::Error) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Our own crates log at `level`; libraries only warn.
+/// Our own crates log at `level`; libraries warn at most.
 fn start_log(level: LevelFilter) {
     let own = ["tercet", "parties", "nets", "protocols"].map(|target| (target, level));
     let filter = tracing_subscriber::filter::Targets::new()
         .with_targets(own)
-        .with_default(level.min(LevelFilter::ERROR));
+        .with_default(level.min(LevelFilter::WARN));
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).without_time().compact();
     tracing_subscriber::registry().with(filter).with(lines).init();
 }

@@ -1,14 +1,14 @@
 //! `tercet party`.
 
 use std::{
-    fmt::Write as _,
     net::{SocketAddr, ToSocketAddrs},
     path::{Path, PathBuf},
 };
 
-use nets::{NetworkCost, reference};
+use nets::NetworkCost;
 use protocols::Role;
 
+use super::{predictions, say};
 use crate::{
     config::Config,
     connect::Bound,
@@ -64,12 +64,9 @@ fn by_hand(role: Role, config: &Config, report: Option<&Path>) -> Result<()> {
     let task = Task::of(config, None)?;
     let inputs = task.inputs(role, config, None)?;
     let predictions = match role {
-        Role::DataOwner => config.data_owner()?.predictions.as_deref(),
-        _ => None,
+        Role::DataOwner => predictions::file(config)?,
+        Role::ModelOwner | Role::CryptoProducer => None,
     };
-    if let Some(file) = predictions {
-        report::check_directory(file)?;
-    }
     let (identity, trust) = identify(role, config)?;
     let bound = bind(role, config)?;
     let [a, b, c] = Role::ALL.map(|other| address_of(other, config));
@@ -80,7 +77,11 @@ fn by_hand(role: Role, config: &Config, report: Option<&Path>) -> Result<()> {
     tracing::info!("all three parties are connected");
     let (record, logits) = party.evaluate(&task, &inputs, &|_| {})?;
     if role == Role::DataOwner {
-        publish(&task, config, &logits, predictions)?;
+        let first = config.data_owner()?.first;
+        match predictions {
+            Some(file) => predictions::write(&task, first, &logits, file)?,
+            None => say(&predictions::csv(&task, first, &logits))?,
+        }
     }
     let report_of = own_report(&task, &record)?;
     report.map_or(Ok(()), |file| report_of.write(file))
@@ -121,25 +122,6 @@ fn address_of(role: Role, config: &Config) -> Result<SocketAddr> {
     };
     let mut found = address.to_socket_addrs().map_err(|error| unknown(error.to_string()))?;
     found.next().ok_or_else(|| unknown("no address".into()))
-}
-
-/// Gives the data owner its predictions as CSV, the first image by its place in the file.
-fn publish(task: &Task, config: &Config, logits: &[u64], file: Option<&Path>) -> Result<()> {
-    let classes = task.graph.dims(task.graph.output()).len();
-    let logits = task.fixed.decode_slice(logits);
-    let mut text = String::from("image,class\n");
-    let first = config.data_owner()?.first;
-    for (index, class) in reference::classes(&logits, classes).into_iter().enumerate() {
-        writeln!(text, "{},{class}", first + index).expect("a string takes everything");
-    }
-    match file {
-        Some(file) => std::fs::write(file, text)
-            .map_err(|error| Error::Run(format!("{}: cannot be written: {error}", file.display()))),
-        None => {
-            print!("{text}");
-            Ok(())
-        }
-    }
 }
 
 /// What this party alone saw, compared with the prediction for its links.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use nets::{EncodedModel, Model, NetworkCost, Suite, bounds, reference};
 use protocols::Role;
 
-use super::summary;
+use super::{predictions, say, summary};
 use crate::{
     config::{Config, parse_suite},
     control::Job,
@@ -46,12 +46,13 @@ pub fn run(args: &Args) -> Result<()> {
     let images = args.images.map(|images| images as usize);
     let plain = Plain::prepare(&config, args.suite, images)?;
     let bound = plain.check_truncation(&config)?;
-    let task = &plain.task;
-    let batch = plain.batch.images;
-    let cost = NetworkCost::of(&task.graph, batch, task.suite)
+    let Plain { task, batch, .. } = &plain;
+    let images = batch.images;
+    let predictions = predictions::file(&config)?;
+    let cost = NetworkCost::of(&task.graph, images, task.suite)
         .map_err(|error| Error::file(&config.file, error))?;
 
-    let job = Job::Network { config: absolute(&config)?, suite: args.suite, images: Some(batch) };
+    let job = Job::Network { config: absolute(&config)?, suite: args.suite, images: Some(images) };
     let jobs = Role::ALL.map(|_| (job.clone(), Vec::new()));
     let names: Vec<String> = cost.layers.iter().map(|layer| layer.name.clone()).collect();
     let launched = launch(jobs, &names)?;
@@ -61,11 +62,12 @@ pub fn run(args: &Args) -> Result<()> {
     totals = totals.with_usage(&launched.records);
     let total = layers.iter().filter_map(|layer| layer.seconds).sum();
     totals.seconds = Some(Seconds { setup: 0.0, offline: 0.0, online: None, total });
-    let judged = plain.judge(&launched.words[Role::DataOwner.index()])?;
+    let logits = &launched.words[Role::DataOwner.index()];
+    let judged = plain.judge(logits)?;
     let report = Report {
         suite: task.suite,
         network: Some(task.graph.name().to_owned()),
-        images: Some(batch),
+        images: Some(images),
         party: None,
         bench: None,
         wrong: Some(judged.wrong),
@@ -74,10 +76,16 @@ pub fn run(args: &Args) -> Result<()> {
         accuracy: Some(judged.accuracy),
         truncation_failure_bound: Some(bound),
     };
-    print!("{}", heading(&report, task, &judged));
-    println!("\n{}", summary::layers(&report));
-    println!("{}", summary::totals(&report.totals));
-    println!("predicted = measured on every link of every layer");
+    let text = [
+        heading(&report, task, &judged),
+        summary::layers(&report),
+        summary::totals(&report.totals),
+        "predicted = measured on every link of every layer\n".into(),
+    ];
+    say(&text.join("\n"))?;
+    if let Some(file) = &predictions {
+        predictions::write(task, batch.first, logits, file)?;
+    }
     args.report.as_ref().map_or(Ok(()), |file| report.write(file))
 }
 

@@ -1,0 +1,42 @@
+//! The data owner's predictions as CSV: the place of each image in its file, and its class.
+
+use std::{fmt::Write as _, path::Path};
+
+use nets::reference;
+
+use crate::{
+    config::Config,
+    error::{Error, Result},
+    report::check_directory,
+    task::Task,
+};
+
+/// Where the data owner wants its predictions, if it says.
+///
+/// # Errors
+/// [`Error::File`] if there is no such directory.
+pub fn file(config: &Config) -> Result<Option<&Path>> {
+    let file = config.data_owner()?.predictions.as_deref();
+    file.map(check_directory).transpose()?;
+    Ok(file)
+}
+
+/// The text, the first image being `first`.
+pub fn csv(task: &Task, first: usize, logits: &[u64]) -> String {
+    let classes = task.graph.dims(task.graph.output()).len();
+    let logits = task.fixed.decode_slice(logits);
+    let mut text = String::from("image,class\n");
+    for (index, class) in reference::classes(&logits, classes).into_iter().enumerate() {
+        writeln!(text, "{},{class}", first + index).expect("a string takes everything");
+    }
+    text
+}
+
+/// Writes the text.
+///
+/// # Errors
+/// [`Error::Run`].
+pub fn write(task: &Task, first: usize, logits: &[u64], file: &Path) -> Result<()> {
+    std::fs::write(file, csv(task, first, logits))
+        .map_err(|error| Error::Run(format!("{}: cannot be written: {error}", file.display())))
+}
