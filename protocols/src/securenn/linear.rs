@@ -69,7 +69,8 @@ impl LinearShape {
 
     /// Cuts the right matrices into lanes of about `words` elements, every lane a list of pieces.
     fn lanes(&self, words: usize) -> Vec<Vec<Piece>> {
-        let width = (words / self.inner).max(64).min(self.columns);
+        // Whole tiles of the matrix kernels, and at least one.
+        let width = (words / self.inner / 64 * 64).max(64).min(self.columns);
         let mut lanes = Vec::new();
         let (mut lane, mut filled) = (Vec::new(), 0);
         for image in 0..self.images {
@@ -227,9 +228,9 @@ pub(crate) fn deal(ctx: &mut Dealer<'_>, shape: &LinearShape) -> Result<()> {
     Ok(())
 }
 
-/// Elements of the right matrix in a lane: as many bytes as a chunk's digits take.
+/// Elements of the right matrix in a lane: enough work for the message to be worth it.
 fn lane_words<R: Copy + Send + Sync>(ctx: &Context<'_, R>) -> usize {
-    8 * ctx.chunk()
+    32 * ctx.chunk()
 }
 
 /// The left matrices as side j uses them.
