@@ -37,6 +37,7 @@ fn a_wrong_config_is_named_with_its_key() {
 
 #[test]
 fn wrong_arguments_are_named() {
+    assert!(complaint(&run([]), 2).contains("no command given"));
     assert!(complaint(&run(["fly"]), 2).contains("'fly'"));
     assert!(complaint(&run(["party", "referee", "--config", "x"]), 2).contains("'referee'"));
     assert!(complaint(&run(["party", "data-owner"]), 2).contains("--config <CONFIG>"));
@@ -85,6 +86,22 @@ fn an_image_file_that_lies_is_refused() {
     let mut shape = bytes.clone();
     (shape[11], shape[15]) = (4, 16);
     assert!(refused(&shape).contains("its images are [4, 16]; the network's input is [1, 8, 8]"));
+}
+
+#[test]
+fn results_that_truncation_may_spoil_are_not_computed() {
+    let scaled = |scale: &str| {
+        Case::new(|config| {
+            let config = config.replace("fractional_bits = 13", "fractional_bits = 24");
+            config.replace("scale = 0.0625", scale).replace("count = 100", "count = 1")
+        })
+    };
+    let refused = complaint(&scaled("scale = 1.0").run(), 2);
+    assert!(refused.contains("truncation may spoil an image with probability 2"), "{refused}");
+    assert!(refused.contains("lower `protocol.fractional_bits` (24)"), "{refused}");
+    let warned = scaled("scale = 0.0625").run();
+    assert_eq!(warned.status.code(), Some(0), "{}", stderr(&warned));
+    assert!(stderr(&warned).starts_with("warning: truncation may spoil"), "{}", stderr(&warned));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, error::ErrorKind};
 use tracing_subscriber::{filter::LevelFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::error::{Error, Result};
@@ -78,6 +78,10 @@ fn say(text: &str) -> Result<()> {
 
 /// Help as it is; a complaint in one line.
 fn refused(error: &clap::Error) -> ExitCode {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        eprintln!("error: no command given; see `tercet --help`");
+        return ExitCode::from(2);
+    }
     if error.use_stderr() {
         let text = error.render().to_string();
         let paragraph: Vec<&str> =
