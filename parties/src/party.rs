@@ -60,7 +60,8 @@ pub struct Record {
 /// Finds the two others.
 ///
 /// # Errors
-/// [`Error::Connect`] and others of its kind.
+/// [`crate::error::Error::Connect`], [`crate::error::Error::Identity`] or
+/// [`crate::error::Error::Protocol`].
 pub fn connect(
     bound: Bound,
     identity: Identity,
