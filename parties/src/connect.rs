@@ -36,7 +36,7 @@ use crate::{
     network::Network,
     profile::Profile,
     quic::QuicTransport,
-    signal::{Control, Signal, Silence},
+    signal::{Control, Hello, Signal, Silence},
     tls::{self, Identity, IdentityError, Refusal, Trust},
 };
 
@@ -204,27 +204,28 @@ impl Bound {
                 Ok(Dial { me, peer, address: setup.addresses[peer.index()], config })
             })
             .collect::<Result<Vec<_>, IdentityError>>()?;
-        // Outside of the future that may fail, so that they still stand when the others are told.
+        // All that holds a connection lives outside of the future that may fail: a connection that
+        // is dropped closes without a reason, and the others are to hear the reason.
+        let (events, mut happened) = mpsc::unbounded_channel();
+        let mut tasks = JoinSet::new();
+        for dial in dials {
+            let task = dial.run(network.endpoint().clone(), events.clone());
+            tasks.spawn_on(task, network.runtime());
+        }
+        let task = listen(network.endpoint().clone(), me, trust.clone(), events);
+        tasks.spawn_on(task, network.runtime());
         let mut gathered = [None, None, None];
         let result = network.runtime().block_on(async {
-            let deadline = Instant::now() + setup.connect_timeout;
-            let mut tasks = JoinSet::new();
-            let (events, happened) = mpsc::unbounded_channel();
-            for dial in dials {
-                let task = dial.run(network.endpoint().clone(), events.clone());
-                tasks.spawn_on(task, network.runtime());
-            }
-            let task = listen(network.endpoint().clone(), me, trust.clone(), events);
-            tasks.spawn_on(task, network.runtime());
-            gather(me, happened, &mut gathered, setup.connect_timeout).await?;
+            // Others may need all their time to gather, and then a moment to answer.
+            let deadline = Instant::now() + setup.connect_timeout + Duration::from_secs(2);
+            gather(me, &mut happened, &mut gathered, setup.connect_timeout).await?;
             network.endpoint().set_server_config(None);
             let peers = me
                 .others()
                 .map(|peer| (peer, gathered[peer.index()].clone().expect("everybody is gathered")));
-            // Others may need all their time to gather, and then a moment to answer.
-            let deadline = deadline + Duration::from_secs(2);
-            let agreed = timeout_at(deadline, agree(me, &setup.agreement, peers)).await;
-            agreed.unwrap_or_else(|_| Err(missed(&me.others(), setup.connect_timeout, None)))
+            timeout_at(deadline, agree(me, &setup.agreement, peers))
+                .await
+                .unwrap_or_else(|_| Err(missed(&me.others(), setup.connect_timeout, None)))
         });
         match result {
             Ok((peers, seeds)) => {
@@ -262,7 +263,7 @@ type Events = mpsc::UnboundedSender<Event>;
 /// Waits until both peers are connected.
 async fn gather(
     me: Role,
-    mut happened: mpsc::UnboundedReceiver<Event>,
+    happened: &mut mpsc::UnboundedReceiver<Event>,
     gathered: &mut [Option<Connection>; 3],
     limit: Duration,
 ) -> Result<(), ConnectError> {
@@ -352,12 +353,15 @@ async fn welcome(incoming: Incoming, me: Role, trust: Trust, events: Events) {
         Ok(Err(end)) => {
             let what = match refusal(&end) {
                 Some((Whose::Theirs, refusal)) => {
-                    format!("refused a connection from {address}, which presents {refusal}")
+                    format!("a connection from {address} was refused: it presents {refusal}")
                 }
                 Some((Whose::Own, refusal)) => {
                     format!("{address} was shown {refusal}: check there the certificate of {me}")
                 }
-                None => format!("a connection from {address} came to nothing: {end}"),
+                None => {
+                    tracing::debug!("a connection from {address} came to nothing: {end}");
+                    return;
+                }
             };
             let _ = events.send(Event::Stranger(what));
             return;
@@ -386,14 +390,16 @@ async fn agree(
 ) -> Result<([(Connection, Control); 2], Seeds), ConnectError> {
     let mut nonce = [0; 32];
     getrandom::fill(&mut nonce).expect("the operating system gives random bytes");
-    let hello = Signal::Hello { role: me, terms: agreement.terms(), nonce };
+    let own = Hello { role: me, terms: agreement.terms(), nonce };
     let [(one, first), (other, second)] = &peers;
-    let ((mut first_control, first_nonce), (mut second_control, second_nonce)) =
-        tokio::try_join!(greet(&hello, *one, first), greet(&hello, *other, second))?;
-    let mut nonces = [nonce; 3];
-    nonces[one.index()] = first_nonce;
-    nonces[other.index()] = second_nonce;
-    let session = session(&nonces);
+    let ((mut first_control, first_hello), (mut second_control, second_hello)) =
+        tokio::try_join!(greet(&own, *one, first), greet(&own, *other, second))?;
+    let mut hellos = [own, first_hello, second_hello];
+    hellos.sort_by_key(|hello| hello.role);
+    // All three by all three, so that each finds the same difference by itself.
+    compare(hellos.each_ref().map(|hello| &hello.terms[..]))
+        .map_err(|difference| ConnectError::Disagreement(difference.to_string()))?;
+    let session = session(&hellos.map(|hello| hello.nonce));
     tokio::try_join!(
         confirm(me, &session, *one, first, &mut first_control),
         confirm(me, &session, *other, second, &mut second_control)
@@ -404,27 +410,26 @@ async fn agree(
     Ok(([(first, first_control), (second, second_control)], seeds))
 }
 
-/// Exchanges hellos with one peer and compares them.
+/// Exchanges hellos with one peer.
 async fn greet(
-    hello: &Signal,
+    own: &Hello,
     peer: Role,
     connection: &Connection,
-) -> Result<(Control, [u8; 32]), ConnectError> {
-    let Signal::Hello { role: me, terms, .. } = hello else { unreachable!("it is a hello") };
-    let explain = |silence| silent(*me, peer, connection, silence);
-    let mut control = if *me > peer {
+) -> Result<(Control, Hello), ConnectError> {
+    let explain = |silence| silent(own.role, peer, connection, silence);
+    let mut control = if own.role > peer {
         Control::open(connection).await.map_err(explain)?
     } else {
         Control::accept(connection).await.map_err(explain)?
     };
-    control.send(hello).await.map_err(explain)?;
+    control.send(&Signal::Hello(own.clone())).await.map_err(explain)?;
     match control.recv().await.map_err(explain)? {
-        Signal::Hello { role, terms: theirs, nonce } if role == peer => {
-            compare((*me, terms), (peer, &theirs))
-                .map_err(|difference| ConnectError::Disagreement(difference.to_string()))?;
-            Ok((control, nonce))
-        }
-        _ => Err(explain(Silence::Malformed("its first message is not its hello"))),
+        Signal::Hello(hello) if hello.role == peer => Ok((control, hello)),
+        Signal::Hello(hello) => Err(ConnectError::Disagreement(format!(
+            "{} has the certificate of {} as that of {peer}: swap the two there",
+            own.role, hello.role
+        ))),
+        _ => Err(explain(Silence::Malformed("its first message is no hello"))),
     }
 }
 

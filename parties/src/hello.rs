@@ -44,45 +44,42 @@ impl Agreement {
     }
 }
 
-/// A term on which two parties disagree. It reads the same at both.
+/// A term on which the parties disagree. It reads the same at all three.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Disagreement {
-    /// The term's name.
-    pub term: String,
-    /// Two parties with their values, in the order of their roles.
-    pub values: [(Role, String); 2],
+pub(crate) struct Disagreement {
+    term: String,
+    /// By role; `None` where a party does not know the term.
+    values: [Option<String>; 3],
 }
 
 impl fmt::Display for Disagreement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Disagreement { term, values: [(first, one), (second, other)] } = self;
-        let advice = match term.as_str() {
-            "protocol version" | "software version" => "install the same release at all parties",
-            "architecture" => "give all parties the same [network] and plan",
-            _ => "use the same at all parties",
-        };
-        write!(f, "{first} has {term} = {one}, {second} has {other}: {advice}")
+        let term = printable(self.term.as_bytes(), 40);
+        write!(f, "the parties differ in {term}: ")?;
+        for (role, value) in Role::ALL.into_iter().zip(&self.values) {
+            let value = value.as_deref().unwrap_or("nothing");
+            write!(f, "{role} has {}, ", printable(value.as_bytes(), 24))?;
+        }
+        f.write_str(match self.term.as_str() {
+            "protocol version" | "software version" => "install the same release everywhere",
+            "architecture" => "give all three the same [network]",
+            _ => "give all three the same in [protocol]",
+        })
     }
 }
 
-/// The first term on which two parties disagree.
-pub(crate) fn compare(
-    (role, own): (Role, &[(String, String)]),
-    (peer, theirs): (Role, &[(String, String)]),
-) -> Result<(), Disagreement> {
-    let value = |terms: &[(String, String)], place: usize, name: &str| {
-        let found = terms.get(place).filter(|(other, _)| other == name);
-        found.map_or("nothing".into(), |(_, value)| printable(value.as_bytes(), 80))
-    };
-    for place in 0..own.len().max(theirs.len()) {
-        let (ours, its) = (own.get(place), theirs.get(place));
-        if ours != its {
-            let (name, _) = ours.or(its).expect("one of the lists is that long");
-            let term = printable(name.as_bytes(), 40);
-            let mut values = [(role, value(own, place, name)), (peer, value(theirs, place, name))];
-            values.sort_by_key(|(role, _)| *role);
-            return Err(Disagreement { term, values });
+/// Finds the first term on which the parties, by role, disagree.
+pub(crate) fn compare(terms: [&[(String, String)]; 3]) -> Result<(), Disagreement> {
+    let longest = terms.map(<[_]>::len).into_iter().max().expect("three parties");
+    for place in 0..longest {
+        let at_place = terms.map(|terms| terms.get(place));
+        if at_place[0] == at_place[1] && at_place[0] == at_place[2] {
+            continue;
         }
+        let (term, _) = at_place.into_iter().flatten().next().expect("somebody's list is so long");
+        let values = at_place
+            .map(|entry| entry.filter(|(name, _)| name == term).map(|(_, value)| value.clone()));
+        return Err(Disagreement { term: term.clone(), values });
     }
     Ok(())
 }
@@ -102,30 +99,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_term_is_compared_and_reads_the_same_at_both_ends() {
+    fn every_term_is_compared() {
         let agreement = Agreement {
             suite: "securenn".into(),
             ring_bits: 64,
             fractional_bits: 13,
             architecture: [7; 32],
-            options: SessionOptions::default(),
+            options: SessionOptions { chunk: 64, window: 6 },
         };
         let own = agreement.terms();
-        let (me, peer) = (Role::CryptoProducer, Role::ModelOwner);
-        assert_eq!(compare((me, &own), (peer, &own)), Ok(()));
+        assert_eq!(compare([&own; 3]), Ok(()));
         for place in 0..own.len() {
-            let mut theirs = own.clone();
-            theirs[place].1 = "other".into();
-            let here = compare((me, &own), (peer, &theirs)).unwrap_err();
-            assert_eq!(Err(here.clone()), compare((peer, &theirs), (me, &own)));
-            let start = format!(
-                "model-owner has {} = other, crypto-producer has {}: ",
-                own[place].0, own[place].1
-            );
-            assert!(here.to_string().starts_with(&start), "{here}");
+            for role in Role::ALL {
+                let mut other = own.clone();
+                other[place].1 = "other".into();
+                let mut terms = [&own[..]; 3];
+                terms[role.index()] = &other;
+                let text = compare(terms).unwrap_err().to_string();
+                let start = format!("the parties differ in {}: model-owner has ", own[place].0);
+                assert!(text.starts_with(&start), "{text}");
+                assert!(text.contains(&format!("{role} has other, ")), "{text}");
+            }
         }
-        let short = compare((me, &own), (peer, &own[..7])).unwrap_err().to_string();
-        assert!(short.contains("model-owner has window = nothing"), "{short}");
+        let text = compare([&own, &own[..7], &own]).unwrap_err().to_string();
+        let values = "model-owner has 6, data-owner has nothing, crypto-producer has 6, ";
+        assert!(text.starts_with(&format!("the parties differ in window: {values}")), "{text}");
     }
 
     #[test]

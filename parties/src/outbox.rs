@@ -90,6 +90,12 @@ impl Outbox {
         sent
     }
 
+    /// Counts a message that was never queued.
+    #[cfg(test)]
+    pub fn miscount(&self) {
+        self.state.lock().expect("no panic while locked").sent.count(0);
+    }
+
     /// The next pieces to write, and how many bytes they are; `None` once closed and empty. For
     /// one task only.
     pub async fn take(&self) -> Option<(Vec<Bytes>, usize)> {

@@ -99,6 +99,16 @@ impl QuicTransport {
         });
         match result {
             Ok(()) => {
+                for peer in &self.shared.peers {
+                    let path = peer.connection.stats().path;
+                    tracing::debug!(
+                        "to {}: round trip {:?}, {} packets sent, {} lost",
+                        peer.role,
+                        path.rtt,
+                        path.sent_packets,
+                        path.lost_packets
+                    );
+                }
                 self.shared.end(Ending::Done);
                 Ok(())
             }
@@ -358,4 +368,85 @@ async fn read(shared: Arc<Shared>, place: usize) -> Traffic {
 
 fn is_done(end: &ConnectionError) -> bool {
     matches!(end, ConnectionError::ApplicationClosed(close) if Goodbye::read(close) == Goodbye::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use protocols::SessionOptions;
+
+    use super::*;
+    use crate::{
+        connect::{Bound, Setup},
+        hello::Agreement,
+        profile::Profile,
+        tls::{Identity, Trust},
+    };
+
+    #[test]
+    fn an_oversized_frame_ends_the_run_and_names_its_sender() {
+        let [model_owner, data_owner, crypto_producer] = world();
+        let step = Step::root("huge");
+        let header = frame::header(step.id(), 1, 1, u32::MAX);
+        data_owner.shared.peer(Role::CryptoProducer).outbox.push(header, vec![0; 9]).unwrap();
+        let error = crypto_producer.recv(Role::DataOwner, &step).err().unwrap().to_string();
+        assert!(error.contains("data-owner broke the protocol"), "{error}");
+        assert!(error.contains("4294967295 bytes, over the limit"), "{error}");
+        for other in [&model_owner, &data_owner] {
+            let error = other.recv(Role::CryptoProducer, &step).err().unwrap().to_string();
+            assert!(error.contains("data-owner broke the protocol"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_message_that_is_too_long_is_not_sent() {
+        let [model_owner, _data_owner, _crypto_producer] = world();
+        let payload = vec![0; MAX_PAYLOAD + 1];
+        let message = Message { step: Step::root("conv1"), phase: 1, depth: 1, payload };
+        let error = model_owner.send(Role::DataOwner, message).unwrap_err().to_string();
+        assert!(error.contains("conv1 needs a message of 268435457 bytes"), "{error}");
+    }
+
+    #[test]
+    fn counts_that_differ_end_the_run() {
+        let [model_owner, data_owner, crypto_producer] = world();
+        // A lost message cannot be staged on a reliable stream; a miscounted one can.
+        let peer = model_owner.shared.peer(Role::DataOwner);
+        peer.outbox.push(frame::header(Step::root("x").id(), 1, 1, 0), Vec::new()).unwrap();
+        peer.outbox.miscount();
+        let errors = std::thread::scope(|scope| {
+            [&model_owner, &data_owner, &crypto_producer]
+                .map(|transport| scope.spawn(|| transport.finish().unwrap_err().to_string()))
+                .map(|thread| thread.join().unwrap())
+        });
+        let counts = "P0->P1: model-owner sent 2 messages of 0 bytes, data-owner received 1 of 0";
+        assert!(errors.iter().all(|error| error.contains(counts)), "{errors:?}");
+    }
+
+    fn world() -> [Arc<QuicTransport>; 3] {
+        let identities = Role::ALL.map(Identity::generate);
+        let certificates = identities.each_ref().map(|identity| identity.certificate().to_vec());
+        let bound = Role::ALL.map(|_| Bound::bind("127.0.0.1:0".parse().unwrap()).unwrap());
+        let addresses = bound.each_ref().map(Bound::local_addr);
+        let agreement = Agreement {
+            suite: "securenn".into(),
+            ring_bits: 64,
+            fractional_bits: 13,
+            architecture: [0; 32],
+            options: SessionOptions::default(),
+        };
+        let parties = bound.into_iter().zip(identities).map(|(bound, identity)| {
+            let setup = Setup {
+                identity,
+                trust: Trust::from_der(certificates.clone()).unwrap(),
+                addresses,
+                agreement: agreement.clone(),
+                profile: Profile::LOOPBACK,
+                connect_timeout: Duration::from_secs(10),
+            };
+            std::thread::spawn(move || bound.connect(&setup).unwrap().transport)
+        });
+        let transports: Vec<_> =
+            parties.collect::<Vec<_>>().into_iter().map(|party| party.join().unwrap()).collect();
+        transports.try_into().expect("three parties")
+    }
 }

@@ -18,18 +18,22 @@ const ENCODING: bincode::config::Configuration<
     bincode::config::Limit<LONGEST>,
 > = bincode::config::standard().with_limit();
 
+/// The first message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Hello {
+    /// The sender.
+    pub role: Role,
+    /// What all parties must agree on, as names and values.
+    pub terms: Vec<(String, String)>,
+    /// Fresh randomness for the session.
+    pub nonce: [u8; 32],
+}
+
 /// A message of the control stream, in the order in which they come.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Signal {
     /// Who the sender is and what it wants to run.
-    Hello {
-        /// The sender.
-        role: Role,
-        /// What all parties must agree on, as names and values.
-        terms: Vec<(String, String)>,
-        /// Fresh randomness for the session.
-        nonce: [u8; 32],
-    },
+    Hello(Hello),
     /// The sender agrees, and this is its session.
     Ready {
         /// The same at all three.
