@@ -18,8 +18,13 @@
 //! | concatenation | the larger one |
 //! | slice, shuffle, flatten, channels that pass | e |
 //!
-//! The bound holds for every input and every coin, unless a truncation wraps, which is off by
-//! 2^(64-b) and happens with probability |x| / 2^64. A run whose sum of these probabilities is small
+//! This bound ([`error_bound`]) holds for every input and every coin, unless a truncation wraps, which is off by
+//! 2^(64-b) and happens with probability |x| / 2^64. But it takes every weight and every coin at its
+//! worst, layer upon layer, so after tens of layers it says nothing. [`expected_error`] is what a run is
+//! held to: where the worst case is more than [`MARGIN`] times what simulated coins do to this very input
+//! ([`crate::reference::simulated`]), it is that.
+//!
+//! A run whose sum of these probabilities is small
 //! is also far inside of DReLU's domain: 2^-6 in sum means |x| < 2^58 before and 2^(58-f) after every
 //! truncation. (The executor bounds the input, which is not truncated.)
 
@@ -29,7 +34,7 @@ use crate::{
     error::Result,
     graph::{ActivationKind, Graph, NodeId, Op},
     model::EncodedModel,
-    reference::batch_of,
+    reference::{self, batch_of},
 };
 
 /// For every layer a bound on |secure - reference| of its values, in units of 2^-f.
@@ -67,9 +72,45 @@ pub fn error_bound(graph: &Graph, model: &EncodedModel) -> Result<Vec<f64>> {
     Ok(bounds)
 }
 
+/// How many times the largest error of a simulation an error may reach before it counts as wrong.
+/// Errors are sums of many independent coins, so nearly normal: one of 8 times the largest of several
+/// is not to be expected in any number of runs.
+pub const MARGIN: f64 = 8.0;
+
+/// Simulations that [`expected_error`] takes the largest error of.
+const SIMULATIONS: u64 = 2;
+
+/// For every layer how far from the reference (`results`, by [`crate::reference::fixed`]) the parties'
+/// results may be expected at most, in units of 2^-f: [`error_bound`], or [`MARGIN`] times the largest
+/// error in simulated runs where that is less. It never fails for want of luck where the bound is small,
+/// and stays close in deep networks, where the bound explodes.
+///
+/// # Errors
+/// As [`truncation_failure`].
+pub fn expected_error(
+    graph: &Graph,
+    model: &EncodedModel,
+    results: &[Vec<u64>],
+) -> Result<Vec<f64>> {
+    let mut errors = error_bound(graph, model)?;
+    let mut largest = vec![0.0; errors.len()];
+    for seed in 0..SIMULATIONS {
+        let simulated = reference::simulated(graph, model, &results[0], seed)?;
+        for (largest, (got, due)) in largest.iter_mut().zip(simulated.iter().zip(results)) {
+            let errors = got.iter().zip(due).map(|(got, due)| magnitude(got.wrapping_sub(*due)));
+            *largest = errors.fold(*largest, f64::max);
+        }
+    }
+    for (error, largest) in errors.iter_mut().zip(largest) {
+        *error = error.min(MARGIN * (largest + 1.0));
+    }
+    Ok(errors)
+}
+
 /// For every image a bound on the probability that one of its truncations goes wrong, given the
-/// reference's results ([`crate::reference::fixed`]): the sum of |x| / 2^64 over all truncated
-/// values x, as large as they are before truncation and as far from the reference as they may be.
+/// reference's results ([`crate::reference::fixed`]) and how far from them the parties' may be
+/// ([`expected_error`] or [`error_bound`]): the sum of |x| / 2^64 over all truncated values x, as large as
+/// they are before truncation.
 /// A layer whose products might wrap around the ring counts with the most they could reach, which
 /// makes the result large.
 ///
@@ -79,8 +120,9 @@ pub fn truncation_failure(
     graph: &Graph,
     model: &EncodedModel,
     results: &[Vec<u64>],
+    errors: &[f64],
 ) -> Result<Vec<f64>> {
-    let errors = error_bound(graph, model)?;
+    model.check(graph)?;
     let batch = batch_of(graph, results[0].len())?;
     let mut failures = vec![0.0; batch];
     for id in graph.ids() {
@@ -88,7 +130,7 @@ pub fn truncation_failure(
             continue;
         };
         let dims = graph.dims(id);
-        let reach = reach(graph, model, &errors, results, id);
+        let reach = reach(graph, model, errors, results, id);
         let images = results[id.index()].chunks_exact(dims.len());
         for (image, failure) in images.zip(&mut failures) {
             let truncated = &image[..channels * dims.plane()];
@@ -114,12 +156,13 @@ pub fn max_abs(
     graph: &Graph,
     model: &EncodedModel,
     results: &[Vec<u64>],
+    errors: &[f64],
 ) -> Result<Vec<Option<f64>>> {
-    let errors = error_bound(graph, model)?;
+    model.check(graph)?;
     batch_of(graph, results[0].len())?;
     let of_layer = |id: NodeId| {
         let (_, bits) = truncation_of(graph, model, id)?;
-        let reach = reach(graph, model, &errors, results, id);
+        let reach = reach(graph, model, errors, results, id);
         let largest = largest(&results[id.index()]) + errors[id.index()] + 1.0;
         Some(match reach < f64::exp2(63.0) {
             true => largest * f64::from(bits).exp2(),
@@ -220,7 +263,7 @@ fn magnitude(value: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{model::Model, reference, test_nets, weights::Weights};
+    use crate::{graph::Dims, model::Model, test_nets, weights::Weights, zoo};
     use fixedpoint::encoding::FixedPoint;
 
     fn encoded(graph: &Graph, bits: u32) -> EncodedModel {
@@ -256,13 +299,14 @@ mod tests {
         let images = test_nets::images(&graph, 2, 6);
         let images = model.fixed().encode_slice(&images).unwrap();
         let results = reference::fixed(&graph, &model, &images).unwrap();
-        let failures = truncation_failure(&graph, &model, &results).unwrap();
+        let errors = error_bound(&graph, &model).unwrap();
+        let failures = truncation_failure(&graph, &model, &results, &errors).unwrap();
         assert_eq!(failures.len(), 2);
         // 11 truncated values of about 2^26.
         for failure in failures {
             assert!(failure > f64::exp2(-40.0) && failure < f64::exp2(-32.0), "{failure}");
         }
-        let largest = max_abs(&graph, &model, &results).unwrap();
+        let largest = max_abs(&graph, &model, &results, &errors).unwrap();
         let truncating: Vec<bool> = largest.iter().map(Option::is_some).collect();
         assert_eq!(truncating, [false, true, false, false, true]);
         assert!(largest[1].unwrap() < f64::exp2(29.0));
@@ -274,7 +318,8 @@ mod tests {
         let model = encoded(&graph, 30);
         let results: Vec<Vec<u64>> =
             graph.ids().map(|id| vec![1 << 40; graph.dims(id).len()]).collect();
-        let failures = truncation_failure(&graph, &model, &results).unwrap();
+        let errors = error_bound(&graph, &model).unwrap();
+        let failures = truncation_failure(&graph, &model, &results, &errors).unwrap();
         assert!(failures[0] > 0.01, "{failures:?}");
     }
 
@@ -284,8 +329,34 @@ mod tests {
         let model = model.encode(&graph, FixedPoint::default()).unwrap();
         let images = model.fixed().encode_slice(&images).unwrap();
         let results = reference::fixed(&graph, &model, &images).unwrap();
-        for failure in truncation_failure(&graph, &model, &results).unwrap() {
+        let errors = error_bound(&graph, &model).unwrap();
+        for failure in truncation_failure(&graph, &model, &results, &errors).unwrap() {
             assert!(failure < f64::exp2(-20.0), "{failure}");
+        }
+    }
+
+    #[test]
+    fn deep_networks_stay_near_the_reference() {
+        let options = zoo::Options::new(Dims::new(3, 16, 16), 10);
+        for net in ["squeezenet", "shufflenet-v2", "mobilenet-v2"] {
+            let graph = zoo::build(net, &options).unwrap();
+            let model = encoded(&graph, 13);
+            let images = test_nets::images(&graph, 1, 9);
+            let images = model.fixed().encode_slice(&images).unwrap();
+            let results = reference::fixed(&graph, &model, &images).unwrap();
+            let errors = expected_error(&graph, &model, &results).unwrap();
+            let bound = error_bound(&graph, &model).unwrap();
+            assert!(errors.iter().zip(&bound).all(|(error, bound)| error <= bound));
+            let output = graph.output().index();
+            let logits = largest(&results[output]);
+            assert!(logits > 0.1 * 8192.0 && logits < 100.0 * 8192.0, "{net}: {logits}");
+            assert!(errors[output] < logits / 4.0, "{net}: {} of {logits}", errors[output]);
+            let other = reference::simulated(&graph, &model, &images, 1000).unwrap();
+            for (got, due) in other[output].iter().zip(&results[output]) {
+                assert!(magnitude(got.wrapping_sub(*due)) <= errors[output], "{net}");
+            }
+            let failures = truncation_failure(&graph, &model, &results, &errors).unwrap();
+            assert!(failures[0] < f64::exp2(-10.0), "{net}: {}", failures[0]);
         }
     }
 }

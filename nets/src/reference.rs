@@ -1,6 +1,8 @@
 //! The network in clear: in real numbers, as it was trained, and in fixed point, as three parties
 //! compute it but for the coins of their truncations.
 
+use std::cell::RefCell;
+
 use fixedpoint::{conv::ConvShape, encoding::FixedPoint, pool::PoolShape, ring, truncation};
 use protocols::{
     channels,
@@ -11,6 +13,7 @@ use crate::{
     error::{Error, Result},
     graph::{Activation, ActivationKind, Dims, Graph, NodeId, Op},
     model::{EncodedModel, Linear, Model},
+    weights::Uniform,
 };
 
 /// Every layer's result for a batch of images (NCHW), in real numbers.
@@ -34,6 +37,24 @@ pub fn fixed(graph: &Graph, model: &EncodedModel, images: &[u64]) -> Result<Vec<
     let layer = |id| model.layer(id).expect("the model was checked");
     let fixed = model.fixed();
     walk(graph, &Ring { fixed, layer }, images)
+}
+
+/// [`fixed`] with the parties' coins: every truncation is a floor plus 0 or 1, each as likely, which
+/// spreads more than the parties' own coins do. Another seed gives other coins.
+///
+/// # Errors
+/// As [`float`].
+pub fn simulated(
+    graph: &Graph,
+    model: &EncodedModel,
+    images: &[u64],
+    seed: u64,
+) -> Result<Vec<Vec<u64>>> {
+    model.check(graph)?;
+    let layer = |id| model.layer(id).expect("the model was checked");
+    let ring = Ring { fixed: model.fixed(), layer };
+    let coins = RefCell::new(Uniform::new("coins", seed));
+    walk(graph, &Tossed { ring, coins }, images)
 }
 
 /// The class with the largest logit of each image, the first of equal ones.
@@ -232,6 +253,58 @@ impl<'m, F: Fn(NodeId) -> &'m Linear<u64>> Arithmetic for Ring<F> {
 
     fn add(&self, a: &[u64], b: &[u64]) -> Vec<u64> {
         ring::add(a, b)
+    }
+}
+
+/// Ring elements whose truncations toss coins.
+struct Tossed<F> {
+    ring: Ring<F>,
+    coins: RefCell<Uniform>,
+}
+
+impl<F> Tossed<F> {
+    fn toss(&self, mut floors: Vec<u64>) -> Vec<u64> {
+        let mut coins = self.coins.borrow_mut();
+        for floors in floors.chunks_mut(64) {
+            let mut word = coins.word();
+            for floor in floors {
+                *floor = floor.wrapping_add(word & 1);
+                word >>= 1;
+            }
+        }
+        floors
+    }
+}
+
+impl<'m, F: Fn(NodeId) -> &'m Linear<u64>> Arithmetic for Tossed<F> {
+    type Value = u64;
+
+    fn linear(&self, id: NodeId, shape: &ConvShape, x: &[u64]) -> Vec<u64> {
+        self.toss(self.ring.linear(id, shape, x))
+    }
+
+    fn activate(&self, kind: ActivationKind, x: &[u64]) -> Vec<u64> {
+        let y = self.ring.activate(kind, x);
+        match kind {
+            ActivationKind::LeakyRelu => self.toss(y),
+            ActivationKind::Relu | ActivationKind::Relu6 => y,
+        }
+    }
+
+    fn max_pool(&self, shape: &PoolShape, x: &[u64]) -> Vec<u64> {
+        self.ring.max_pool(shape, x)
+    }
+
+    fn avg_pool(&self, shape: &PoolShape, x: &[u64]) -> Vec<u64> {
+        let y = self.ring.avg_pool(shape, x);
+        match shape.window_len() {
+            1 => y,
+            _ => self.toss(y),
+        }
+    }
+
+    fn add(&self, a: &[u64], b: &[u64]) -> Vec<u64> {
+        self.ring.add(a, b)
     }
 }
 

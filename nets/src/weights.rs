@@ -6,7 +6,7 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use crate::{
     error::{Error, Result},
-    graph::{Graph, NodeId, Op},
+    graph::{ActivationKind, Graph, NodeId, Op},
 };
 
 /// What a batch norm's tensors are called, after its prefix.
@@ -91,16 +91,27 @@ impl Weights {
     }
 
     /// Weights for a network that has not been trained: the same for the same graph and seed, of a
-    /// size (He's) that keeps values in range in deep networks, and with batch norms that are not
-    /// trivial. For tests and measurements; nothing about them is secret.
-    pub fn random(graph: &Graph, test_seed: u64) -> Weights {
+    /// size that keeps values near 1 in deep networks whatever their activations, and with batch norms
+    /// that are not trivial. For tests and measurements; nothing about them is secret.
+    pub fn random(graph: &Graph, seed: u64) -> Weights {
+        let squares = mean_squares(graph);
+        let inputs: BTreeMap<&str, f64> = graph
+            .ids()
+            .filter_map(|id| {
+                let node = graph.node(id);
+                let input = node.inputs.first()?;
+                Some((node.name.as_str(), squares[input.index()]))
+            })
+            .collect();
         let draw = |Parameter { name, shape }: Parameter| {
-            let mut uniform = Uniform::new(&name, test_seed);
+            let mut uniform = Uniform::new(&name, seed);
             let len = shape.iter().product();
             let (low, high) = match shape.as_slice() {
-                // Variance 2 / fan-in.
+                // A variance that brings the sum of fan-in products to a mean square of 1.
                 [_, fan_in @ ..] if !fan_in.is_empty() => {
-                    let bound = (6.0 / fan_in.iter().product::<usize>() as f64).sqrt();
+                    let layer = name.trim_end_matches(".weight");
+                    let fan_in = fan_in.iter().product::<usize>() as f64;
+                    let bound = (3.0 / (fan_in * inputs[layer])).sqrt();
                     (-bound, bound)
                 }
                 _ if name.ends_with("running_var") => (0.5, 1.5),
@@ -134,6 +145,43 @@ impl fmt::Debug for Weights {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Weights({:?})", self.tensors.keys())
     }
+}
+
+/// For every layer about the mean square of its values, if those of the input are uniform in 0..1 and
+/// every linear layer's are 1.
+fn mean_squares(graph: &Graph) -> Vec<f64> {
+    let mut squares: Vec<f64> = Vec::with_capacity(graph.nodes().len());
+    for id in graph.ids() {
+        let inputs = &graph.node(id).inputs;
+        let input = |place: usize| squares[inputs[place].index()];
+        // Neighbours are neither equal nor independent: an average's square is less and a maximum's
+        // more by something between nothing and their number.
+        let window =
+            |id| (graph.pool_shape(id, 1).expect("a pooling layer").window_len() as f64).sqrt();
+        squares.push(match &graph.node(id).op {
+            Op::Input => 1.0 / 3.0,
+            Op::Conv(_) | Op::Dense(_) => 1.0,
+            Op::Activation(activation) => {
+                let slope: f64 = match activation.kind {
+                    ActivationKind::Relu | ActivationKind::Relu6 => 0.0,
+                    ActivationKind::LeakyRelu => 0.1,
+                };
+                // Half of the values are negative.
+                let kept = (1.0 + slope * slope) / 2.0;
+                input(0) * (1.0 - activation.ratio * (1.0 - kept))
+            }
+            Op::MaxPool(_) => input(0) * window(id),
+            Op::AvgPool(_) | Op::GlobalAvgPool => input(0) / window(id),
+            Op::Add => input(0) + input(1),
+            Op::Concat => {
+                let channels = |id: &NodeId| graph.dims(*id).channels as f64;
+                let sum: f64 = inputs.iter().map(|id| channels(id) * squares[id.index()]).sum();
+                sum / inputs.iter().map(channels).sum::<f64>()
+            }
+            Op::Slice { .. } | Op::Shuffle { .. } | Op::Flatten => input(0),
+        });
+    }
+    squares
 }
 
 /// A linear layer's weight shape, its outputs and whether it has a bias of its own; `None` for
@@ -209,9 +257,9 @@ fn half(bits: u16) -> f64 {
 pub(crate) struct Uniform(blake3::OutputReader);
 
 impl Uniform {
-    pub(crate) fn new(label: &str, test_seed: u64) -> Uniform {
+    pub(crate) fn new(label: &str, seed: u64) -> Uniform {
         let mut hasher = blake3::Hasher::new_derive_key("tercet random test values");
-        hasher.update(&test_seed.to_le_bytes());
+        hasher.update(&seed.to_le_bytes());
         hasher.update(label.as_bytes());
         Uniform(hasher.finalize_xof())
     }

@@ -46,12 +46,30 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 /// [`Error::Unknown`] with all names, or [`Error::Node`] where the image is too small.
 pub fn build(name: &str, options: &Options) -> Result<Graph> {
     let builder = BUILDERS.iter().find(|(known, _)| *known == name);
-    let (_, builder) = builder.ok_or_else(|| Error::Unknown {
+    let (_, builder) = builder.ok_or_else(|| unknown(name))?;
+    builder(options)
+}
+
+/// The net of this name, if it has plans.
+///
+/// # Errors
+/// [`Error::Unknown`] with all names, or [`Error::Plan`] for a net that takes no plan.
+pub fn with_plans(name: &str) -> Result<Published> {
+    match Published::named(name) {
+        Some(net) => Ok(net),
+        None if names().any(|known| known == name) => {
+            Err(Error::Plan { what: format!("{name} takes none") })
+        }
+        None => Err(unknown(name)),
+    }
+}
+
+fn unknown(name: &str) -> Error {
+    Error::Unknown {
         what: "network",
         name: name.to_owned(),
         known: names().map(str::to_owned).collect(),
-    })?;
-    builder(options)
+    }
 }
 
 type Builder = fn(&Options) -> Result<Graph>;

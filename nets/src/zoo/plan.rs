@@ -4,7 +4,7 @@
 //! Shafran, Segev, Peleg and Hoshen ("Crypto-Oriented Neural Architecture Design", 2021) remove some and
 //! make others partial; their plans have names here, and any other plan is data.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -226,6 +226,54 @@ impl Published {
     }
 }
 
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Kind; 4] = [Kind::Relu, Kind::Relu6, Kind::LeakyRelu, Kind::None];
+
+    /// The name in configs and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::Relu => "relu",
+            Kind::Relu6 => "relu6",
+            Kind::LeakyRelu => "leaky-relu",
+            Kind::None => "none",
+        }
+    }
+}
+
+impl FromStr for Kind {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Kind> {
+        let mut all = Kind::ALL.into_iter();
+        let found = all.find(|kind| kind.name() == name);
+        found.ok_or_else(|| Error::unknown("activation", name, Kind::ALL.map(Kind::name)))
+    }
+}
+
+impl Pool {
+    /// Both kinds.
+    pub const ALL: [Pool; 2] = [Pool::Max, Pool::Avg];
+
+    /// The name in configs and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Pool::Max => "max",
+            Pool::Avg => "avg",
+        }
+    }
+}
+
+impl FromStr for Pool {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Pool> {
+        let mut all = Pool::ALL.into_iter();
+        let found = all.find(|pool| pool.name() == name);
+        found.ok_or_else(|| Error::unknown("pooling", name, Pool::ALL.map(Pool::name)))
+    }
+}
+
 impl Site {
     /// Adds the activation, if there is one here.
     pub(super) fn add(self, net: &mut GraphBuilder, name: &str, x: NodeId) -> Result<NodeId> {
@@ -257,6 +305,23 @@ mod tests {
         assert!(plan.check(1).unwrap_err().to_string().contains("block 1"));
         plan.first = 1.5;
         assert!(plan.check(2).unwrap_err().to_string().contains("1.5"));
+    }
+
+    #[test]
+    fn names_are_those_of_serde() {
+        for kind in Kind::ALL {
+            assert_eq!(kind.name().parse::<Kind>().unwrap(), kind);
+            let json = serde_json::to_string(&kind).unwrap();
+            assert_eq!(json, format!("\"{}\"", kind.name()));
+        }
+        for pool in Pool::ALL {
+            assert_eq!(pool.name().parse::<Pool>().unwrap(), pool);
+            let json = serde_json::to_string(&pool).unwrap();
+            assert_eq!(json, format!("\"{}\"", pool.name()));
+        }
+        let error = "gelu".parse::<Kind>().unwrap_err().to_string();
+        assert!(error.contains("gelu") && error.contains("leaky-relu"), "{error}");
+        assert!("min".parse::<Pool>().is_err());
     }
 
     #[test]
