@@ -11,7 +11,11 @@ use std::{
     time::Duration,
 };
 
-use nets::{Suite, graph::MAX_BATCH};
+use nets::{
+    Dims, Suite,
+    graph::MAX_BATCH,
+    zoo::{self, BlockPlan, Kind, PLAN_NAMES, Plan, Pool, Published},
+};
 use protocols::{Role, SessionOptions};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
@@ -35,7 +39,7 @@ pub struct Config {
 }
 
 /// `[network]`: the public architecture.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Network {
     /// A name of the zoo.
     pub net: String,
@@ -43,6 +47,9 @@ pub struct Network {
     pub input: [usize; 3],
     /// The number of classes.
     pub classes: usize,
+    /// The activations; the net's own where nothing is said. A published name, or a table with the
+    /// fields of [`Plan`], of which those left out are as in the original net.
+    pub plan: Option<Plan>,
 }
 
 /// `[protocol]`: how the network is evaluated.
@@ -77,20 +84,23 @@ pub struct Host {
 /// `[model-owner]`: what P0 alone has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelOwner {
-    /// A safetensors file.
-    pub weights: PathBuf,
+    /// A safetensors file. A net that there are no trained weights for can do without: its weights
+    /// are then random, the same in every run.
+    pub weights: Option<PathBuf>,
 }
 
 /// `[data-owner]`: what P1 alone has.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DataOwner {
-    /// An IDX file of images.
-    pub images: PathBuf,
+    /// An IDX file of images. A net that there are no trained weights for can do without: the
+    /// pixels are then random, the same in every run.
+    pub images: Option<PathBuf>,
     /// An IDX file of labels: only to count how many predictions are right.
     pub labels: Option<PathBuf>,
     /// The first image to classify. Default 0.
     pub first: usize,
-    /// How many images to classify, all in one batch. Default: all from `first` on.
+    /// How many images to classify, all in one batch. Default: all from `first` on; one where the
+    /// images are random.
     pub count: Option<usize>,
     /// From pixels to the network's input.
     pub normalisation: Normalisation,
@@ -149,6 +159,20 @@ impl Config {
         self.data_owner.as_ref().ok_or_else(|| self.missing_table(Role::DataOwner, "images"))
     }
 
+    /// Which of these roles' inputs are random for want of files: `weights`, `images`.
+    pub fn random_inputs(&self, roles: &[Role]) -> Vec<&'static str> {
+        let weights = self.model_owner.as_ref().is_some_and(|owner| owner.weights.is_none());
+        let images = self.data_owner.as_ref().is_some_and(|owner| owner.images.is_none());
+        let mut random = Vec::new();
+        if weights && roles.contains(&Role::ModelOwner) {
+            random.push("weights");
+        }
+        if images && roles.contains(&Role::DataOwner) {
+            random.push("images");
+        }
+        random
+    }
+
     /// A host's value without which a party cannot run by hand.
     ///
     /// # Errors
@@ -174,7 +198,7 @@ impl Config {
             let what = error.message().replace('\n', "; ");
             Error::file(file, format!("line {line} is not valid TOML: {what}"))
         })?;
-        let root = Section { file, name: "", table: &table };
+        let root = Section { file, name: String::new(), table: &table };
         let roles = Role::ALL.map(Role::name);
         let shared = ["network", "protocol", "addresses", "certificates"];
         root.allow(&[&shared[..], &roles].concat())?;
@@ -183,10 +207,8 @@ impl Config {
         })?;
         let protocol = root.section("protocol")?;
         let network = Network::read(&network)?;
-        let own = root.section("data-owner")?;
-        let data_owner = own.map(|table| DataOwner::read(&table, network.input[0])).transpose()?;
-        let own = root.section("model-owner")?;
-        let model_owner = own.map(|table| ModelOwner::read(&table)).transpose()?;
+        let data_owner = root.own(Role::DataOwner, &network, DataOwner::read)?;
+        let model_owner = root.own(Role::ModelOwner, &network, ModelOwner::read)?;
         if let Some(own) = root.section("crypto-producer")? {
             own.allow(&["key", "bind"])?;
         }
@@ -203,7 +225,7 @@ impl Config {
 
 impl Network {
     fn read(table: &Section) -> Result<Network> {
-        table.allow(&["net", "input", "classes"])?;
+        table.allow(&["net", "input", "classes", "plan"])?;
         let net = table.need("net", table.string("net")?)?;
         let input = table.need("input", table.array("input")?)?;
         let side = |value: &Value| value.as_integer().filter(|side| (1..=4096).contains(side));
@@ -214,8 +236,81 @@ impl Network {
         };
         let classes = table.need("classes", table.integer("classes", 2..=1_000_000)?)?;
         let input = [channels, height, width].map(|side| side as usize);
-        Ok(Network { net: net.to_owned(), input, classes: classes as usize })
+        let mut network =
+            Network { net: net.to_owned(), input, classes: classes as usize, plan: None };
+        network.plan = network.read_plan(table)?;
+        Ok(network)
     }
+
+    /// The size of an image.
+    pub fn dims(&self) -> Dims {
+        let [channels, height, width] = self.input;
+        Dims { channels, height, width }
+    }
+
+    /// What the zoo builds the network from.
+    pub fn options(&self) -> zoo::Options {
+        zoo::Options { input: self.dims(), classes: self.classes, plan: self.plan.clone() }
+    }
+
+    /// Whether there are no trained weights for this net, which then runs on random ones as well.
+    pub fn untrained(&self) -> bool {
+        Published::named(&self.net).is_some()
+    }
+
+    fn read_plan(&self, table: &Section) -> Result<Option<Plan>> {
+        let Some(plan) = table.table.get("plan") else {
+            return Ok(None);
+        };
+        let wrong = |error| Error::file(table.file, format!("`network`: {error}"));
+        let net = zoo::with_plans(&self.net).map_err(wrong)?;
+        let plan = match plan {
+            Value::String(name) => Plan::published(net, name, self.dims()).map_err(wrong)?,
+            Value::Table(_) => {
+                let plan = table.section("plan")?.expect("it is there");
+                read_plan(&plan, Plan::original(net.kind()))?
+            }
+            _ => {
+                let names = PLAN_NAMES.join(", ");
+                return Err(table.wrong("plan", &format!("one of {names}, or a table")));
+            }
+        };
+        Ok(Some(plan))
+    }
+}
+
+/// `[network.plan]`, over what holds where nothing is said.
+fn read_plan(table: &Section, mut plan: Plan) -> Result<Plan> {
+    table.allow(&["activation", "first", "second", "pool", "double", "blocks"])?;
+    let own = read_block(table)?;
+    plan.activation = own.activation.unwrap_or(plan.activation);
+    plan.first = own.first.unwrap_or(plan.first);
+    plan.second = own.second.unwrap_or(plan.second);
+    plan.pool = table.one_of("pool", Pool::ALL, Pool::name)?.unwrap_or(plan.pool);
+    plan.double = table.read("double", "true or false", Value::as_bool)?.unwrap_or(plan.double);
+    if let Some(blocks) = table.section("blocks")? {
+        for key in blocks.table.keys() {
+            let block = key.parse().map_err(|_| blocks.wrong(key, BLOCK))?;
+            let own = blocks.section(key)?.ok_or_else(|| blocks.wrong(key, BLOCK))?;
+            own.allow(&["activation", "first", "second"])?;
+            plan.blocks.insert(block, read_block(&own)?);
+        }
+    }
+    Ok(plan)
+}
+
+const BLOCK: &str = "the table of a block, named by its number from 0";
+
+fn read_block(table: &Section) -> Result<BlockPlan> {
+    let ratio = |key| {
+        let ratio = |value: &Value| finite(value).filter(|ratio| (0.0..=1.0).contains(ratio));
+        table.read(key, "a ratio from 0 (removed) to 1 (kept)", ratio)
+    };
+    Ok(BlockPlan {
+        activation: table.one_of("activation", Kind::ALL, Kind::name)?,
+        first: ratio("first")?,
+        second: ratio("second")?,
+    })
 }
 
 impl Protocol {
@@ -300,14 +395,18 @@ impl Host {
 }
 
 impl ModelOwner {
-    fn read(table: &Section) -> Result<ModelOwner> {
+    fn read(table: &Section, network: &Network) -> Result<ModelOwner> {
         table.allow(&["key", "bind", "weights"])?;
-        Ok(ModelOwner { weights: table.need("weights", table.path("weights")?)? })
+        let weights = table.path("weights")?;
+        if !network.untrained() {
+            table.need("weights", weights.as_ref())?;
+        }
+        Ok(ModelOwner { weights })
     }
 }
 
 impl DataOwner {
-    fn read(table: &Section, channels: usize) -> Result<DataOwner> {
+    fn read(table: &Section, network: &Network) -> Result<DataOwner> {
         table.allow(&[
             "key",
             "bind",
@@ -320,6 +419,15 @@ impl DataOwner {
             "std",
             "predictions",
         ])?;
+        let images = table.path("images")?;
+        let labels = table.path("labels")?;
+        if !network.untrained() {
+            table.need("images", images.as_ref())?;
+        }
+        if images.is_none() && labels.is_some() {
+            return Err(table.wrong("labels", "left out where there are no `images`"));
+        }
+        let channels = network.input[0];
         let scale = table.float("scale")?.unwrap_or(1.0 / 255.0);
         let std = table.floats("std", channels)?.unwrap_or(vec![1.0; channels]);
         if std.iter().any(|&std| std <= 0.0) {
@@ -327,8 +435,8 @@ impl DataOwner {
         }
         let mean = table.floats("mean", channels)?.unwrap_or(vec![0.0; channels]);
         Ok(DataOwner {
-            images: table.need("images", table.path("images")?)?,
-            labels: table.path("labels")?,
+            images,
+            labels,
             first: table.integer("first", 0..=u32::MAX.into())?.unwrap_or(0) as usize,
             count: table.integer("count", 1..=MAX_BATCH as i64)?.map(|count| count as usize),
             normalisation: Normalisation { scale, mean, std },
@@ -365,17 +473,32 @@ impl FromStr for ProfileName {
 /// A table of the file. Its readers give `None` for a missing key and an error for a wrong one.
 struct Section<'t> {
     file: &'t Path,
-    name: &'static str,
+    name: String,
     table: &'t Table,
 }
 
 impl<'t> Section<'t> {
-    fn section(&self, name: &'static str) -> Result<Option<Section<'t>>> {
-        match self.table.get(name) {
+    fn section(&self, key: &str) -> Result<Option<Section<'t>>> {
+        let name = self.path_of(key);
+        match self.table.get(key) {
             Some(Value::Table(table)) => Ok(Some(Section { file: self.file, name, table })),
-            Some(_) => Err(self.wrong(name, &format!("a table: write [{name}] on a line"))),
+            Some(_) => Err(self.wrong(key, &format!("a table: write [{name}] on a line"))),
             None => Ok(None),
         }
+    }
+
+    /// A role's own table. A net without trained weights needs none: everything has a default.
+    fn own<T>(
+        &self,
+        role: Role,
+        network: &Network,
+        read: impl Fn(&Section, &Network) -> Result<T>,
+    ) -> Result<Option<T>> {
+        let empty = Table::new();
+        let default = Section { file: self.file, name: role.name().into(), table: &empty };
+        let own = self.section(role.name())?;
+        let own = own.or(network.untrained().then_some(default));
+        own.map(|table| read(&table, network)).transpose()
     }
 
     /// Refuses every key that is not among `known`.
@@ -435,6 +558,20 @@ impl<'t> Section<'t> {
     ) -> Result<Option<T>> {
         let parse = |text| parse(text).map_err(|expected| self.wrong(key, &expected));
         self.string(key)?.map(parse).transpose()
+    }
+
+    /// Reads one of a few names.
+    fn one_of<T: Copy, const N: usize>(
+        &self,
+        key: &str,
+        all: [T; N],
+        name: fn(T) -> &'static str,
+    ) -> Result<Option<T>> {
+        let expected = format!("one of {}", all.map(name).join(", "));
+        self.read(key, &expected, |value| {
+            let text = value.as_str()?;
+            all.into_iter().find(|&choice| name(choice) == text)
+        })
     }
 
     fn read<T>(
@@ -531,7 +668,7 @@ mod tests {
         assert_eq!(config.hosts[0].bind, Some("0.0.0.0:9".parse().unwrap()));
         assert_eq!(config.hosts[0].key, Some("dir/k.pem".into()));
         assert_eq!(config.hosts[1].certificate, Some("/b.pem".into()));
-        assert_eq!(config.model_owner().unwrap().weights, Path::new("dir/w.safetensors"));
+        assert_eq!(config.model_owner().unwrap().weights, Some("dir/w.safetensors".into()));
         let data = config.data_owner().unwrap();
         assert_eq!((data.first, data.count), (3, Some(4)));
         assert_eq!(
@@ -632,6 +769,85 @@ mod tests {
             assert!(message["dir/x.toml: ".len()..].starts_with(expected), "{message}");
             assert!(!message.contains('\n'), "{message}");
         }
+    }
+
+    fn plan(net: &str, rest: &str) -> String {
+        format!("[network]\nnet = '{net}'\ninput = [3, 32, 32]\nclasses = 10\n{rest}")
+    }
+
+    #[test]
+    fn a_plan_is_a_name_or_a_table() {
+        let network = |rest: &str| {
+            let text = plan("mobilenet-v2", rest);
+            Config::parse(Path::new("x.toml"), &text).unwrap().network
+        };
+        let dims = Dims::new(3, 32, 32);
+        let ours = Plan::published(Published::MobileNetV2, "ours", dims).unwrap();
+        assert_eq!(network("plan = 'ours'").plan, Some(ours.clone()));
+        let table = "[network.plan]\nactivation = 'relu'\nfirst = 0\nsecond = 0.5\n";
+        assert_eq!(network(table).plan, Some(ours.clone()));
+        assert_eq!(network("").plan, None);
+        let all = "pool = 'avg'\ndouble = true\n[network.plan.blocks.3]\nsecond = 1\n";
+        let mut expected = Plan { pool: Pool::Avg, double: true, ..ours };
+        expected.blocks.insert(3, BlockPlan { second: Some(1.0), ..BlockPlan::default() });
+        assert_eq!(network(&format!("{table}{all}")).plan, Some(expected));
+    }
+
+    #[test]
+    fn a_wrong_plan_is_named() {
+        let cases = [
+            ("mobilenet-v2", "plan = 'my'", "`network`: unknown plan 'my': use one of orig, 1, "),
+            ("mobilenet-v2", "plan = 2", "`network.plan` is 2; it must be one of orig, 1, "),
+            ("digits-cnn", "plan = 'orig'", "`network`: activation plan: digits-cnn takes none"),
+            ("alexnet", "plan = 'orig'", "`network`: unknown network 'alexnet': use one of "),
+            (
+                "mobilenet-v2",
+                "plan = { frist = 1 }",
+                "unknown key `network.plan.frist`; did you mean first?",
+            ),
+            (
+                "mobilenet-v2",
+                "plan = { first = 1.5 }",
+                "`network.plan.first` is 1.5; it must be a ratio from 0 (removed) to 1 (kept)",
+            ),
+            (
+                "mobilenet-v2",
+                "plan = { activation = 'gelu' }",
+                "`network.plan.activation` is \"gelu\"; it must be one of relu, relu6, leaky-relu, none",
+            ),
+            (
+                "mobilenet-v2",
+                "plan = { pool = 'min' }",
+                "`network.plan.pool` is \"min\"; it must be one of max, avg",
+            ),
+            (
+                "mobilenet-v2",
+                "plan = { blocks = { last = { first = 1 } } }",
+                "`network.plan.blocks.last` is { first = 1 }; it must be the table of a block",
+            ),
+            (
+                "mobilenet-v2",
+                "plan = { blocks = { 2 = { double = true } } }",
+                "unknown key `network.plan.blocks.2.double`; known are activation, first, second",
+            ),
+        ];
+        for (net, rest, expected) in cases {
+            let message = complaint(&plan(net, rest));
+            assert!(message["dir/x.toml: ".len()..].starts_with(expected), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_net_without_trained_weights_needs_no_files() {
+        let text = plan("squeezenet", "");
+        let config = Config::parse(Path::new("x.toml"), &text).unwrap();
+        assert_eq!(config.model_owner().unwrap().weights, None);
+        let data = config.data_owner().unwrap();
+        assert_eq!((&data.images, data.count, data.first), (&None, None, 0));
+        let labels = complaint(&plan("squeezenet", "[data-owner]\nlabels = 'l'"));
+        let expected =
+            "`data-owner.labels` is \"l\"; it must be left out where there are no `images`";
+        assert!(labels.ends_with(expected), "{labels}");
     }
 
     #[test]

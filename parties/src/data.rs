@@ -31,18 +31,22 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Loads what a config names; `images` overrides its `count`.
+    /// Loads what a config names, or draws random pixels where it names no images; `images`
+    /// overrides its `count`.
     ///
     /// # Errors
     /// [`Error::File`] if a file is missing, malformed, of another shape than the network's input,
     /// or has fewer images than are asked for.
     pub fn load(owner: &DataOwner, network: &Network, images: Option<usize>) -> Result<Batch> {
-        let mut file = Idx::open(&owner.images)?;
+        let Some(path) = &owner.images else {
+            return Ok(Batch::random(owner, network, images));
+        };
+        let mut file = Idx::open(path)?;
         let shape = network.input;
         let found = &file.dimensions[1..];
         if found != &shape[..] && !(shape[0] == 1 && found == &shape[1..]) {
             let what = format!("its images are {found:?}; the network's input is {shape:?}");
-            return Err(Error::file(&owner.images, what));
+            return Err(Error::file(path, what));
         }
         let held = file.dimensions[0];
         let left = held.saturating_sub(owner.first);
@@ -52,7 +56,7 @@ impl Batch {
                 "holds {held} images; from {} on it cannot give {images} (at most {MAX_BATCH} at once)",
                 owner.first
             );
-            return Err(Error::file(&owner.images, what));
+            return Err(Error::file(path, what));
         }
         let pixels = file.read(owner.first, images)?;
         let labels = owner.labels.as_deref();
@@ -77,6 +81,20 @@ impl Batch {
         let plane = shape[1] * shape[2];
         let inputs = owner.normalisation.apply(&pixels, plane);
         Ok(Batch { images, first: owner.first, inputs, labels: labels.transpose()? })
+    }
+
+    /// Random pixels without labels: an image depends on its place and size alone.
+    fn random(owner: &DataOwner, network: &Network, images: Option<usize>) -> Batch {
+        let images = images.or(owner.count).unwrap_or(1);
+        let [channels, height, width] = network.input;
+        let (plane, image) = (height * width, channels * height * width);
+        let hasher = blake3::Hasher::new_derive_key("tercet random images");
+        let mut stream = hasher.finalize_xof();
+        stream.set_position(owner.first as u64 * image as u64);
+        let mut pixels = vec![0; images * image];
+        stream.fill(&mut pixels);
+        let inputs = owner.normalisation.apply(&pixels, plane);
+        Batch { images, first: owner.first, inputs, labels: None }
     }
 }
 
@@ -177,15 +195,18 @@ mod tests {
             path
         };
         let owner = DataOwner {
-            images: write("images", images),
+            images: Some(write("images", images)),
             labels: labels.map(|labels| write("labels", labels)),
             first,
             count,
             normalisation: Normalisation { scale: 0.5, mean: vec![1.0], std: vec![2.0] },
             predictions: None,
         };
-        let network = Network { net: "x".into(), input: [1, 2, 3], classes: 4 };
-        Batch::load(&owner, &network, None)
+        Batch::load(&owner, &network(), None)
+    }
+
+    fn network() -> Network {
+        Network { net: "x".into(), input: [1, 2, 3], classes: 4, plan: None }
     }
 
     fn complaint(
@@ -205,6 +226,26 @@ mod tests {
         assert_eq!(batch.inputs.len(), 12);
         assert_eq!(batch.inputs[0], (6.0 * 0.5 - 1.0) / 2.0);
         assert_eq!(load(&idx(&[4, 1, 2, 3], 24), None, 0, None).unwrap().images, 4);
+    }
+
+    #[test]
+    fn random_images_depend_on_their_place_alone() {
+        let normalisation = Normalisation { scale: 1.0, mean: vec![0.0], std: vec![1.0] };
+        let owner = |first| DataOwner {
+            images: None,
+            labels: None,
+            first,
+            count: None,
+            normalisation: normalisation.clone(),
+            predictions: None,
+        };
+        let batch = |first, images| Batch::load(&owner(first), &network(), images).unwrap();
+        let three = batch(0, Some(3));
+        assert_eq!((three.images, &three.labels, three.inputs.len()), (3, &None, 18));
+        let one = batch(2, None);
+        assert_eq!((one.images, one.first), (1, 2));
+        assert_eq!(one.inputs, three.inputs[12..]);
+        assert_ne!(one.inputs, three.inputs[..6]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod connect;
 pub mod control;
 pub mod data;
 pub mod error;
+pub mod estimate;
 mod frame;
 mod goodbye;
 pub mod hello;

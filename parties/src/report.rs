@@ -6,7 +6,7 @@
 
 mod html;
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, iter::Sum, path::Path};
 
 use nets::{Dims, LayerCost, Suite};
 use protocols::{LayerMeasurement, Link, Links, Paper, Role};
@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::{
     error::{Error, Result},
+    estimate::Estimate,
     party::Record,
 };
 
@@ -38,6 +39,12 @@ pub struct Report {
     /// can do; only where all inputs are at hand.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wrong: Option<usize>,
+    /// `weights` and `images`, if they were random for want of files.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub random_inputs: Vec<&'static str>,
+    /// How long the run would take over some links; only where nothing is run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub estimates: Vec<Estimate>,
     /// Layer by layer.
     pub layers: Vec<Layer>,
     /// The sums over the layers, and what belongs to no layer.
@@ -76,12 +83,26 @@ pub struct Layer {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub predicted: Option<Traffic>,
     /// What it sent.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub measured: Option<Traffic>,
     /// From the end of the layer before to its own end, at the data owner (or the party whose
     /// view this is).
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
+    /// By how many one-way latencies it makes the run longer.
+    pub critical_path: u32,
+    /// How large it is; none for a bench.
+    #[serde(flatten)]
+    pub size: Option<Size>,
+}
+
+/// How large a layer or a network is, for one image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Size {
+    /// Values that a non-linear function gives: activations, results of max pools.
+    pub nonlinear_values: u64,
+    /// Weights and biases, batch norm folded in.
+    pub parameters: u64,
+    /// Multiplications and additions of linear layers, those with padding included.
+    pub macs: u64,
 }
 
 /// A published closed form.
@@ -113,7 +134,6 @@ pub struct Totals {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub predicted: Option<Traffic>,
     /// What it sent.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub measured: Option<Traffic>,
     /// One-way latencies that the run must wait for, one after the other.
     pub critical_path: u32,
@@ -123,11 +143,12 @@ pub struct Totals {
     pub offline_bytes: u64,
     /// Payload from then on.
     pub online_bytes: u64,
+    /// How large the network is; none for a bench.
+    #[serde(flatten)]
+    pub size: Option<Size>,
     /// UDP bytes as the QUIC stack counts them, handshakes and headers included.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub wire_bytes: Option<u64>,
     /// Wall time.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<Seconds>,
     /// CPU time of each party's process.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -231,17 +252,20 @@ impl Report {
         let links: Vec<String> = Link::ALL.iter().map(Link::to_string).collect();
         let mut text = format!(
             "layer,op,output_shape,paper_rounds,paper_mb,predicted_rounds,predicted_bytes,\
-             measured_rounds,measured_bytes,{},seconds\n",
+             measured_rounds,measured_bytes,{},seconds,critical_path,nonlinear_values,parameters,\
+             macs\n",
             links.join(",")
         );
         for layer in &self.layers {
             let head = [quoted(&layer.name), quoted(&layer.op), shape_text(&layer.output_shape)];
             text += &csv_row(head, layer.paper, layer.predicted, layer.measured, layer.seconds);
+            text += &csv_size(layer.critical_path, layer.size);
         }
-        let Totals { paper, predicted, measured, seconds, .. } = self.totals;
+        let Totals { paper, predicted, measured, seconds, critical_path, size, .. } = self.totals;
         let head = ["total".into(), String::new(), String::new()];
         let seconds = seconds.map(|seconds| seconds.total);
         text += &csv_row(head, paper, predicted, measured, seconds);
+        text += &csv_size(critical_path, size);
         text
     }
 }
@@ -259,8 +283,18 @@ pub fn shape_text(shape: &[usize]) -> String {
 }
 
 impl Layer {
-    /// What can be said of a layer before it runs.
-    pub fn predicted(cost: &LayerCost) -> Layer {
+    /// What can be said of the layers before they run.
+    pub fn predicted(costs: &[LayerCost]) -> Vec<Layer> {
+        let mut depths = [0; 3];
+        let layer = |cost: &LayerCost| {
+            let before = deepest(depths);
+            depths = cost.predicted.depths_after(depths);
+            Layer::of(cost, deepest(depths) - before)
+        };
+        costs.iter().map(layer).collect()
+    }
+
+    fn of(cost: &LayerCost, critical_path: u32) -> Layer {
         Layer {
             name: cost.name.clone(),
             op: cost.op.to_string(),
@@ -273,19 +307,26 @@ impl Layer {
             }),
             measured: None,
             seconds: None,
+            critical_path,
+            size: Some(Size {
+                nonlinear_values: cost.nonlinear_values,
+                parameters: cost.parameters,
+                macs: cost.macs,
+            }),
         }
     }
 }
 
 impl Totals {
     /// The sums over these layers, all of whose payload is online.
-    pub fn of(layers: &[Layer], critical_path: u32) -> Totals {
+    pub fn of(layers: &[Layer]) -> Totals {
         let paper = layers.iter().filter_map(|layer| layer.paper);
         let predicted = sum(layers.iter().map(|layer| layer.predicted));
         let measured = sum(layers.iter().map(|layer| layer.measured));
         Totals {
             paper: paper.reduce(|a, b| PaperCost { rounds: a.rounds + b.rounds, mb: a.mb + b.mb }),
-            critical_path,
+            critical_path: layers.iter().map(|layer| layer.critical_path).sum(),
+            size: layers.iter().map(|layer| layer.size).sum(),
             setup_bytes: 0,
             offline_bytes: 0,
             online_bytes: measured.or(predicted).unwrap_or_default().bytes,
@@ -310,6 +351,16 @@ impl Totals {
     }
 }
 
+impl Sum for Size {
+    fn sum<I: Iterator<Item = Size>>(parts: I) -> Size {
+        parts.fold(Size::default(), |sum, part| Size {
+            nonlinear_values: sum.nonlinear_values + part.nonlinear_values,
+            parameters: sum.parameters + part.parameters,
+            macs: sum.macs + part.macs,
+        })
+    }
+}
+
 impl From<Paper> for PaperCost {
     fn from(paper: Paper) -> PaperCost {
         PaperCost { rounds: paper.rounds, mb: paper.megabytes() }
@@ -322,14 +373,13 @@ impl From<Paper> for PaperCost {
 /// [`Error::Run`] naming the first layer and link where sent, received and predicted differ.
 pub fn merge(costs: &[LayerCost], records: &[Record; 3]) -> Result<Vec<Layer>> {
     let mut depths = [0; 3];
-    let mut layers = Vec::with_capacity(costs.len());
-    for cost in costs {
+    let mut layers = Layer::predicted(costs);
+    for (cost, layer) in costs.iter().zip(&mut layers) {
         let mut seen = records.iter().filter_map(|record| record.layer(&cost.name));
         let mut merged = seen.next().cloned().unwrap_or_else(|| unseen(&cost.name));
         seen.for_each(|other| merged.merge(other));
         depths = cost.predicted.depths_after(depths);
         compare(cost, depths, &merged)?;
-        let mut layer = Layer::predicted(cost);
         layer.measured = Some(Traffic {
             rounds: merged.rounds(),
             bytes: merged.sent.total(),
@@ -338,7 +388,6 @@ pub fn merge(costs: &[LayerCost], records: &[Record; 3]) -> Result<Vec<Layer>> {
         layer.seconds = Some(
             records[Role::DataOwner.index()].layer(&cost.name).map_or(0.0, |layer| layer.seconds),
         );
-        layers.push(layer);
     }
     let known = |name: &str| costs.iter().any(|cost| cost.name == name);
     for record in records {
@@ -359,8 +408,8 @@ pub fn merge(costs: &[LayerCost], records: &[Record; 3]) -> Result<Vec<Layer>> {
 pub fn own_view(costs: &[LayerCost], record: &Record) -> Result<Vec<Layer>> {
     costs
         .iter()
-        .map(|cost| {
-            let mut layer = Layer::predicted(cost);
+        .zip(Layer::predicted(costs))
+        .map(|(cost, mut layer)| {
             let unseen = unseen(&cost.name);
             let seen = record.layer(&cost.name).unwrap_or(&unseen);
             let predicted = cost.predicted.links();
@@ -385,12 +434,6 @@ pub fn own_view(costs: &[LayerCost], record: &Record) -> Result<Vec<Layer>> {
         .collect()
 }
 
-/// The critical path as the costs predict it.
-pub fn critical_path(costs: &[LayerCost]) -> u32 {
-    let depths = costs.iter().fold([0; 3], |depths, cost| cost.predicted.depths_after(depths));
-    depths.into_iter().max().unwrap_or(0)
-}
-
 fn compare(cost: &LayerCost, depths: [u32; 3], seen: &LayerMeasurement) -> Result<()> {
     let layer = &cost.name;
     let predicted = cost.predicted.links();
@@ -408,12 +451,16 @@ fn compare(cost: &LayerCost, depths: [u32; 3], seen: &LayerMeasurement) -> Resul
     if seen.rounds() != cost.predicted.rounds() {
         return differ("rounds", cost.predicted.rounds(), seen.rounds());
     }
-    let depth = depths.into_iter().max().unwrap_or(0);
+    let depth = deepest(depths);
     // A layer that sends nothing may not have been measured at all.
     if seen.rounds() > 0 && seen.depth != depth {
         return differ("as critical path", depth.into(), seen.depth.into());
     }
     Ok(())
+}
+
+fn deepest(depths: [u32; 3]) -> u32 {
+    depths.into_iter().max().unwrap_or(0)
 }
 
 fn unseen(name: &str) -> LayerMeasurement {
@@ -455,7 +502,13 @@ fn csv_row(
     let links = measured.or(predicted).map(|traffic| traffic.links);
     row.extend(Link::ALL.map(|link| cell(links.map(|links| links[link]))));
     row.push(cell(seconds));
-    row.join(",") + "\n"
+    row.join(",")
+}
+
+fn csv_size(critical_path: u32, size: Option<Size>) -> String {
+    let values = size.map(|size| [size.nonlinear_values, size.parameters, size.macs]);
+    let cells = values.map_or([None; 3], |values| values.map(Some)).map(cell);
+    format!(",{critical_path},{}\n", cells.join(","))
 }
 
 fn cell(number: Option<impl ToString>) -> String {
@@ -515,7 +568,7 @@ mod tests {
     #[test]
     fn sums_of_layers_are_totals() {
         let layers = merge(&costs(), &records()).unwrap();
-        let totals = Totals::of(&layers, critical_path(&costs())).with_usage(&records());
+        let totals = Totals::of(&layers).with_usage(&records());
         assert_eq!(layers[0].seconds, Some(0.25));
         assert_eq!(totals.paper, Some(PaperCost { rounds: 4, mb: 2.0 }));
         assert_eq!(totals.predicted, totals.measured);

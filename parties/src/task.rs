@@ -3,8 +3,7 @@
 
 use fixedpoint::encoding::FixedPoint;
 use nets::{
-    Bench, Dims, EncodedModel, Graph, Model, Operation, Suite, Weights,
-    model::check_fractional_bits, zoo,
+    Bench, EncodedModel, Graph, Model, Operation, Suite, Weights, model::check_fractional_bits, zoo,
 };
 use protocols::SessionOptions;
 
@@ -34,10 +33,7 @@ impl Task {
     /// # Errors
     /// [`Error::File`] for an unknown network or one that its input does not fit.
     pub fn of(config: &Config, suite: Option<Suite>) -> Result<Task> {
-        let [channels, height, width] = config.network.input;
-        let input = Dims { channels, height, width };
-        let options = zoo::Options::new(input, config.network.classes);
-        let graph = zoo::build(&config.network.net, &options)
+        let graph = zoo::build(&config.network.net, &config.network.options())
             .map_err(|error| Error::file(&config.file, format!("`network`: {error}")))?;
         let fixed = FixedPoint::new(config.protocol.fractional_bits);
         check_fractional_bits(fixed).map_err(|error| Error::file(&config.file, error))?;
@@ -61,13 +57,15 @@ impl Task {
         }
     }
 
-    /// The model owner's weights, as trained and as they are shared.
+    /// The model owner's weights, as trained (or random, where there are none) and as they are
+    /// shared.
     ///
     /// # Errors
     /// [`Error::File`] if the file is missing, malformed, of another network, or has weights that
     /// are not finite or too large.
     pub fn model(&self, config: &Config) -> Result<(Model, EncodedModel)> {
-        let file = &config.model_owner()?.weights;
+        let owner = config.model_owner()?;
+        let file = owner.weights.as_deref().unwrap_or(&config.file);
         let wrong = |error| match error {
             nets::Error::File { path, source } => match *source {
                 nets::Error::Io(error) => Error::file(&path, format!("cannot be read: {error}")),
@@ -75,7 +73,10 @@ impl Task {
             },
             other => Error::file(file, other),
         };
-        let weights = Weights::read(file, &self.graph).map_err(wrong)?;
+        let weights = match owner.weights {
+            Some(_) => Weights::read(file, &self.graph).map_err(wrong)?,
+            None => Weights::random(&self.graph, RANDOM_WEIGHTS),
+        };
         let model = Model::fold(&self.graph, &weights).map_err(wrong)?;
         let encoded = model.encode(&self.graph, self.fixed).map_err(wrong)?;
         Ok((model, encoded))
@@ -90,7 +91,10 @@ impl Task {
         let batch = Batch::load(owner, &config.network, images)?;
         let encode = |&value| self.fixed.encode(value);
         let encoded: std::result::Result<_, _> = batch.inputs.iter().map(encode).collect();
-        let encoded = encoded.map_err(|error| Error::file(&owner.images, error))?;
+        let encoded = encoded.map_err(|error| {
+            let file = owner.images.as_deref().unwrap_or(&config.file);
+            Error::file(file, error)
+        })?;
         Ok((batch, encoded))
     }
 }
@@ -120,6 +124,9 @@ pub fn bench_agreement(bench: &Bench, suite: Suite) -> Agreement {
         options: protocol.options,
     }
 }
+
+/// What random weights are drawn from: public, so that every run has the same.
+const RANDOM_WEIGHTS: u64 = 0;
 
 /// The ring that shares live in is Z_2^64.
 const RING_BITS: u32 = 64;

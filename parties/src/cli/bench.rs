@@ -100,7 +100,8 @@ fn report_of(
     let mut layers = report::merge(&costs, &launched.records)?;
     // All three are connected when the clock starts, and all three have ended when it stops.
     layers[0].seconds = Some(launched.seconds);
-    let mut totals = Totals::of(&layers, report::critical_path(&costs));
+    layers[0].size = None;
+    let mut totals = Totals::of(&layers);
     totals = totals.with_usage(&launched.records);
     let total = launched.seconds;
     totals.seconds = Some(Seconds { setup: 0.0, offline: 0.0, online: Some(total), total });
@@ -110,6 +111,8 @@ fn report_of(
         images: None,
         party: None,
         bench: Some(report::Bench { op: op.into(), count: bench.count(), seed }),
+        random_inputs: Vec::new(),
+        estimates: Vec::new(),
         wrong: Some(wrong),
         layers,
         totals,

@@ -63,6 +63,9 @@ pub fn run(args: &Args) -> Result<End> {
 fn by_hand(role: Role, config: &Config, report: Option<&Path>) -> Result<()> {
     let task = Task::of(config, None)?;
     let inputs = task.inputs(role, config, None)?;
+    for what in config.random_inputs(&[role]) {
+        tracing::warn!("{what} are random, the same in every run: the classes mean nothing");
+    }
     let predictions = match role {
         Role::DataOwner => predictions::file(config)?,
         Role::ModelOwner | Role::CryptoProducer => None,
@@ -83,7 +86,7 @@ fn by_hand(role: Role, config: &Config, report: Option<&Path>) -> Result<()> {
             None => say(&predictions::csv(&task, first, &logits))?,
         }
     }
-    let report_of = own_report(&task, &record)?;
+    let report_of = own_report(&task, config, &record)?;
     report.map_or(Ok(()), |file| report_of.write(file))
 }
 
@@ -125,11 +128,11 @@ fn address_of(role: Role, config: &Config) -> Result<SocketAddr> {
 }
 
 /// What this party alone saw, compared with the prediction for its links.
-fn own_report(task: &Task, record: &Record) -> Result<Report> {
+fn own_report(task: &Task, config: &Config, record: &Record) -> Result<Report> {
     let cost = NetworkCost::of(&task.graph, record.images, task.suite)
         .map_err(|error| Error::Run(error.to_string()))?;
     let layers = report::own_view(&cost.layers, record)?;
-    let mut totals = Totals::of(&layers, report::critical_path(&cost.layers));
+    let mut totals = Totals::of(&layers);
     totals = totals.with_usage([record]);
     let total = layers.iter().filter_map(|layer| layer.seconds).sum();
     totals.seconds = Some(Seconds { setup: 0.0, offline: 0.0, online: None, total });
@@ -139,6 +142,8 @@ fn own_report(task: &Task, record: &Record) -> Result<Report> {
         images: Some(record.images),
         party: Some(record.role),
         bench: None,
+        random_inputs: config.random_inputs(&[record.role]),
+        estimates: Vec::new(),
         wrong: None,
         layers,
         totals,

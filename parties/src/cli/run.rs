@@ -58,7 +58,7 @@ pub fn run(args: &Args) -> Result<()> {
     let launched = launch(jobs, &names)?;
 
     let layers = report::merge(&cost.layers, &launched.records)?;
-    let mut totals = Totals::of(&layers, report::critical_path(&cost.layers));
+    let mut totals = Totals::of(&layers);
     totals = totals.with_usage(&launched.records);
     let total = layers.iter().filter_map(|layer| layer.seconds).sum();
     totals.seconds = Some(Seconds { setup: 0.0, offline: 0.0, online: None, total });
@@ -70,6 +70,8 @@ pub fn run(args: &Args) -> Result<()> {
         images: Some(images),
         party: None,
         bench: None,
+        random_inputs: config.random_inputs(&Role::ALL),
+        estimates: Vec::new(),
         wrong: Some(judged.wrong),
         layers,
         totals,
@@ -97,6 +99,8 @@ struct Plain {
     batch: Batch,
     /// The fixed-point reference, layer by layer.
     fixed: Vec<Vec<u64>>,
+    /// How far from it the parties' results may be.
+    errors: Vec<f64>,
 }
 
 struct Judged {
@@ -111,13 +115,14 @@ impl Plain {
         let (model, encoded) = task.model(config)?;
         let (batch, words) = task.batch(config, images)?;
         let fixed = reference::fixed(&task.graph, &encoded, &words)?;
-        Ok(Plain { task, model, encoded, batch, fixed })
+        let errors = bounds::expected_error(&task.graph, &encoded, &fixed)?;
+        Ok(Plain { task, model, encoded, batch, fixed, errors })
     }
 
     /// The largest bound of any image on the probability that a truncation spoils its result.
     fn check_truncation(&self, config: &Config) -> Result<f64> {
-        let Plain { task, encoded, fixed, .. } = self;
-        let bounds = bounds::truncation_failure(&task.graph, encoded, fixed)?;
+        let Plain { task, encoded, fixed, errors, .. } = self;
+        let bounds = bounds::truncation_failure(&task.graph, encoded, fixed, errors)?;
         let bound = bounds.into_iter().fold(0.0, f64::max);
         let what = format!(
             "truncation may spoil an image with probability {bound:.1e}; lower \
@@ -135,7 +140,7 @@ impl Plain {
 
     /// Compares the secure logits with both references.
     fn judge(&self, secure: &[u64]) -> Result<Judged> {
-        let Plain { task, model, encoded, batch, fixed } = self;
+        let Plain { task, model, encoded, batch, fixed, errors } = self;
         let graph = &task.graph;
         let output = graph.output().index();
         let classes = graph.dims(graph.output()).len();
@@ -144,7 +149,7 @@ impl Plain {
             let (got, due) = (secure.len(), reference.len());
             return Err(Error::Run(format!("the data owner has {got} logits where {due} are due")));
         }
-        let bound = bounds::error_bound(graph, encoded)?[output];
+        let bound = errors[output];
         let off = |(secure, plain): (&u64, &u64)| {
             let error = secure.wrapping_sub(*plain).cast_signed().unsigned_abs();
             error as f64 > bound
@@ -193,6 +198,10 @@ fn heading(report: &Report, task: &Task, judged: &Judged) -> String {
         report.suite,
         task.fixed.fractional_bits()
     );
+    if !report.random_inputs.is_empty() {
+        let what = report.random_inputs.join(" and ");
+        text += &format!("{what} are random, the same in every run: the classes mean nothing\n");
+    }
     text += &format!(
         "correct: {} secure, {} plain float, {} plain fixed point\n",
         correct(accuracy.secure_correct),
