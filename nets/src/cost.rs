@@ -9,6 +9,7 @@ use protocols::{
 use crate::{
     error::Result,
     graph::{Activation, ActivationKind, Dims, Graph, NodeId, OUTPUT, Op},
+    order::Order,
     secure::dense_shape,
     suite::Suite,
 };
@@ -42,16 +43,21 @@ pub struct NetworkCost {
     pub suite: Suite,
     /// Images.
     pub batch: usize,
-    /// The layers, in the order in which they run.
+    /// When each layer starts.
+    pub order: Order,
+    /// The layers, in the graph's order.
     pub layers: Vec<LayerCost>,
+    /// What each layer works on.
+    inputs: Vec<Vec<NodeId>>,
 }
 
 /// Sums over the layers of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Totals {
-    /// The published formulas.
+    /// The published formulas, which count one layer after the other in either order.
     pub paper: Paper,
-    /// Predicted phases, one layer after the other.
+    /// Predicted phases: of all layers in the sequential order, of the longest chain of layers in the
+    /// overlapped one.
     pub rounds: u64,
     /// Predicted payload bytes.
     pub bytes: u64,
@@ -68,7 +74,7 @@ pub struct Totals {
 }
 
 impl NetworkCost {
-    /// The cost of a run over `batch` images.
+    /// The cost of a run over `batch` images, one layer after the other.
     ///
     /// # Errors
     /// [`crate::Error::Batch`].
@@ -88,7 +94,14 @@ impl NetworkCost {
             parameters: 0,
             macs: 0,
         });
-        Ok(NetworkCost { suite, batch, layers })
+        let inputs = graph.nodes().iter().map(|node| node.inputs.clone());
+        let inputs = inputs.chain([vec![graph.output()]]).collect();
+        Ok(NetworkCost { suite, batch, order: Order::Sequential, layers, inputs })
+    }
+
+    /// The same run in another order.
+    pub fn in_order(self, order: Order) -> NetworkCost {
+        NetworkCost { order, ..self }
     }
 
     /// The sums.
@@ -104,7 +117,7 @@ impl NetworkCost {
         let sum = |of: fn(&LayerCost) -> u64| self.layers.iter().map(of).sum();
         Totals {
             paper,
-            rounds: sum(|layer| layer.predicted.rounds()),
+            rounds: self.rounds(),
             bytes: links.total(),
             links,
             critical_path: self.depths().last().copied().unwrap_or(0),
@@ -117,11 +130,31 @@ impl NetworkCost {
     /// After each layer the largest causal depth of any party, from the start of the run: what
     /// [`protocols::LayerMeasurement`] calls `depth`.
     pub fn depths(&self) -> Vec<u32> {
-        let deeper = |depths: &mut [u32; 3], layer: &LayerCost| {
-            *depths = layer.predicted.depths_after(*depths);
-            depths.iter().copied().max()
-        };
-        self.layers.iter().scan([0; 3], deeper).collect()
+        let deepest = |a: [u32; 3], b: [u32; 3]| std::array::from_fn(|role| a[role].max(b[role]));
+        let depths = self.along([0; 3], deepest, |before, layer| layer.depths_after(before));
+        depths.into_iter().map(|depths| depths.into_iter().max().unwrap_or(0)).collect()
+    }
+
+    fn rounds(&self) -> u64 {
+        let rounds = self.along(0, u64::max, |before, layer| before + layer.rounds());
+        rounds.last().copied().unwrap_or(0)
+    }
+
+    /// What `step` makes of each layer and of what `join` makes of the layers before it. All layers
+    /// lead to the last one.
+    fn along<T: Copy>(
+        &self,
+        start: T,
+        join: impl Fn(T, T) -> T,
+        step: impl Fn(T, &Cost) -> T,
+    ) -> Vec<T> {
+        let mut ends: Vec<T> = Vec::with_capacity(self.layers.len());
+        for (place, (layer, inputs)) in self.layers.iter().zip(&self.inputs).enumerate() {
+            let before = self.order.before(NodeId::new(place), inputs);
+            let before = before.iter().map(|id| ends[id.index()]).fold(start, &join);
+            ends.push(step(before, &layer.predicted));
+        }
+        ends
     }
 }
 
@@ -191,7 +224,7 @@ mod tests {
     use crate::{
         builder::GraphBuilder,
         graph::{Conv, Window},
-        test_nets,
+        test_nets, zoo,
     };
 
     fn cost(graph: &Graph, batch: usize) -> NetworkCost {
@@ -243,6 +276,44 @@ mod tests {
         assert_eq!(totals.parameters, totals_ten.parameters);
         assert_eq!(totals.bytes, totals.links.total());
         assert!(u64::from(totals.critical_path) < totals.rounds);
+    }
+
+    #[test]
+    fn branches_side_by_side_wait_for_fewer_latencies() {
+        let graph = test_nets::fire();
+        let sequential = cost(&graph, 1);
+        let overlapped = sequential.clone().in_order(Order::Overlapped);
+        let (sum, chain) = (sequential.totals(), overlapped.totals());
+        let all: u64 = sequential.layers.iter().map(|layer| layer.predicted.rounds()).sum();
+        assert_eq!(sum.rounds, all);
+        // Convolutions take 2 rounds, ReLUs 10, the output 1; one expand of two counts.
+        assert_eq!((sum.rounds, chain.rounds), (4 * 2 + 3 * 10 + 1, 3 * 2 + 2 * 10 + 1));
+        // 1, 9 and 1 latencies.
+        assert_eq!((sum.critical_path, chain.critical_path), (4 + 3 * 9 + 1, 3 + 2 * 9 + 1));
+        assert_eq!(Totals { rounds: sum.rounds, critical_path: sum.critical_path, ..chain }, sum);
+        let units = cost(&test_nets::shuffle_units(), 1);
+        let (sum, chain) = (units.totals(), units.in_order(Order::Overlapped).totals());
+        assert!(chain.critical_path < sum.critical_path && chain.rounds < sum.rounds);
+        // A chain is the same in both orders.
+        let tiny = cost(&test_nets::tiny(), 1);
+        assert_eq!(tiny.clone().in_order(Order::Overlapped).totals(), tiny.totals());
+    }
+
+    #[test]
+    fn the_networks_of_the_zoo_by_latencies() {
+        for (name, sequential, overlapped) in [
+            // Eight Fire modules save one expand each: a convolution and a ReLU, 1 and 9.
+            ("squeezenet", 342, 342 - 8 * 10),
+            // Three units with two branches save the shorter: two convolutions and a ReLU.
+            ("shufflenet-v2", 391, 391 - 3 * 11),
+            ("mobilenet-v2", 684, 684),
+        ] {
+            let options = zoo::Options::new(Dims::new(3, 32, 32), 10);
+            let cost = cost(&zoo::build(name, &options).unwrap(), 1);
+            assert_eq!(cost.totals().critical_path, sequential, "{name}");
+            let cost = cost.in_order(Order::Overlapped);
+            assert_eq!(cost.totals().critical_path, overlapped, "{name}");
+        }
     }
 
     #[test]

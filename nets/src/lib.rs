@@ -9,6 +9,7 @@
 //! | [`mod@reference`], [`bounds`] | the network in clear, and how far the secure result may be from it |
 //! | [`cost`] | bytes and rounds of every layer, from shapes alone |
 //! | [`tables`] | the published cost tables, computed anew |
+//! | [`order`] | whether layers run one after the other or side by side |
 //! | [`secure`] | the executor, one function for the evaluators and one for the crypto producer |
 //! | [`operation`] | single operations, to be measured |
 //!
@@ -22,6 +23,7 @@ pub mod error;
 pub mod graph;
 pub mod model;
 pub mod operation;
+pub mod order;
 pub mod reference;
 pub mod secure;
 pub mod suite;
@@ -35,6 +37,7 @@ pub use error::{Error, Result, ShapeProblem};
 pub use graph::{Dims, Graph, Node, NodeId, Op};
 pub use model::{EncodedModel, Model};
 pub use operation::{Bench, Operation};
+pub use order::Order;
 pub use secure::EvaluatorInputs;
 pub use suite::Suite;
 pub use weights::Weights;

@@ -1,9 +1,11 @@
-//! The executor: a network over shares, layer by layer, with the `securenn` suite.
+//! The executor: a network over shares, layer by layer or branch beside branch, with the `securenn`
+//! suite.
 //!
 //! All three parties walk the same graph; a layer's name is its step, so it is the tag of its
 //! messages and the ledger's key, the same as in [`crate::cost`]. Weights are shared without a
-//! message inside the layer that uses them, and gone after it; a tensor is freed when its last user
-//! ran. Truncation belongs to the layer whose products it cuts.
+//! message inside the layer that uses them, and gone after it. Truncation belongs to the layer whose products it cuts.
+
+use std::sync::Arc;
 
 use fixedpoint::{conv::ConvShape, encoding::FixedPoint};
 use protocols::{
@@ -19,6 +21,7 @@ use crate::{
     error::{Error, Result},
     graph::{Activation, ActivationKind, Dims, Graph, NodeId, OUTPUT, Op},
     model::{EncodedModel, Linear, check_fractional_bits},
+    order::{Order, walk},
 };
 
 /// Magnitudes of the input are below 2 to this power: the differences that a max pool compares are
@@ -34,10 +37,13 @@ pub enum EvaluatorInputs<'a> {
     DataOwner(&'a [u64]),
 }
 
+/// Called with a layer's place and name.
+pub type Progress<'a> = &'a (dyn Fn(usize, &str) + Sync);
+
 /// Evaluates a network on a batch, as P0 or P1; the result is the logits (image by image, with f
 /// fractional bits) at the data owner and `None` at the model owner. `progress` is called with each
-/// layer's place and name before it runs, the last being `output`. One evaluation per session: its
-/// masks are the session's.
+/// layer's place and name before it runs (from several threads where layers overlap), the last
+/// being `output`. One evaluation per session: its masks are the session's.
 ///
 /// # Errors
 /// Wrong inputs are found before anything is sent: [`Error::WrongParty`], [`Error::Batch`],
@@ -46,35 +52,21 @@ pub enum EvaluatorInputs<'a> {
 pub fn evaluate(
     session: &Session,
     graph: &Graph,
+    order: Order,
     batch: usize,
     fixed: FixedPoint,
     inputs: EvaluatorInputs<'_>,
-    progress: &dyn Fn(usize, &str),
+    progress: Progress<'_>,
 ) -> Result<Option<Vec<u64>>> {
     check_inputs(session.role(), graph, batch, fixed, inputs)?;
-    let mut uses = graph.uses();
-    let mut tensors: Vec<Option<Share>> = vec![None; graph.nodes().len()];
-    for id in graph.ids() {
-        let node = graph.node(id);
-        progress(id.index(), &node.name);
-        let operands = node.inputs.iter().map(|input| {
-            let tensor = tensors[input.index()].as_ref();
-            tensor.expect("kept until its last use")
-        });
-        let layer = Layer { graph, id, batch, fixed, inputs, operands: operands.collect() };
-        let result = session.evaluate(&node.name, |ctx| layer.evaluate(ctx))?;
-        tensors[id.index()] = Some(result);
-        for input in &node.inputs {
-            uses[input.index()] -= 1;
-            if uses[input.index()] == 0 {
-                tensors[input.index()] = None;
-            }
-        }
-    }
+    let (result, depth) = walk(graph, order, |id, depth, operands| {
+        let name = &graph.node(id).name;
+        progress(id.index(), name);
+        let layer = Layer { graph, id, batch, fixed, inputs, operands };
+        session.evaluate_from(depth, name, |ctx| layer.evaluate(ctx))
+    })?;
     progress(graph.nodes().len(), OUTPUT);
-    let result = tensors[graph.output().index()].take();
-    let result = result.expect("revealing is its last use");
-    Ok(session.evaluate(OUTPUT, |ctx| output::evaluate(ctx, &result))?)
+    Ok(session.evaluate_from(depth, OUTPUT, |ctx| output::evaluate(ctx, &result))?.0)
 }
 
 /// P2's side of [`evaluate`]: it needs the public architecture only.
@@ -84,22 +76,24 @@ pub fn evaluate(
 pub fn deal(
     session: &Session,
     graph: &Graph,
+    order: Order,
     batch: usize,
-    progress: &dyn Fn(usize, &str),
+    progress: Progress<'_>,
 ) -> Result<()> {
     let role = session.role();
     if role != Role::CryptoProducer {
         return Err(Error::WrongParty { role });
     }
     graph.check_batch(batch)?;
-    for id in graph.ids() {
+    let ((), depth) = walk(graph, order, |id, depth, _| {
         let name = &graph.node(id).name;
         progress(id.index(), name);
-        session.deal(name, |ctx| deal_layer(ctx, graph, id, batch))?;
-    }
+        session.deal_from(depth, name, |ctx| deal_layer(ctx, graph, id, batch))
+    })?;
     progress(graph.nodes().len(), OUTPUT);
     // It takes no part in revealing the result; the layer keeps the three ledgers alike.
-    Ok(session.deal(OUTPUT, |_| Ok(()))?)
+    session.deal_from(depth, OUTPUT, |_| Ok(()))?;
+    Ok(())
 }
 
 /// A fully connected layer as the product images x weights^T: its sizes, from those of
@@ -149,7 +143,7 @@ struct Layer<'a> {
     batch: usize,
     fixed: FixedPoint,
     inputs: EvaluatorInputs<'a>,
-    operands: Vec<&'a Share>,
+    operands: &'a [Arc<Share>],
 }
 
 impl Layer<'_> {
@@ -157,7 +151,7 @@ impl Layer<'_> {
         let (graph, id, batch) = (self.graph, self.id, self.batch);
         let node = graph.node(id);
         let dims = graph.input_dims(id);
-        let operand = |place: usize| self.operands[place];
+        let operand = |place: usize| self.operands[place].as_ref();
         let linear = || graph.linear_shape(id, batch).expect("a linear layer");
         let pool = || graph.pool_shape(id, batch).expect("a pooling layer");
         match &node.op {
@@ -311,11 +305,16 @@ fn transpose(matrix: &[u64], rows: usize, columns: usize) -> Vec<u64> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
+    use std::{
+        sync::Mutex,
+        time::{Duration, Instant},
+    };
 
     use protocols::{
-        LayerMeasurement, SessionOptions,
-        test_world::{Outcome, TestWorld},
+        SessionOptions,
+        step::Step,
+        test_world::{Fate, Outcome, TestWorld},
+        transport::shaped::Shape,
     };
 
     use super::*;
@@ -347,16 +346,16 @@ mod tests {
             Run { fixed, graph, batch, model, images }
         }
 
-        fn over(&self, world: &TestWorld) -> Outcome<Option<Vec<u64>>> {
-            let quiet = |_: usize, _: &str| {};
+        fn over(&self, world: &TestWorld, order: Order) -> Outcome<Option<Vec<u64>>> {
+            let (graph, batch, quiet) = (&self.graph, self.batch, &|_: usize, _: &str| {});
             world.run(|session| {
                 let evaluate =
-                    |inputs| evaluate(session, &self.graph, self.batch, self.fixed, inputs, &quiet);
+                    |inputs| evaluate(session, graph, order, batch, self.fixed, inputs, quiet);
                 let result = match session.role() {
                     Role::ModelOwner => evaluate(EvaluatorInputs::ModelOwner(&self.model)),
                     Role::DataOwner => evaluate(EvaluatorInputs::DataOwner(&self.images)),
                     Role::CryptoProducer => {
-                        deal(session, &self.graph, self.batch, &quiet).map(|()| None)
+                        deal(session, graph, order, batch, quiet).map(|()| None)
                     }
                 };
                 result.map_err(|error| match error {
@@ -367,11 +366,7 @@ mod tests {
         }
 
         fn check(&self, world: &TestWorld) {
-            let outcome = self.over(world);
-            let [model_owner, data_owner, producer] = outcome.results;
-            assert_eq!(model_owner.unwrap(), None);
-            assert_eq!(producer.unwrap(), None);
-            let secure = data_owner.unwrap().unwrap();
+            let secure = self.check_order(world, Order::Sequential);
             let results = reference::fixed(&self.graph, &self.model, &self.images).unwrap();
             let output = self.graph.output().index();
             let bound = error_bound(&self.graph, &self.model).unwrap()[output];
@@ -383,25 +378,35 @@ mod tests {
             // A bound that any result meets would be worth nothing.
             let largest = results[output].iter().map(|&y| y.cast_signed().unsigned_abs());
             assert!(bound < largest.max().unwrap() as f64, "{bound}");
-            self.check_cost(&outcome.measurements);
+            // Masks hang on steps alone, so even truncation's coins are the same.
+            assert_eq!(self.check_order(world, Order::Overlapped), secure);
         }
 
-        fn check_cost(&self, measurements: &[LayerMeasurement]) {
+        /// The logits, after a comparison of what was measured with what was predicted.
+        fn check_order(&self, world: &TestWorld, order: Order) -> Vec<u64> {
+            let outcome = self.over(world, order);
+            let [model_owner, data_owner, producer] = outcome.results;
+            assert_eq!(model_owner.unwrap(), None);
+            assert_eq!(producer.unwrap(), None);
             let cost = NetworkCost::of(&self.graph, self.batch, Suite::SecureNn).unwrap();
-            let measured: Vec<&String> = measurements.iter().map(|layer| &layer.name).collect();
-            let predicted: Vec<&String> = cost.layers.iter().map(|layer| &layer.name).collect();
-            assert_eq!(measured, predicted);
-            for ((layer, measured), depth) in
-                cost.layers.iter().zip(measurements).zip(cost.depths())
-            {
+            let cost = cost.in_order(order);
+            let measured = &outcome.measurements;
+            assert_eq!(measured.len(), cost.layers.len());
+            for (place, (layer, depth)) in cost.layers.iter().zip(cost.depths()).enumerate() {
                 let name = &layer.name;
+                let measured = match order {
+                    Order::Sequential => &measured[place],
+                    Order::Overlapped => measured.iter().find(|seen| seen.name == *name).unwrap(),
+                };
+                assert_eq!(measured.name, *name);
                 assert_eq!(measured.sent, layer.predicted.links(), "{name}");
                 assert_eq!(measured.received, layer.predicted.links(), "{name}");
                 assert_eq!(measured.rounds(), layer.predicted.rounds(), "{name}");
                 assert_eq!(measured.depth, depth, "{name}");
             }
-            let rounds: u64 = measurements.iter().map(LayerMeasurement::rounds).sum();
-            assert_eq!(rounds, cost.totals().rounds);
+            let deepest = measured.iter().map(|layer| layer.depth).max().unwrap();
+            assert_eq!(deepest, cost.totals().critical_path);
+            data_owner.unwrap().unwrap()
         }
     }
 
@@ -422,7 +427,7 @@ mod tests {
             images: FIXED.encode_slice(images).unwrap(),
             graph,
         };
-        let [_, logits, _] = run.over(&TestWorld::new(20)).results;
+        let [_, logits, _] = run.over(&TestWorld::new(20), Order::Sequential).results;
         let logits = FIXED.decode_slice(&logits.unwrap().unwrap());
         for (row, logits) in expected.iter().zip(logits.chunks_exact(10)) {
             for (expected, got) in row[1..].iter().zip(logits) {
@@ -448,8 +453,76 @@ mod tests {
     }
 
     #[test]
+    fn branches() {
+        for graph in [test_nets::fire(), test_nets::shuffle_units()] {
+            let run = Run::with(FixedPoint::new(18), graph, 2);
+            run.check(&TestWorld::new(26));
+        }
+    }
+
+    #[test]
+    fn branches_over_long_links() {
+        let run = Run::new(test_nets::fire(), 1);
+        let shape = Shape { one_way_latency: Duration::from_millis(3), bandwidth: 1e9 };
+        let options = SessionOptions { chunk: 64, window: 2 };
+        run.check_order(&TestWorld::new(27).shape(shape).options(options), Order::Overlapped);
+    }
+
+    #[test]
+    fn parties_of_different_orders_end_with_the_same_result() {
+        let run = Run::new(test_nets::shuffle_units(), 1);
+        let alike = run.over(&TestWorld::new(28), Order::Overlapped).results;
+        let outcome = TestWorld::new(28).run(|session| {
+            let graph = &run.graph;
+            let evaluate = |order, inputs| {
+                evaluate(session, graph, order, 1, FIXED, inputs, &|_, _| {}).unwrap()
+            };
+            let (sequential, overlapped) = (Order::Sequential, Order::Overlapped);
+            Ok(match session.role() {
+                Role::ModelOwner => evaluate(sequential, EvaluatorInputs::ModelOwner(&run.model)),
+                Role::DataOwner => evaluate(overlapped, EvaluatorInputs::DataOwner(&run.images)),
+                Role::CryptoProducer => {
+                    deal(session, graph, sequential, 1, &|_, _| {}).unwrap();
+                    None
+                }
+            })
+        });
+        assert_eq!(outcome.results, alike);
+    }
+
+    #[test]
+    fn a_layer_that_fails_ends_the_others() {
+        let run = Run::new(test_nets::fire(), 1);
+        for order in [Order::Sequential, Order::Overlapped] {
+            let broken = Step::root("expand3_relu");
+            let world = TestWorld::new(29).intercept(move |_, message| {
+                if message.step.path().starts_with(broken.path()) {
+                    message.payload.pop();
+                }
+                Fate::Deliver
+            });
+            let before = Instant::now();
+            let outcome = run.over(&world, order);
+            assert!(before.elapsed() < Duration::from_secs(60), "nobody waits for a lost message");
+            let mut broken = 0;
+            for result in outcome.results {
+                match result.unwrap_err() {
+                    protocols::Error::Length { step, .. } => {
+                        assert!(step.starts_with("expand3_relu"), "{step}");
+                        broken += 1;
+                    }
+                    protocols::Error::PeerLost { .. } => {}
+                    other => panic!("{other}"),
+                }
+            }
+            assert!(broken > 0);
+        }
+    }
+
+    #[test]
     fn progress_names_every_layer_in_order() {
         let run = Run::new(test_nets::tiny(), 1);
+        let order = Order::Sequential;
         let seen: [Mutex<Vec<(usize, String)>>; 3] = Default::default();
         TestWorld::new(24).run(|session| {
             let note = |index: usize, name: &str| {
@@ -457,12 +530,12 @@ mod tests {
                 seen.push((index, name.to_owned()));
             };
             let evaluate = |inputs| {
-                evaluate(session, &run.graph, 1, FIXED, inputs, &note).unwrap();
+                evaluate(session, &run.graph, order, 1, FIXED, inputs, &note).unwrap();
             };
             match session.role() {
                 Role::ModelOwner => evaluate(EvaluatorInputs::ModelOwner(&run.model)),
                 Role::DataOwner => evaluate(EvaluatorInputs::DataOwner(&run.images)),
-                Role::CryptoProducer => deal(session, &run.graph, 1, &note).unwrap(),
+                Role::CryptoProducer => deal(session, &run.graph, order, 1, &note).unwrap(),
             }
             Ok(())
         });
@@ -481,9 +554,9 @@ mod tests {
         let mut too_large = run.images.clone();
         too_large[31] = (1u64 << 60).wrapping_neg();
         let outcome = TestWorld::new(25).run(|session| {
-            let (graph, role) = (&run.graph, session.role());
+            let (graph, order, role) = (&run.graph, Order::Sequential, session.role());
             let evaluate = |batch, fixed, inputs| {
-                let result = evaluate(session, graph, batch, fixed, inputs, &|_, _| {});
+                let result = evaluate(session, graph, order, batch, fixed, inputs, &|_, _| {});
                 result.unwrap_err().to_string()
             };
             let model = EvaluatorInputs::ModelOwner(&run.model);
@@ -508,7 +581,7 @@ mod tests {
                 assert!(error.contains(part), "{role}: {error}");
             }
             if role != Role::CryptoProducer {
-                assert!(deal(session, graph, 2, &|_, _| {}).is_err());
+                assert!(deal(session, graph, order, 2, &|_, _| {}).is_err());
             }
             Ok(())
         });

@@ -102,6 +102,63 @@ pub(crate) fn everything() -> Graph {
     net.finish(logits).unwrap()
 }
 
+/// A Fire module as SqueezeNet's, small, with a convolution after it.
+pub(crate) fn fire() -> Graph {
+    let mut net = GraphBuilder::new("fire", Dims::new(2, 5, 5)).unwrap();
+    let same = |out, kernel| Conv {
+        padding: Padding::same(kernel / 2),
+        bias: true,
+        ..Conv::square(out, kernel)
+    };
+    let x = net.conv("squeeze", net.input(), same(3, 1)).unwrap();
+    let x = net.relu("squeeze_relu", x).unwrap();
+    let [one, three] = [1, 3].map(|kernel| {
+        let x = net.conv(&format!("expand{kernel}"), x, same(4, kernel)).unwrap();
+        net.relu(&format!("expand{kernel}_relu"), x).unwrap()
+    });
+    let x = net.concat("concat", &[one, three]).unwrap();
+    let x = net.conv("classifier", x, same(3, 1)).unwrap();
+    let x = net.global_avg_pool("mean", x).unwrap();
+    net.finish(x).unwrap()
+}
+
+/// A unit of either kind as ShuffleNetV2's, small.
+pub(crate) fn shuffle_units() -> Graph {
+    let mut net = GraphBuilder::new("units", Dims::new(4, 6, 6)).unwrap();
+    let conv = |net: &mut GraphBuilder, name: &str, x, conv| {
+        net.conv_bn(name, &format!("{name}_bn"), x, conv).unwrap()
+    };
+    let depthwise = |channels, stride| Conv {
+        groups: channels,
+        stride: (stride, stride),
+        padding: Padding::same(1),
+        ..Conv::square(channels, 3)
+    };
+    let pointwise = Conv::square(4, 1);
+    let branch = |net: &mut GraphBuilder, unit: &str, x, stride| {
+        let x = conv(net, &format!("{unit}.first"), x, pointwise);
+        let x = net.relu(&format!("{unit}.first_relu"), x).unwrap();
+        let x = conv(net, &format!("{unit}.depthwise"), x, depthwise(4, stride));
+        let x = conv(net, &format!("{unit}.last"), x, pointwise);
+        net.relu(&format!("{unit}.last_relu"), x).unwrap()
+    };
+    let x = net.input();
+    let left = conv(&mut net, "reduce.left_depthwise", x, depthwise(4, 2));
+    let left = conv(&mut net, "reduce.left", left, pointwise);
+    let left = net.relu("reduce.left_relu", left).unwrap();
+    let right = branch(&mut net, "reduce", x, 2);
+    let x = net.concat("reduce.concat", &[left, right]).unwrap();
+    let x = net.shuffle("reduce.shuffle", x, 2).unwrap();
+    let left = net.slice("keep.pass", x, 0, 4).unwrap();
+    let right = net.slice("keep.split", x, 4, 8).unwrap();
+    let right = branch(&mut net, "keep", right, 1);
+    let x = net.concat("keep.concat", &[left, right]).unwrap();
+    let x = net.shuffle("keep.shuffle", x, 2).unwrap();
+    let x = net.flatten("flat", x).unwrap();
+    let x = net.dense("fc", x, 3).unwrap();
+    net.finish(x).unwrap()
+}
+
 /// Values in [-1, 1) that fill a batch.
 pub(crate) fn images(graph: &Graph, batch: usize, test_seed: u64) -> Vec<f64> {
     let mut uniform = Uniform::new("images", test_seed);

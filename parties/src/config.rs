@@ -62,6 +62,8 @@ pub struct Protocol {
     pub fractional_bits: u32,
     /// Chunk and window of long batches.
     pub options: SessionOptions,
+    /// Whether branches of the network run side by side: fewer latencies, more memory. Default false.
+    pub overlap: bool,
     /// What the links between the parties are like. Default `loopback`.
     pub profile: ProfileName,
     /// How long a party waits for the two others to come up. Default 30 s.
@@ -320,6 +322,7 @@ impl Protocol {
             "fractional_bits",
             "chunk",
             "window",
+            "overlap",
             "profile",
             "connect_timeout_seconds",
         ])?;
@@ -340,6 +343,7 @@ impl Protocol {
             suite: table.parsed_by("suite", parse_suite)?.unwrap_or_default(),
             fractional_bits: bits.map_or(default.fractional_bits, |bits| bits as u32),
             options,
+            overlap: table.read("overlap", "true or false", Value::as_bool)?.unwrap_or(false),
             profile: table.parsed_by("profile", str::parse)?.unwrap_or_default(),
             connect_timeout: timeout
                 .map_or(default.connect_timeout, |seconds| Duration::from_secs(seconds as u64)),
@@ -353,6 +357,7 @@ impl Default for Protocol {
             suite: Suite::default(),
             fractional_bits: 13,
             options: SessionOptions::default(),
+            overlap: false,
             profile: ProfileName::default(),
             connect_timeout: Duration::from_secs(30),
         }
@@ -651,7 +656,7 @@ mod tests {
     #[test]
     fn a_whole_config_reads_and_paths_start_from_its_directory() {
         let config = parse(
-            "[protocol]\nsuite = 'securenn'\nfractional_bits = 12\nchunk = 128\nwindow = 2\n\
+            "[protocol]\nsuite = 'securenn'\nfractional_bits = 12\nchunk = 128\nwindow = 2\noverlap = true\n\
              profile = 'wan'\nconnect_timeout_seconds = 5\n\
              [addresses]\nmodel-owner = 'a:1'\ndata-owner = '[::1]:2'\ncrypto-producer = 'c:3'\n\
              [certificates]\nmodel-owner = 'a.pem'\ndata-owner = '/b.pem'\ncrypto-producer = 'c.pem'\n\
@@ -663,6 +668,7 @@ mod tests {
         assert_eq!(config.network.input, [1, 8, 8]);
         assert_eq!(config.protocol.fractional_bits, 12);
         assert_eq!(config.protocol.options, SessionOptions { chunk: 128, window: 2 });
+        assert!(config.protocol.overlap);
         assert_eq!(config.protocol.profile, ProfileName::Wan);
         assert_eq!(config.hosts[1].address.as_deref(), Some("[::1]:2"));
         assert_eq!(config.hosts[0].bind, Some("0.0.0.0:9".parse().unwrap()));
@@ -700,7 +706,7 @@ mod tests {
             ),
             (
                 "[protocol]\nzzz = 3",
-                "unknown key `protocol.zzz`; known are suite, fractional_bits, chunk, window, profile, connect_timeout_seconds",
+                "unknown key `protocol.zzz`; known are suite, fractional_bits, chunk, window, overlap, profile, connect_timeout_seconds",
             ),
             ("[protocl]", "unknown table or key `protocl`; did you mean protocol?"),
             ("protocol = 3", "unknown key"),

@@ -23,6 +23,8 @@ pub struct Agreement {
     pub architecture: [u8; 32],
     /// How long batches are cut, which decides which messages exist.
     pub options: SessionOptions,
+    /// Whether branches of the network run side by side.
+    pub overlap: bool,
 }
 
 impl Agreement {
@@ -38,6 +40,7 @@ impl Agreement {
             ("architecture", architecture),
             ("chunk", self.options.chunk.to_string()),
             ("window", self.options.window.to_string()),
+            ("overlap", self.overlap.to_string()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into()
@@ -106,6 +109,7 @@ mod tests {
             fractional_bits: 13,
             architecture: [7; 32],
             options: SessionOptions { chunk: 64, window: 6 },
+            overlap: false,
         };
         let own = agreement.terms();
         assert_eq!(compare([&own; 3]), Ok(()));
@@ -121,9 +125,9 @@ mod tests {
                 assert!(text.contains(&format!("{role} has other, ")), "{text}");
             }
         }
-        let text = compare([&own, &own[..7], &own]).unwrap_err().to_string();
-        let values = "model-owner has 6, data-owner has nothing, crypto-producer has 6, ";
-        assert!(text.starts_with(&format!("the parties differ in window: {values}")), "{text}");
+        let text = compare([&own, &own[..8], &own]).unwrap_err().to_string();
+        let values = "model-owner has false, data-owner has nothing, crypto-producer has false, ";
+        assert!(text.starts_with(&format!("the parties differ in overlap: {values}")), "{text}");
     }
 
     #[test]

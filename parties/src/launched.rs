@@ -2,10 +2,12 @@
 //! output. See [`crate::control`].
 
 use std::{
-    cell::{Cell, RefCell},
     io::{BufReader, BufWriter, Stdout, stdin, stdout},
     net::{Ipv4Addr, SocketAddr},
-    sync::mpsc::{Receiver, channel},
+    sync::{
+        Mutex,
+        mpsc::{Receiver, channel},
+    },
     time::{Duration, Instant},
 };
 
@@ -47,12 +49,13 @@ fn work(role: Role, launcher: &Launcher) -> Result<()> {
             let task = Task::of(&config, suite)?;
             let inputs = task.inputs(role, &config, images)?;
             let party = meet(role, launcher, &config.protocol, task.agreement())?;
-            let told = Cell::new(Instant::now());
+            let told = Mutex::new(Instant::now());
             let ended = |layers: usize| {
+                let mut told = told.lock().expect("no panic while locked");
                 if layers == task.layers() {
                     launcher.tell(&FromParty::Ended, &[]);
-                } else if told.get().elapsed() >= PROGRESS {
-                    told.set(Instant::now());
+                } else if told.elapsed() >= PROGRESS {
+                    *told = Instant::now();
                     launcher.tell(&FromParty::Layers(layers), &[]);
                 }
             };
@@ -97,8 +100,8 @@ fn meet(
 
 /// The launcher, as its parties see it.
 struct Launcher {
-    output: RefCell<BufWriter<Stdout>>,
-    orders: Receiver<(ToParty, Vec<u64>)>,
+    output: Mutex<BufWriter<Stdout>>,
+    orders: Mutex<Receiver<(ToParty, Vec<u64>)>>,
 }
 
 impl Launcher {
@@ -115,15 +118,17 @@ impl Launcher {
             }
             std::process::exit(1);
         });
-        Launcher { output: RefCell::new(BufWriter::new(stdout())), orders }
+        Launcher { output: Mutex::new(BufWriter::new(stdout())), orders: Mutex::new(orders) }
     }
 
     fn next(&self) -> Result<(ToParty, Vec<u64>)> {
-        self.orders.recv().map_err(|_| Error::Run("the launcher is gone".into()))
+        let orders = self.orders.lock().expect("no panic while locked");
+        orders.recv().map_err(|_| Error::Run("the launcher is gone".into()))
     }
 
     fn tell(&self, message: &FromParty, words: &[u64]) {
-        if let Err(error) = control::write(&mut *self.output.borrow_mut(), message, words) {
+        let mut output = self.output.lock().expect("no panic while locked");
+        if let Err(error) = control::write(&mut *output, message, words) {
             tracing::debug!("the launcher does not listen: {error}");
         }
     }

@@ -1,7 +1,12 @@
 //! One party's whole run over connections that stand: the protocol on this thread, and what this
 //! party saw of it.
 
-use std::{cell::RefCell, net::SocketAddr, sync::Arc, time::Instant};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
 use nets::{Bench, EncodedModel, EvaluatorInputs, secure};
 use protocols::{
@@ -49,7 +54,8 @@ pub struct Record {
     pub role: Role,
     /// Images in the batch; 0 for a bench.
     pub images: usize,
-    /// Layer by layer; `seconds` run from the end of the layer before.
+    /// Layer by layer, in the order in which they ended; `seconds` run from the end of the one
+    /// before, so that they add up to the whole time in either order.
     pub layers: Vec<LayerMeasurement>,
     /// UDP bytes it sent.
     pub wire: Links,
@@ -96,7 +102,8 @@ pub struct Connected {
 const IMAGES: &str = "session/images";
 
 impl Connected {
-    /// Evaluates a network; the data owner gets the logits. `ended` is told how many layers have.
+    /// Evaluates a network; the data owner gets the logits. `ended` is told how many layers have, or
+    /// where branches run side by side, how many had started before the last one.
     ///
     /// # Errors
     /// What the protocol meets; the connections are closed by then.
@@ -104,27 +111,35 @@ impl Connected {
         self,
         task: &Task,
         inputs: &Inputs,
-        ended: &dyn Fn(usize),
+        ended: &(dyn Fn(usize) + Sync),
     ) -> Result<(Record, Vec<u64>)> {
         let images = self.announce_images(task, inputs)?;
         let session = self.session(task.options);
-        let ticks = RefCell::new(Vec::new());
-        let progress = |layer: usize, _name: &str| {
-            ticks.borrow_mut().push(Instant::now());
-            ended(layer);
+        let began = Instant::now();
+        let starts = Mutex::new(HashMap::new());
+        let progress = |_place: usize, layer: &str| {
+            let mut starts = starts.lock().expect("no panic while locked");
+            ended(starts.len());
+            starts.insert(layer.to_owned(), Instant::now());
         };
-        let Task { graph, fixed, .. } = task;
+        let Task { graph, fixed, order, .. } = task;
         let evaluate =
-            |inputs| secure::evaluate(&session, graph, images, *fixed, inputs, &progress);
+            |inputs| secure::evaluate(&session, graph, *order, images, *fixed, inputs, &progress);
         let logits = match inputs {
             Inputs::Model(model) => evaluate(EvaluatorInputs::ModelOwner(model)),
             Inputs::Images(images) => evaluate(EvaluatorInputs::DataOwner(&images.words)),
-            Inputs::Nothing => secure::deal(&session, graph, images, &progress).map(|()| None),
+            Inputs::Nothing => {
+                secure::deal(&session, graph, *order, images, &progress).map(|()| None)
+            }
         }?;
-        progress(graph.nodes().len() + 1, "");
+        ended(task.layers());
+        let starts = starts.into_inner().expect("no panic while locked");
         let mut layers = session.measurements();
-        for (layer, ticks) in layers.iter_mut().zip(ticks.borrow().windows(2)) {
-            layer.seconds = (ticks[1] - ticks[0]).as_secs_f64();
+        let mut before = began;
+        for layer in &mut layers {
+            let end = starts[&layer.name] + Duration::from_secs_f64(layer.seconds);
+            layer.seconds = end.saturating_duration_since(before).as_secs_f64();
+            before = before.max(end);
         }
         Ok((self.finish(images, layers)?, logits.unwrap_or_default()))
     }

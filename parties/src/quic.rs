@@ -433,6 +433,7 @@ mod tests {
             fractional_bits: 13,
             architecture: [0; 32],
             options: SessionOptions::default(),
+            overlap: false,
         };
         let parties = bound.into_iter().zip(identities).map(|(bound, identity)| {
             let setup = Setup {

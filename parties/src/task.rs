@@ -3,7 +3,8 @@
 
 use fixedpoint::encoding::FixedPoint;
 use nets::{
-    Bench, EncodedModel, Graph, Model, Operation, Suite, Weights, model::check_fractional_bits, zoo,
+    Bench, EncodedModel, Graph, Model, Operation, Order, Suite, Weights,
+    model::check_fractional_bits, zoo,
 };
 use protocols::SessionOptions;
 
@@ -25,6 +26,8 @@ pub struct Task {
     pub fixed: FixedPoint,
     /// Chunk and window of long batches.
     pub options: SessionOptions,
+    /// When each layer starts.
+    pub order: Order,
 }
 
 impl Task {
@@ -38,7 +41,8 @@ impl Task {
         let fixed = FixedPoint::new(config.protocol.fractional_bits);
         check_fractional_bits(fixed).map_err(|error| Error::file(&config.file, error))?;
         let suite = suite.unwrap_or(config.protocol.suite);
-        Ok(Task { suite, graph, fixed, options: config.protocol.options })
+        let order = if config.protocol.overlap { Order::Overlapped } else { Order::Sequential };
+        Ok(Task { suite, graph, fixed, options: config.protocol.options, order })
     }
 
     /// The layers of a run, revealing the result included.
@@ -54,6 +58,7 @@ impl Task {
             fractional_bits: self.fixed.fractional_bits(),
             architecture: *self.graph.hash().as_bytes(),
             options: self.options,
+            overlap: self.order == Order::Overlapped,
         }
     }
 
@@ -122,6 +127,7 @@ pub fn bench_agreement(bench: &Bench, suite: Suite) -> Agreement {
         fractional_bits: protocol.fractional_bits,
         architecture: *blake3::hash(what.as_bytes()).as_bytes(),
         options: protocol.options,
+        overlap: protocol.overlap,
     }
 }
 

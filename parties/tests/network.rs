@@ -439,6 +439,7 @@ impl World {
                 fractional_bits: 13,
                 architecture: [7; 32],
                 options: SessionOptions { chunk: 8192, window: 6 },
+                overlap: false,
             },
             profile: Profile { patience: Duration::from_secs(20), ..Profile::LOOPBACK },
             connect_timeout: Duration::from_secs(10),

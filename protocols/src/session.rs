@@ -47,7 +47,8 @@ pub struct Session {
     pub(crate) options: SessionOptions,
     used: Mutex<HashSet<StepId>>,
     finished: Mutex<Vec<LayerMeasurement>>,
-    depth: Arc<AtomicU32>,
+    /// The largest depth that any layer ended at.
+    depth: AtomicU32,
 }
 
 impl Session {
@@ -70,7 +71,7 @@ impl Session {
             options,
             used: Mutex::default(),
             finished: Mutex::default(),
-            depth: Arc::default(),
+            depth: AtomicU32::default(),
         }
     }
 
@@ -79,7 +80,7 @@ impl Session {
         self.role
     }
 
-    /// Runs one layer as an evaluator.
+    /// Runs one layer as an evaluator, after all layers so far.
     ///
     /// # Errors
     /// Whatever the protocol meets; the transport is aborted, so no lane of this party hangs.
@@ -91,15 +92,33 @@ impl Session {
         layer: &str,
         run: impl FnOnce(&mut Context<'_, Evaluating>) -> Result<T>,
     ) -> Result<T> {
+        Ok(self.evaluate_from(self.depth(), layer, run)?.0)
+    }
+
+    /// Runs one layer as an evaluator beside others, which other threads run: it starts at a causal
+    /// depth of its own, the largest that a layer which it builds on ended at (0 if there is none).
+    /// With the result comes the depth it ended at, at this party.
+    ///
+    /// # Errors
+    /// As [`Session::evaluate`]; the other layers of this session end too.
+    ///
+    /// # Panics
+    /// As [`Session::evaluate`].
+    pub fn evaluate_from<T>(
+        &self,
+        depth: u32,
+        layer: &str,
+        run: impl FnOnce(&mut Context<'_, Evaluating>) -> Result<T>,
+    ) -> Result<(T, u32)> {
         let side = match self.role {
             Role::ModelOwner => Side::Zero,
             Role::DataOwner => Side::One,
             Role::CryptoProducer => panic!("the crypto producer deals; it evaluates nothing"),
         };
-        self.layer(layer, Evaluating(side), run)
+        self.layer(depth, layer, Evaluating(side), run)
     }
 
-    /// Runs one layer as the crypto producer.
+    /// Runs one layer as the crypto producer, after all layers so far.
     ///
     /// # Errors
     /// As [`Session::evaluate`].
@@ -111,8 +130,24 @@ impl Session {
         layer: &str,
         run: impl FnOnce(&mut Context<'_, Dealing>) -> Result<T>,
     ) -> Result<T> {
+        Ok(self.deal_from(self.depth(), layer, run)?.0)
+    }
+
+    /// Runs one layer as the crypto producer beside others, as [`Session::evaluate_from`] does.
+    ///
+    /// # Errors
+    /// As [`Session::evaluate_from`].
+    ///
+    /// # Panics
+    /// As [`Session::deal`].
+    pub fn deal_from<T>(
+        &self,
+        depth: u32,
+        layer: &str,
+        run: impl FnOnce(&mut Context<'_, Dealing>) -> Result<T>,
+    ) -> Result<(T, u32)> {
         assert_eq!(self.role, Role::CryptoProducer, "evaluators deal nothing");
-        self.layer(layer, Dealing, run)
+        self.layer(depth, layer, Dealing, run)
     }
 
     /// What the layers so far sent and received, in the order in which they ended.
@@ -133,22 +168,29 @@ impl Session {
 
     fn layer<R: Copy + Send + Sync, T>(
         &self,
+        depth: u32,
         layer: &str,
         role: R,
         run: impl FnOnce(&mut Context<'_, R>) -> Result<T>,
-    ) -> Result<T> {
+    ) -> Result<(T, u32)> {
         let meter = Meter::new(layer);
+        let depth = Arc::new(AtomicU32::new(depth));
         let mut context =
-            Context::root(self, meter.clone(), self.depth.clone(), Step::root(layer), role);
+            Context::root(self, meter.clone(), depth.clone(), Step::root(layer), role);
         let guard = AbortOnPanic(self.transport.as_ref());
         let result = run(&mut context);
         drop(guard);
         if let Err(error) = &result {
             self.abort(error.clone());
         }
-        let measurement = meter.measurement(self.depth.load(Ordering::Relaxed));
-        self.finished.lock().expect("no panic while locked").push(measurement);
-        result
+        let depth = depth.load(Ordering::Relaxed);
+        self.depth.fetch_max(depth, Ordering::Relaxed);
+        self.finished.lock().expect("no panic while locked").push(meter.measurement(depth));
+        Ok((result?, depth))
+    }
+
+    fn depth(&self) -> u32 {
+        self.depth.load(Ordering::Relaxed)
     }
 }
 
@@ -160,5 +202,51 @@ impl Drop for AbortOnPanic<'_> {
         if std::thread::panicking() {
             self.0.abort(Error::Stopped { reason: "a bug: a protocol panicked".into() });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Evaluator, Role, Session, test_world::TestWorld};
+
+    /// A layer in which a number goes from one party to another.
+    fn relay(session: &Session, depth: u32, layer: &str, [from, to]: [Role; 2]) -> u32 {
+        let role = session.role();
+        let run = |ctx: &mut Evaluator<'_>| match role {
+            _ if role == from => ctx.send_words(to, 1, &[7]),
+            _ if role == to => ctx.recv_words(from, 1, 1).map(drop),
+            _ => Ok(()),
+        };
+        session.evaluate_from(depth, layer, run).unwrap().1
+    }
+
+    #[test]
+    fn layers_side_by_side_have_depths_of_their_own() {
+        let there = [Role::ModelOwner, Role::DataOwner];
+        let back = [Role::DataOwner, Role::ModelOwner];
+        let outcome = TestWorld::new(40).run(|session| {
+            if session.role() == Role::CryptoProducer {
+                return Ok(vec![]);
+            }
+            let first = relay(session, 0, "first", there);
+            let (left, right) = std::thread::scope(|scope| {
+                let left = scope.spawn(|| {
+                    let left = relay(session, first, "left", back);
+                    relay(session, left, "left again", there)
+                });
+                let right = relay(session, first, "right", there);
+                (left.join().unwrap(), right)
+            });
+            session.evaluate("last", |_| Ok(()))?;
+            let ends = session.measurements();
+            let last = ends.iter().find(|layer| layer.name == "last").unwrap().depth;
+            Ok(vec![first, left, right, last])
+        });
+        let [model_owner, data_owner, _] = outcome.results;
+        assert_eq!(model_owner.unwrap(), [0, 2, 0, 2]);
+        assert_eq!(data_owner.unwrap(), [1, 3, 1, 3]);
+        let depth =
+            |name| outcome.measurements.iter().find(|seen| seen.name == name).unwrap().depth;
+        assert_eq!(["first", "right", "left", "left again", "last"].map(depth), [1, 1, 2, 3, 3]);
     }
 }
