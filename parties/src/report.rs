@@ -8,7 +8,7 @@ mod html;
 
 use std::{collections::BTreeMap, iter::Sum, path::Path};
 
-use nets::{Dims, LayerCost, Suite};
+use nets::{Dims, LayerCost, NetworkCost, Order, Suite};
 use protocols::{LayerMeasurement, Link, Links, Paper, Role};
 use serde::Serialize;
 
@@ -84,10 +84,10 @@ pub struct Layer {
     pub predicted: Option<Traffic>,
     /// What it sent.
     pub measured: Option<Traffic>,
-    /// From the end of the layer before to its own end, at the data owner (or the party whose
+    /// From the end of the layer that ended before it to its own end, at the data owner (or the party whose
     /// view this is).
     pub seconds: Option<f64>,
-    /// By how many one-way latencies it makes the run longer.
+    /// By how many one-way latencies it makes the run longer, given the layers before it here.
     pub critical_path: u32,
     /// How large it is; none for a bench.
     #[serde(flatten)]
@@ -137,6 +137,9 @@ pub struct Totals {
     pub measured: Option<Traffic>,
     /// One-way latencies that the run must wait for, one after the other.
     pub critical_path: u32,
+    /// Whether branches run side by side. If so, the rounds predicted and measured are those of the
+    /// longest chain of layers, not the sums.
+    pub overlap: bool,
     /// Payload that belongs to the model and the session.
     pub setup_bytes: u64,
     /// Payload before the data is there.
@@ -283,15 +286,16 @@ pub fn shape_text(shape: &[usize]) -> String {
 }
 
 impl Layer {
-    /// What can be said of the layers before they run.
-    pub fn predicted(costs: &[LayerCost]) -> Vec<Layer> {
-        let mut depths = [0; 3];
-        let layer = |cost: &LayerCost| {
-            let before = deepest(depths);
-            depths = cost.predicted.depths_after(depths);
-            Layer::of(cost, deepest(depths) - before)
+    /// What can be said of the layers before they run. `depths` are the causal depths that they
+    /// end at.
+    pub fn predicted(costs: &[LayerCost], depths: &[u32]) -> Vec<Layer> {
+        let mut deepest = 0;
+        let layer = |(cost, &depth): (&LayerCost, &u32)| {
+            let before = deepest;
+            deepest = before.max(depth);
+            Layer::of(cost, deepest - before)
         };
-        costs.iter().map(layer).collect()
+        costs.iter().zip(depths).map(layer).collect()
     }
 
     fn of(cost: &LayerCost, critical_path: u32) -> Layer {
@@ -326,6 +330,7 @@ impl Totals {
         Totals {
             paper: paper.reduce(|a, b| PaperCost { rounds: a.rounds + b.rounds, mb: a.mb + b.mb }),
             critical_path: layers.iter().map(|layer| layer.critical_path).sum(),
+            overlap: false,
             size: layers.iter().map(|layer| layer.size).sum(),
             setup_bytes: 0,
             offline_bytes: 0,
@@ -337,6 +342,19 @@ impl Totals {
             cpu_seconds: BTreeMap::new(),
             peak_rss_mb: BTreeMap::new(),
         }
+    }
+
+    /// Counts rounds as the order of the run has it.
+    pub fn in_order(mut self, layers: &[Layer], cost: &NetworkCost) -> Totals {
+        let chain = |traffic: Option<Traffic>, of: fn(&Layer) -> Option<Traffic>| {
+            let rounds = layers.iter().map(|layer| of(layer).unwrap_or_default().rounds);
+            let rounds = cost.longest_chain(&rounds.collect::<Vec<_>>());
+            traffic.map(|traffic| Traffic { rounds, ..traffic })
+        };
+        self.predicted = chain(self.predicted, |layer| layer.predicted);
+        self.measured = chain(self.measured, |layer| layer.measured);
+        self.overlap = cost.order == Order::Overlapped;
+        self
     }
 
     /// Adds what the parties' processes used.
@@ -367,19 +385,18 @@ impl From<Paper> for PaperCost {
     }
 }
 
-/// Puts together what the three parties saw, layer by layer as predicted, and compares.
+/// Puts together what the three parties saw, layer by layer as predicted, and compares. `depths`
+/// are the causal depths that the layers should end at.
 ///
 /// # Errors
 /// [`Error::Run`] naming the first layer and link where sent, received and predicted differ.
-pub fn merge(costs: &[LayerCost], records: &[Record; 3]) -> Result<Vec<Layer>> {
-    let mut depths = [0; 3];
-    let mut layers = Layer::predicted(costs);
-    for (cost, layer) in costs.iter().zip(&mut layers) {
+pub fn merge(costs: &[LayerCost], depths: &[u32], records: &[Record; 3]) -> Result<Vec<Layer>> {
+    let mut layers = Layer::predicted(costs, depths);
+    for ((cost, &depth), layer) in costs.iter().zip(depths).zip(&mut layers) {
         let mut seen = records.iter().filter_map(|record| record.layer(&cost.name));
         let mut merged = seen.next().cloned().unwrap_or_else(|| unseen(&cost.name));
         seen.for_each(|other| merged.merge(other));
-        depths = cost.predicted.depths_after(depths);
-        compare(cost, depths, &merged)?;
+        compare(cost, depth, &merged)?;
         layer.measured = Some(Traffic {
             rounds: merged.rounds(),
             bytes: merged.sent.total(),
@@ -405,10 +422,10 @@ pub fn merge(costs: &[LayerCost], records: &[Record; 3]) -> Result<Vec<Layer>> {
 ///
 /// # Errors
 /// [`Error::Run`] naming the first layer and link where they differ.
-pub fn own_view(costs: &[LayerCost], record: &Record) -> Result<Vec<Layer>> {
+pub fn own_view(costs: &[LayerCost], depths: &[u32], record: &Record) -> Result<Vec<Layer>> {
     costs
         .iter()
-        .zip(Layer::predicted(costs))
+        .zip(Layer::predicted(costs, depths))
         .map(|(cost, mut layer)| {
             let unseen = unseen(&cost.name);
             let seen = record.layer(&cost.name).unwrap_or(&unseen);
@@ -434,7 +451,7 @@ pub fn own_view(costs: &[LayerCost], record: &Record) -> Result<Vec<Layer>> {
         .collect()
 }
 
-fn compare(cost: &LayerCost, depths: [u32; 3], seen: &LayerMeasurement) -> Result<()> {
+fn compare(cost: &LayerCost, depth: u32, seen: &LayerMeasurement) -> Result<()> {
     let layer = &cost.name;
     let predicted = cost.predicted.links();
     for link in Link::ALL {
@@ -451,16 +468,11 @@ fn compare(cost: &LayerCost, depths: [u32; 3], seen: &LayerMeasurement) -> Resul
     if seen.rounds() != cost.predicted.rounds() {
         return differ("rounds", cost.predicted.rounds(), seen.rounds());
     }
-    let depth = deepest(depths);
     // A layer that sends nothing may not have been measured at all.
     if seen.rounds() > 0 && seen.depth != depth {
         return differ("as critical path", depth.into(), seen.depth.into());
     }
     Ok(())
-}
-
-fn deepest(depths: [u32; 3]) -> u32 {
-    depths.into_iter().max().unwrap_or(0)
 }
 
 fn unseen(name: &str) -> LayerMeasurement {
@@ -515,7 +527,8 @@ fn cell(number: Option<impl ToString>) -> String {
     number.map(|number| number.to_string()).unwrap_or_default()
 }
 
-fn quoted(text: &str) -> String {
+/// A cell of a CSV file.
+pub fn quoted(text: &str) -> String {
     match text.contains([',', '"', '\n']) {
         true => format!("\"{}\"", text.replace('"', "\"\"")),
         false => text.to_owned(),
@@ -545,6 +558,9 @@ mod tests {
         vec![layer("a,b", Cost::none().exchange(1, 8)), layer("c", Cost::none())]
     }
 
+    /// The depths that [`costs`] end at.
+    const DEPTHS: [u32; 2] = [1, 1];
+
     /// What three parties see that do as predicted.
     fn records() -> [Record; 3] {
         let record = |role: Role| {
@@ -567,7 +583,7 @@ mod tests {
 
     #[test]
     fn sums_of_layers_are_totals() {
-        let layers = merge(&costs(), &records()).unwrap();
+        let layers = merge(&costs(), &DEPTHS, &records()).unwrap();
         let totals = Totals::of(&layers).with_usage(&records());
         assert_eq!(layers[0].seconds, Some(0.25));
         assert_eq!(totals.paper, Some(PaperCost { rounds: 4, mb: 2.0 }));
@@ -581,7 +597,7 @@ mod tests {
         let complaint = |change: fn(&mut [Record; 3])| {
             let mut records = records();
             change(&mut records);
-            merge(&costs(), &records).unwrap_err().to_string()
+            merge(&costs(), &DEPTHS, &records).unwrap_err().to_string()
         };
         let sent = complaint(|records| records[0].layers[0].sent[P0_TO_P1] = 9);
         assert_eq!(sent, "layer a,b, link P0->P1: 8 bytes predicted, 9 sent, 8 received");
@@ -602,10 +618,10 @@ mod tests {
     #[test]
     fn a_party_checks_its_own_links() {
         let [mut own, ..] = records();
-        let layers = own_view(&costs(), &own).unwrap();
+        let layers = own_view(&costs(), &DEPTHS, &own).unwrap();
         assert_eq!(layers[0].measured.unwrap().links[P0_TO_P1], 8);
         own.layers[0].sent[P0_TO_P1] = 9;
-        let message = own_view(&costs(), &own).unwrap_err().to_string();
+        let message = own_view(&costs(), &DEPTHS, &own).unwrap_err().to_string();
         assert_eq!(message, "layer a,b, link P0->P1: 8 bytes predicted, 9 seen");
     }
 

@@ -1,11 +1,13 @@
 //! The command line: one file a command.
 
 mod bench;
+mod cost;
 mod keygen;
 mod party;
 mod predictions;
 mod run;
 mod summary;
+mod tables;
 
 use std::{
     io::{self, Write},
@@ -35,6 +37,8 @@ struct Cli {
 enum Command {
     Run(run::Args),
     Party(party::Args),
+    Cost(cost::Args),
+    Tables(tables::Args),
     Bench(bench::Args),
     Keygen(keygen::Args),
 }
@@ -54,6 +58,8 @@ pub fn main() -> ExitCode {
             Ok(party::End::Told(exit_code)) => return exit_code.into(),
             other => other.map(|_| ()),
         },
+        Command::Cost(args) => cost::run(&args),
+        Command::Tables(args) => tables::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Keygen(args) => keygen::run(&args),
     };
@@ -64,6 +70,18 @@ pub fn main() -> ExitCode {
             error.exit_code().into()
         }
     }
+}
+
+/// How `cost` and `tables` print.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Form {
+    /// For people.
+    #[default]
+    Table,
+    /// One object.
+    Json,
+    /// A header and rows.
+    Csv,
 }
 
 /// Prints on standard output. Who closed it early has read enough.
@@ -84,8 +102,9 @@ fn refused(error: &clap::Error) -> ExitCode {
     }
     if error.use_stderr() {
         let text = error.render().to_string();
+        let ends = |line: &str| line.starts_with("Usage:") || line.starts_with("For more");
         let paragraph: Vec<&str> =
-            text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:")).collect();
+            text.lines().map(str::trim).take_while(|line| !ends(line)).collect();
         let line = paragraph.join(" ");
         let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
         eprintln!("{line}; see `tercet --help`");

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use nets::{EncodedModel, Model, NetworkCost, Suite, bounds, reference};
+use nets::{EncodedModel, Model, Suite, bounds, reference};
 use protocols::Role;
 
 use super::{predictions, say, summary};
@@ -27,6 +27,9 @@ pub struct Args {
     /// Override the data owner's count of images.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     images: Option<u32>,
+    /// Run branches of the network side by side: fewer latencies, more memory.
+    #[arg(long)]
+    overlap: bool,
     /// Write a report: .json, .csv or .html.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -42,23 +45,28 @@ pub fn run(args: &Args) -> Result<()> {
     if let Some(file) = &args.report {
         Format::of(file)?;
     }
-    let config = Config::load(&args.config)?;
+    let mut config = Config::load(&args.config)?;
+    config.protocol.overlap |= args.overlap;
     let images = args.images.map(|images| images as usize);
     let plain = Plain::prepare(&config, args.suite, images)?;
     let bound = plain.check_truncation(&config)?;
     let Plain { task, batch, .. } = &plain;
     let images = batch.images;
     let predictions = predictions::file(&config)?;
-    let cost = NetworkCost::of(&task.graph, images, task.suite)
-        .map_err(|error| Error::file(&config.file, error))?;
+    let cost = task.cost(images).map_err(|error| Error::file(&config.file, error))?;
 
-    let job = Job::Network { config: absolute(&config)?, suite: args.suite, images: Some(images) };
+    let job = Job::Network {
+        config: absolute(&config)?,
+        suite: args.suite,
+        images: Some(images),
+        overlap: args.overlap,
+    };
     let jobs = Role::ALL.map(|_| (job.clone(), Vec::new()));
     let names: Vec<String> = cost.layers.iter().map(|layer| layer.name.clone()).collect();
     let launched = launch(jobs, &names)?;
 
-    let layers = report::merge(&cost.layers, &launched.records)?;
-    let mut totals = Totals::of(&layers);
+    let layers = report::merge(&cost.layers, &cost.depths(), &launched.records)?;
+    let mut totals = Totals::of(&layers).in_order(&layers, &cost);
     totals = totals.with_usage(&launched.records);
     let total = layers.iter().filter_map(|layer| layer.seconds).sum();
     totals.seconds = Some(Seconds { setup: 0.0, offline: 0.0, online: None, total });
@@ -140,7 +148,7 @@ impl Plain {
 
     /// Compares the secure logits with both references.
     fn judge(&self, secure: &[u64]) -> Result<Judged> {
-        let Plain { task, model, encoded, batch, fixed, errors } = self;
+        let Plain { task, model, batch, fixed, errors, .. } = self;
         let graph = &task.graph;
         let output = graph.output().index();
         let classes = graph.dims(graph.output()).len();

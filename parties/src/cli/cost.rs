@@ -1,0 +1,318 @@
+//! `tercet cost`.
+
+use std::path::PathBuf;
+
+use nets::{
+    Dims, NetworkCost, Suite,
+    graph::MAX_BATCH,
+    zoo::{self, Kind, PLAN_NAMES, Plan, Pool},
+};
+use protocols::{Link, Role};
+
+use super::{Form, say};
+use crate::{
+    config::{Config, Network, parse_suite},
+    error::{Error, Result},
+    estimate::{Estimate, LinkModel},
+    report::{Layer, Report, Size, Totals, Traffic, shape_text},
+    table::{Table, thousands},
+};
+
+/// What a network will cost, layer by layer, from its shapes alone: nothing is run.
+///
+/// The network is that of a config, or --net, --input and --classes; --plan and the options after
+/// it change its activations. Shown are the published formula, the phases and payload that this
+/// implementation will send, the critical path in one-way latencies, and how large the network is.
+///
+/// The predicted time is critical path * rtt / 2 + bytes of the busiest link / bandwidth; every
+/// link has the whole bandwidth in each direction. Computing is not in it. Without --link, --rtt
+/// and --bandwidth it is given for both presets.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A config, as for `tercet run`; neither weights nor images are read.
+    #[arg(required_unless_present = "net")]
+    config: Option<PathBuf>,
+    /// A network of the zoo: digits-cnn, squeezenet, shufflenet-v2, mobilenet-v2.
+    #[arg(long, value_name = "NAME", conflicts_with = "config", requires_all = ["input", "classes"])]
+    net: Option<String>,
+    /// The size of an image: channels, height, width.
+    #[arg(long, value_name = "CxHxW", conflicts_with = "config")]
+    input: Option<Dims>,
+    /// The number of classes.
+    #[arg(long, value_name = "N", conflicts_with = "config", value_parser = classes)]
+    classes: Option<usize>,
+    /// A published plan of activations; the net's own if not given.
+    #[arg(long, value_name = "PLAN", value_parser = clap::builder::PossibleValuesParser::new(PLAN_NAMES))]
+    plan: Option<String>,
+    /// Ratio of the first activation of every block: 1 keeps it, 0 removes it, between is partial.
+    #[arg(long, value_name = "Q", value_parser = ratio)]
+    first: Option<f64>,
+    /// Ratio of the second activation of every block.
+    #[arg(long, value_name = "Q", value_parser = ratio)]
+    second: Option<f64>,
+    /// The kind of every activation: relu, relu6, leaky-relu or none.
+    #[arg(long, value_name = "KIND")]
+    activation: Option<Kind>,
+    /// What pooling layers do: max or avg.
+    #[arg(long, value_name = "KIND")]
+    pool: Option<Pool>,
+    /// The protocol suite.
+    #[arg(long, value_parser = parse_suite)]
+    suite: Option<Suite>,
+    /// How many images, all in one batch; the config's count if not given, else 1.
+    #[arg(long, value_name = "N", value_parser = images)]
+    images: Option<usize>,
+    /// The links between the parties: lan is 0.5 ms and 10 Gbit/s, wan 40 ms and 100 Mbit/s.
+    #[arg(long, value_enum)]
+    link: Option<Preset>,
+    /// Round-trip time of the links, in milliseconds.
+    #[arg(long, value_name = "MS", value_parser = not_negative)]
+    rtt: Option<f64>,
+    /// Bandwidth of the links, in 10^6 bits a second.
+    #[arg(long, value_name = "MBIT", value_parser = positive)]
+    bandwidth: Option<f64>,
+    /// How to print it; JSON is the object of `tercet run --report`, without what only a run knows.
+    #[arg(long, value_enum, default_value_t)]
+    format: Form,
+}
+
+/// Links by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Preset {
+    Lan,
+    Wan,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let links = args.links()?;
+    let (network, suite, images) = args.network()?;
+    let wrong = |error: nets::Error| match &args.config {
+        Some(file) => Error::file(file, format!("`network`: {error}")),
+        None => Error::Usage(error.to_string()),
+    };
+    let network = args.with_plan(network).map_err(wrong)?;
+    let graph = zoo::build(&network.net, &network.options()).map_err(wrong)?;
+    let cost = NetworkCost::of(&graph, images, suite).map_err(wrong)?;
+    let layers = Layer::predicted(&cost.layers, &cost.depths());
+    let totals = Totals::of(&layers);
+    let traffic = totals.predicted.unwrap_or_default();
+    let estimate = |(link, model): (_, LinkModel)| {
+        let seconds = model.seconds(totals.critical_path, traffic.links);
+        Estimate { link, model, seconds }
+    };
+    let report = Report {
+        suite,
+        network: Some(network.net),
+        images: Some(images),
+        party: None,
+        bench: None,
+        random_inputs: Vec::new(),
+        estimates: links.into_iter().map(estimate).collect(),
+        wrong: None,
+        layers,
+        totals,
+        accuracy: None,
+        truncation_failure_bound: None,
+    };
+    say(&match args.format {
+        Form::Table => text_of(&report),
+        Form::Json => report.json(),
+        Form::Csv => report.csv(),
+    })
+}
+
+impl Args {
+    /// The network as it is before the options that change its activations.
+    fn network(&self) -> Result<(Network, Suite, usize)> {
+        if let Some(file) = &self.config {
+            let config = Config::load(file)?;
+            let suite = self.suite.unwrap_or(config.protocol.suite);
+            // A host other than the data owner's need not know how many.
+            let count = config.data_owner().ok().and_then(|owner| owner.count);
+            return Ok((config.network, suite, self.images.or(count).unwrap_or(1)));
+        }
+        let (Some(net), Some(input), Some(classes)) = (&self.net, self.input, self.classes) else {
+            return Err(Error::Usage("give a config, or --net, --input and --classes".into()));
+        };
+        let input = [input.channels, input.height, input.width];
+        let network = Network { net: net.clone(), input, classes, plan: None };
+        Ok((network, self.suite.unwrap_or_default(), self.images.unwrap_or(1)))
+    }
+
+    fn with_plan(&self, network: Network) -> nets::Result<Network> {
+        let Args { first, second, activation, pool, .. } = *self;
+        let unchanged =
+            first.is_none() && second.is_none() && activation.is_none() && pool.is_none();
+        if self.plan.is_none() && unchanged {
+            return Ok(network);
+        }
+        let net = zoo::with_plans(&network.net)?;
+        let mut plan = match (&self.plan, network.plan.clone()) {
+            (Some(name), _) => Plan::published(net, name, network.dims())?,
+            (None, Some(plan)) => plan,
+            (None, None) => Plan::original(net.kind()),
+        };
+        plan.first = first.unwrap_or(plan.first);
+        plan.second = second.unwrap_or(plan.second);
+        plan.activation = activation.unwrap_or(plan.activation);
+        plan.pool = pool.unwrap_or(plan.pool);
+        Ok(Network { plan: Some(plan), ..network })
+    }
+
+    /// The links to predict a time for.
+    fn links(&self) -> Result<Vec<(&'static str, LinkModel)>> {
+        let [lan, wan] = [("lan", LinkModel::LAN), ("wan", LinkModel::WAN)];
+        let preset = self.link.map(|link| match link {
+            Preset::Lan => lan,
+            Preset::Wan => wan,
+        });
+        match (preset, self.rtt, self.bandwidth) {
+            (None, None, None) => Ok(vec![lan, wan]),
+            (Some(preset), None, None) => Ok(vec![preset]),
+            (None, Some(rtt_ms), Some(bandwidth_mbit)) => {
+                Ok(vec![("custom", LinkModel { rtt_ms, bandwidth_mbit })])
+            }
+            (Some((_, model)), rtt, bandwidth) => {
+                let rtt_ms = rtt.unwrap_or(model.rtt_ms);
+                let bandwidth_mbit = bandwidth.unwrap_or(model.bandwidth_mbit);
+                Ok(vec![("custom", LinkModel { rtt_ms, bandwidth_mbit })])
+            }
+            (None, _, _) => {
+                let what = "--rtt and --bandwidth go together; or give --link for the other one";
+                Err(Error::Usage(what.into()))
+            }
+        }
+    }
+}
+
+fn text_of(report: &Report) -> String {
+    let network = report.network.as_deref().unwrap_or_default();
+    let images = report.images.unwrap_or(0);
+    let heading = format!("{network}, {images} images, {}: predicted, not run\n", report.suite);
+    let mut parts = vec![heading, sizes(report), payload(report)];
+    let totals = &report.totals;
+    let mut times = format!("critical path    {} one-way latencies\n", totals.critical_path);
+    for Estimate { link, model, seconds } in &report.estimates {
+        let LinkModel { rtt_ms, bandwidth_mbit } = model;
+        times += &format!(
+            "{link:<17}{seconds:.3} s at {rtt_ms} ms round trip and {bandwidth_mbit} Mbit/s, \
+             computing left out\n"
+        );
+    }
+    parts.push(times);
+    parts.join("\n")
+}
+
+/// What every layer costs by the publication and here, and how large it is.
+fn sizes(report: &Report) -> String {
+    let mut table = Table::new(
+        3,
+        &[
+            ["", "", "", "", "paper", "predicted", "", "non-linear", "", ""],
+            [
+                "layer",
+                "op",
+                "output",
+                "rounds",
+                "MB",
+                "rounds",
+                "path",
+                "values",
+                "parameters",
+                "MACs",
+            ],
+        ],
+    );
+    let row = |head: [String; 3], cells: Cells| {
+        let [name, op, shape] = head;
+        let Cells { paper, predicted, path, size } = cells;
+        let Size { nonlinear_values, parameters, macs } = size.unwrap_or_default();
+        let [paper_rounds, paper_mb] = match paper {
+            Some((rounds, mb)) => [rounds.to_string(), format!("{mb:.3}")],
+            None => ["-", "-"].map(str::to_owned),
+        };
+        [
+            name,
+            op,
+            shape,
+            paper_rounds,
+            paper_mb,
+            predicted.unwrap_or_default().rounds.to_string(),
+            path.to_string(),
+            thousands(nonlinear_values),
+            thousands(parameters),
+            thousands(macs),
+        ]
+    };
+    for layer in &report.layers {
+        let Layer { name, op, output_shape, paper, predicted, critical_path, size, .. } = layer;
+        let paper = paper.map(|paper| (paper.rounds, paper.mb));
+        let cells = Cells { paper, predicted: *predicted, path: *critical_path, size: *size };
+        table.row(row([name.clone(), op.clone(), shape_text(output_shape)], cells));
+    }
+    table.rule();
+    let Totals { paper, predicted, critical_path, size, .. } = report.totals;
+    let paper = paper.map(|paper| (paper.rounds, paper.mb));
+    let cells = Cells { paper, predicted, path: critical_path, size };
+    table.row(row(["total".into(), String::new(), String::new()], cells));
+    table.to_string()
+}
+
+struct Cells {
+    paper: Option<(u64, f64)>,
+    predicted: Option<Traffic>,
+    path: u32,
+    size: Option<Size>,
+}
+
+/// What goes over each link, of the layers that send anything.
+fn payload(report: &Report) -> String {
+    let [a, b, c, d, e, f] = Link::ALL.map(|link| link.to_string());
+    let heads = ["payload bytes", &a, &b, &c, &d, &e, &f, "total"];
+    let mut table = Table::new(1, &[heads]);
+    let row = |name: &str, traffic: Traffic| {
+        let [a, b, c, d, e, f] = Link::ALL.map(|link| thousands(traffic.links[link]));
+        [name.to_owned(), a, b, c, d, e, f, thousands(traffic.bytes)]
+    };
+    for layer in &report.layers {
+        let traffic = layer.predicted.unwrap_or_default();
+        if traffic.bytes > 0 {
+            table.row(row(&layer.name, traffic));
+        }
+    }
+    table.rule();
+    table.row(row("total", report.totals.predicted.unwrap_or_default()));
+    let parties = Role::ALL.map(|role| format!("P{} is the {role}", role.index()));
+    format!("{table}{}\n", parties.join(", "))
+}
+
+fn classes(text: &str) -> std::result::Result<usize, String> {
+    whole(text, 1_000_000)
+        .filter(|&classes| classes >= 2)
+        .ok_or("a number from 2 to 1000000".into())
+}
+
+fn images(text: &str) -> std::result::Result<usize, String> {
+    whole(text, MAX_BATCH).ok_or(format!("a number from 1 to {MAX_BATCH}"))
+}
+
+fn whole(text: &str, most: usize) -> Option<usize> {
+    text.parse().ok().filter(|number| (1..=most).contains(number))
+}
+
+fn ratio(text: &str) -> std::result::Result<f64, String> {
+    number(text).filter(|ratio| *ratio <= 1.0).ok_or("a ratio from 0 (removed) to 1 (kept)".into())
+}
+
+fn not_negative(text: &str) -> std::result::Result<f64, String> {
+    number(text).ok_or("a number, 0 or above".into())
+}
+
+fn positive(text: &str) -> std::result::Result<f64, String> {
+    number(text).filter(|number| *number > 0.0).ok_or("a number above 0".into())
+}
+
+/// A finite number that is not negative.
+fn number(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0)
+}
