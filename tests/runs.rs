@@ -90,12 +90,40 @@ fn a_report_is_also_a_table_and_a_page() {
     let csv = report("report.csv");
     let mut lines = csv.lines();
     let columns = lines.next().unwrap().split(',').count();
-    assert_eq!(columns, 16);
+    assert_eq!(columns, 20);
     assert!(lines.clone().all(|line| line.split(',').count() == columns), "{csv}");
     assert!(lines.next_back().unwrap().starts_with("total,,,"), "{csv}");
     let html = report("report.html");
     assert!(html.starts_with("<!doctype html>") && html.trim_end().ends_with("</html>"));
     assert!(html.contains("<td>conv2</td>") && !html.contains("src="), "{html}");
+}
+
+#[test]
+fn branches_side_by_side_wait_for_fewer_latencies() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("report.json");
+    let config = repository("configs/squeezenet-digits-ours.toml");
+    let [config, path] = [&config, &file].map(|path| path.to_str().unwrap());
+    let totals = |overlap: &[&str]| {
+        let mut command = support::tercet();
+        let output = command.args(["run", config, "--report", path]).args(overlap).output();
+        let output = output.unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        json(&file)["totals"].clone()
+    };
+    let [sequential, overlapped] = [totals(&[]), totals(&["--overlap"])];
+    assert_eq!((&sequential["overlap"], &overlapped["overlap"]), (&false.into(), &true.into()));
+    assert_eq!(sequential["measured"]["links"], overlapped["measured"]["links"]);
+    assert_eq!(sequential["paper"], overlapped["paper"]);
+    // Eight Fire modules whose expands have no activations: a convolution each, 2 phases, 1 latency.
+    let figures = |totals: &Value| {
+        let rounds = &totals["measured"]["rounds"];
+        assert_eq!(totals["predicted"]["rounds"], *rounds);
+        [rounds, &totals["critical_path"]].map(|figure| figure.as_u64().unwrap())
+    };
+    let ([rounds, path], [fewer_rounds, shorter_path]) =
+        (figures(&sequential), figures(&overlapped));
+    assert_eq!([rounds - fewer_rounds, path - shorter_path], [16, 8]);
 }
 
 #[test]

@@ -114,10 +114,11 @@ impl NetworkCost {
             paper.bits += bits;
             links += layer.predicted.links();
         }
+        let rounds: Vec<u64> = self.layers.iter().map(|layer| layer.predicted.rounds()).collect();
         let sum = |of: fn(&LayerCost) -> u64| self.layers.iter().map(of).sum();
         Totals {
             paper,
-            rounds: self.rounds(),
+            rounds: self.longest_chain(&rounds),
             bytes: links.total(),
             links,
             critical_path: self.depths().last().copied().unwrap_or(0),
@@ -131,28 +132,36 @@ impl NetworkCost {
     /// [`protocols::LayerMeasurement`] calls `depth`.
     pub fn depths(&self) -> Vec<u32> {
         let deepest = |a: [u32; 3], b: [u32; 3]| std::array::from_fn(|role| a[role].max(b[role]));
-        let depths = self.along([0; 3], deepest, |before, layer| layer.depths_after(before));
+        let depths = self.along([0; 3], deepest, |before, place: usize| {
+            self.layers[place].predicted.depths_after(before)
+        });
         depths.into_iter().map(|depths| depths.into_iter().max().unwrap_or(0)).collect()
     }
 
-    fn rounds(&self) -> u64 {
-        let rounds = self.along(0, u64::max, |before, layer| before + layer.rounds());
-        rounds.last().copied().unwrap_or(0)
+    /// The rounds that a run takes if its layers take these, place by place: the largest sum along a
+    /// chain of layers that wait for each other. In the sequential order that is all layers.
+    ///
+    /// # Panics
+    /// If there are not as many as layers.
+    pub fn longest_chain(&self, rounds: &[u64]) -> u64 {
+        assert_eq!(rounds.len(), self.layers.len(), "rounds of every layer");
+        let ends = self.along(0, u64::max, |before, place| before + rounds[place]);
+        ends.last().copied().unwrap_or(0)
     }
 
-    /// What `step` makes of each layer and of what `join` makes of the layers before it. All layers
-    /// lead to the last one.
+    /// What `step` makes of each layer's place and of what `join` makes of the layers before it. All
+    /// layers lead to the last one.
     fn along<T: Copy>(
         &self,
         start: T,
         join: impl Fn(T, T) -> T,
-        step: impl Fn(T, &Cost) -> T,
+        step: impl Fn(T, usize) -> T,
     ) -> Vec<T> {
         let mut ends: Vec<T> = Vec::with_capacity(self.layers.len());
-        for (place, (layer, inputs)) in self.layers.iter().zip(&self.inputs).enumerate() {
+        for (place, inputs) in self.inputs.iter().enumerate() {
             let before = self.order.before(NodeId::new(place), inputs);
             let before = before.iter().map(|id| ends[id.index()]).fold(start, &join);
-            ends.push(step(before, &layer.predicted));
+            ends.push(step(before, place));
         }
         ends
     }

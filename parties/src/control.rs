@@ -43,6 +43,8 @@ pub enum Job {
         suite: Option<Suite>,
         /// Overrides the data owner's count.
         images: Option<usize>,
+        /// Whether branches run side by side even if the config does not say so.
+        overlap: bool,
     },
     /// Its part of one operation, with the default protocol settings.
     Operation {

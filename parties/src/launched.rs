@@ -44,8 +44,9 @@ pub fn run(role: Role) -> Result<()> {
 fn work(role: Role, launcher: &Launcher) -> Result<()> {
     let (ToParty::Job(job), words) = launcher.next()? else { return Err(out_of_turn()) };
     let (record, words) = match job {
-        Job::Network { config, suite, images } => {
-            let config = Config::load(&config)?;
+        Job::Network { config, suite, images, overlap } => {
+            let mut config = Config::load(&config)?;
+            config.protocol.overlap |= overlap;
             let task = Task::of(&config, suite)?;
             let inputs = task.inputs(role, &config, images)?;
             let party = meet(role, launcher, &config.protocol, task.agreement())?;

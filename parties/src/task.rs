@@ -3,7 +3,7 @@
 
 use fixedpoint::encoding::FixedPoint;
 use nets::{
-    Bench, EncodedModel, Graph, Model, Operation, Order, Suite, Weights,
+    Bench, EncodedModel, Graph, Model, NetworkCost, Operation, Order, Suite, Weights,
     model::check_fractional_bits, zoo,
 };
 use protocols::SessionOptions;
@@ -48,6 +48,14 @@ impl Task {
     /// The layers of a run, revealing the result included.
     pub fn layers(&self) -> usize {
         self.graph.nodes().len() + 1
+    }
+
+    /// What a run over this many images will cost.
+    ///
+    /// # Errors
+    /// [`nets::Error::Batch`].
+    pub fn cost(&self, images: usize) -> nets::Result<NetworkCost> {
+        Ok(NetworkCost::of(&self.graph, images, self.suite)?.in_order(self.order))
     }
 
     /// What the parties compare before anything else.

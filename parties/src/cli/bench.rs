@@ -96,8 +96,8 @@ fn report_of(
         parameters: 0,
         macs: 0,
     };
-    let costs = [cost];
-    let mut layers = report::merge(&costs, &launched.records)?;
+    let depths = [cost.predicted.critical_path()];
+    let mut layers = report::merge(&[cost], &depths, &launched.records)?;
     // All three are connected when the clock starts, and all three have ended when it stops.
     layers[0].seconds = Some(launched.seconds);
     layers[0].size = None;

@@ -5,7 +5,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use nets::NetworkCost;
 use protocols::Role;
 
 use super::{predictions, say};
@@ -129,10 +128,9 @@ fn address_of(role: Role, config: &Config) -> Result<SocketAddr> {
 
 /// What this party alone saw, compared with the prediction for its links.
 fn own_report(task: &Task, config: &Config, record: &Record) -> Result<Report> {
-    let cost = NetworkCost::of(&task.graph, record.images, task.suite)
-        .map_err(|error| Error::Run(error.to_string()))?;
-    let layers = report::own_view(&cost.layers, record)?;
-    let mut totals = Totals::of(&layers);
+    let cost = task.cost(record.images).map_err(|error| Error::Run(error.to_string()))?;
+    let layers = report::own_view(&cost.layers, &cost.depths(), record)?;
+    let mut totals = Totals::of(&layers).in_order(&layers, &cost);
     totals = totals.with_usage([record]);
     let total = layers.iter().filter_map(|layer| layer.seconds).sum();
     totals.seconds = Some(Seconds { setup: 0.0, offline: 0.0, online: None, total });

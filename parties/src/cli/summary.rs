@@ -53,7 +53,8 @@ pub fn layers(report: &Report) -> String {
 
 /// Critical path, wire bytes and what the parties' processes used.
 pub fn totals(totals: &Totals) -> String {
-    let mut lines = format!("critical path    {} one-way latencies\n", totals.critical_path);
+    let how = if totals.overlap { ", branches side by side" } else { "" };
+    let mut lines = format!("critical path    {} one-way latencies{how}\n", totals.critical_path);
     if let (Some(wire), Some(measured)) = (totals.wire_bytes, totals.measured) {
         let payload = measured.bytes.max(1);
         let above = 100.0 * (wire as f64 / payload as f64 - 1.0);
