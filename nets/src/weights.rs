@@ -254,20 +254,28 @@ fn half(bits: u16) -> f64 {
 }
 
 /// A stream of numbers that depends on a label and a seed alone.
-pub(crate) struct Uniform(blake3::OutputReader);
+pub(crate) struct Uniform {
+    stream: blake3::OutputReader,
+    /// A stretch of the stream: a hash is fast by the block only.
+    words: Vec<u64>,
+}
 
 impl Uniform {
     pub(crate) fn new(label: &str, seed: u64) -> Uniform {
         let mut hasher = blake3::Hasher::new_derive_key("tercet random test values");
         hasher.update(&seed.to_le_bytes());
         hasher.update(label.as_bytes());
-        Uniform(hasher.finalize_xof())
+        Uniform { stream: hasher.finalize_xof(), words: Vec::new() }
     }
 
     pub(crate) fn word(&mut self) -> u64 {
-        let mut bytes = [0; 8];
-        self.0.fill(&mut bytes);
-        u64::from_le_bytes(bytes)
+        if self.words.is_empty() {
+            let mut bytes = [0; 1024];
+            self.stream.fill(&mut bytes);
+            let words = bytes.as_chunks().0.iter().rev();
+            self.words.extend(words.map(|&word| u64::from_le_bytes(word)));
+        }
+        self.words.pop().expect("just filled")
     }
 
     /// A number of this range, as a ring element.
