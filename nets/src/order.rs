@@ -23,6 +23,11 @@ pub enum Order {
 }
 
 impl Order {
+    /// The order that a switch for overlap asks for.
+    pub fn of(overlap: bool) -> Order {
+        if overlap { Order::Overlapped } else { Order::Sequential }
+    }
+
     /// The layers that the layer at `place` waits for.
     pub(crate) fn before(self, place: NodeId, inputs: &[NodeId]) -> Vec<NodeId> {
         match self {

@@ -41,7 +41,7 @@ impl Task {
         let fixed = FixedPoint::new(config.protocol.fractional_bits);
         check_fractional_bits(fixed).map_err(|error| Error::file(&config.file, error))?;
         let suite = suite.unwrap_or(config.protocol.suite);
-        let order = if config.protocol.overlap { Order::Overlapped } else { Order::Sequential };
+        let order = Order::of(config.protocol.overlap);
         Ok(Task { suite, graph, fixed, options: config.protocol.options, order })
     }
 

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use nets::{
-    Dims, NetworkCost, Suite,
+    Dims, NetworkCost, Order, Suite,
     graph::MAX_BATCH,
     zoo::{self, Kind, PLAN_NAMES, Plan, Pool},
 };
 use protocols::{Link, Role};
 
-use super::{Form, say};
+use super::{Form, say, summary};
 use crate::{
     config::{Config, Network, parse_suite},
     error::{Error, Result},
@@ -62,6 +62,9 @@ pub struct Args {
     /// How many images, all in one batch; the config's count if not given, else 1.
     #[arg(long, value_name = "N", value_parser = images)]
     images: Option<usize>,
+    /// Run branches of the network side by side: fewer latencies.
+    #[arg(long)]
+    overlap: bool,
     /// The links between the parties: lan is 0.5 ms and 10 Gbit/s, wan 40 ms and 100 Mbit/s.
     #[arg(long, value_enum)]
     link: Option<Preset>,
@@ -85,16 +88,16 @@ enum Preset {
 
 pub fn run(args: &Args) -> Result<()> {
     let links = args.links()?;
-    let (network, suite, images) = args.network()?;
+    let (network, suite, images, order) = args.network()?;
     let wrong = |error: nets::Error| match &args.config {
         Some(file) => Error::file(file, format!("`network`: {error}")),
         None => Error::Usage(error.to_string()),
     };
     let network = args.with_plan(network).map_err(wrong)?;
     let graph = zoo::build(&network.net, &network.options()).map_err(wrong)?;
-    let cost = NetworkCost::of(&graph, images, suite).map_err(wrong)?;
+    let cost = NetworkCost::of(&graph, images, suite).map_err(wrong)?.in_order(order);
     let layers = Layer::predicted(&cost.layers, &cost.depths());
-    let totals = Totals::of(&layers);
+    let totals = Totals::of(&layers).in_order(&layers, &cost);
     let traffic = totals.predicted.unwrap_or_default();
     let estimate = |(link, model): (_, LinkModel)| {
         let seconds = model.seconds(totals.critical_path, traffic.links);
@@ -123,20 +126,23 @@ pub fn run(args: &Args) -> Result<()> {
 
 impl Args {
     /// The network as it is before the options that change its activations.
-    fn network(&self) -> Result<(Network, Suite, usize)> {
+    fn network(&self) -> Result<(Network, Suite, usize, Order)> {
         if let Some(file) = &self.config {
             let config = Config::load(file)?;
             let suite = self.suite.unwrap_or(config.protocol.suite);
             // A host other than the data owner's need not know how many.
             let count = config.data_owner().ok().and_then(|owner| owner.count);
-            return Ok((config.network, suite, self.images.or(count).unwrap_or(1)));
+            let images = self.images.or(count).unwrap_or(1);
+            let order = Order::of(self.overlap || config.protocol.overlap);
+            return Ok((config.network, suite, images, order));
         }
         let (Some(net), Some(input), Some(classes)) = (&self.net, self.input, self.classes) else {
             return Err(Error::Usage("give a config, or --net, --input and --classes".into()));
         };
         let input = [input.channels, input.height, input.width];
         let network = Network { net: net.clone(), input, classes, plan: None };
-        Ok((network, self.suite.unwrap_or_default(), self.images.unwrap_or(1)))
+        let (suite, images) = (self.suite.unwrap_or_default(), self.images.unwrap_or(1));
+        Ok((network, suite, images, Order::of(self.overlap)))
     }
 
     fn with_plan(&self, network: Network) -> nets::Result<Network> {
@@ -191,7 +197,7 @@ fn text_of(report: &Report) -> String {
     let heading = format!("{network}, {images} images, {}: predicted, not run\n", report.suite);
     let mut parts = vec![heading, sizes(report), payload(report)];
     let totals = &report.totals;
-    let mut times = format!("critical path    {} one-way latencies\n", totals.critical_path);
+    let mut times = summary::critical_path(totals);
     for Estimate { link, model, seconds } in &report.estimates {
         let LinkModel { rtt_ms, bandwidth_mbit } = model;
         times += &format!(

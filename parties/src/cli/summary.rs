@@ -53,8 +53,7 @@ pub fn layers(report: &Report) -> String {
 
 /// Critical path, wire bytes and what the parties' processes used.
 pub fn totals(totals: &Totals) -> String {
-    let how = if totals.overlap { ", branches side by side" } else { "" };
-    let mut lines = format!("critical path    {} one-way latencies{how}\n", totals.critical_path);
+    let mut lines = critical_path(totals);
     if let (Some(wire), Some(measured)) = (totals.wire_bytes, totals.measured) {
         let payload = measured.bytes.max(1);
         let above = 100.0 * (wire as f64 / payload as f64 - 1.0);
@@ -71,6 +70,12 @@ pub fn totals(totals: &Totals) -> String {
         }
     }
     lines
+}
+
+/// The line of the critical path.
+pub fn critical_path(totals: &Totals) -> String {
+    let how = if totals.overlap { ", branches side by side" } else { "" };
+    format!("critical path    {} one-way latencies{how}\n", totals.critical_path)
 }
 
 fn traffic(traffic: Option<Traffic>) -> [String; 2] {
