@@ -2,11 +2,11 @@
 //! top bit.
 //!
 //! The top bit of a is the lowest bit of 2a mod 2^64 - 1. P0 and P1 open r = 2a + x for a random x
-//! that P2 dealt; the lowest bit of 2a is r[0] XOR x[0] XOR (x > r).
+//! that P2 dealt; the lowest bit of 2a is `r[0] XOR x[0] XOR (x > r)`.
 //!
 //! | phase | from -> to | payload | elements |
 //! |---|---|---|---|
-//! | 1 | P2 -> P0, P2 -> P1 | shares of x; of its bits; of x[0] | 1 over 2^64 - 1; 64 digits; 1 over 2^64 |
+//! | 1 | P2 -> P0, P2 -> P1 | shares of x; of its bits; of `x[0]` | 1 over 2^64 - 1; 64 digits; 1 over 2^64 |
 //! | 2 | P0 <-> P1 | 2 a_j + x_j | 1 over 2^64 - 1 |
 //! | 3 | P0 -> P2, P1 -> P2 | [`private_compare`] of x with r under beta | 64 digits |
 //! | 4 | P2 -> P0, P2 -> P1 | shares of beta'; the [`product`]'s triple to P1 | 1 over 2^64; 1 to P1 |

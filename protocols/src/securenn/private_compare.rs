@@ -23,7 +23,7 @@
 //!
 //! Deviations from the paper:
 //! - The zero-sharing z is mandatory, though the paper's listing leaves it implicit: P2 dealt the
-//!   shares of x_i, so without z the ratio d_0[i] / d_1[i] cancels s_i and gives beta and r away.
+//!   shares of x_i, so without z the ratio `d_0[i] / d_1[i]` cancels s_i and gives beta and r away.
 //!   A test carries that attack out.
 //! - A uniform rotation stands for the permutation: all entries but the zero are independent uniform
 //!   units, so the place of the zero is all that there is to hide.
