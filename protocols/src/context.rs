@@ -11,6 +11,7 @@ use std::{
 use fixedpoint::{Side, odd_ring, packing};
 
 use crate::{
+    digits::PackedDigits,
     error::{Error, Result},
     ledger::Meter,
     party::Role,
@@ -169,8 +170,8 @@ impl<'s, R: Copy + Send + Sync> Context<'s, R> {
     }
 
     /// Sends digits of Z_67, 64 to a value, in 49 bytes a value.
-    pub fn send_digits(&mut self, to: Role, phase: u16, digits: &[u8]) -> Result<()> {
-        self.send(to, phase, packing::pack_digits(digits))
+    pub fn send_digits(&mut self, to: Role, phase: u16, digits: PackedDigits) -> Result<()> {
+        self.send(to, phase, digits.into_payload())
     }
 
     /// Receives `count` elements of Z_2^64.
@@ -194,16 +195,11 @@ impl<'s, R: Copy + Send + Sync> Context<'s, R> {
         Ok(words)
     }
 
-    /// Receives the 64 digits of `values` values.
-    ///
-    /// # Errors
-    /// Also [`Error::Malformed`] for a word of 67^8 and above.
-    pub fn recv_digits(&mut self, from: Role, phase: u16, values: usize) -> Result<Vec<u8>> {
+    /// Receives the 64 digits of `values` values, still packed: [`Error::Malformed`] comes when they are
+    /// unpacked.
+    pub fn recv_digits(&mut self, from: Role, phase: u16, values: usize) -> Result<PackedDigits> {
         let bytes = self.recv(from, phase, packing::PACKED_VALUE_BYTES * values)?;
-        let mut digits = vec![0; fixedpoint::prime::DIGITS * values];
-        packing::unpack_digits(&bytes, &mut digits)
-            .map_err(|what| self.malformed(from, phase, what))?;
-        Ok(digits)
+        Ok(PackedDigits::from_payload(bytes))
     }
 
     /// The stream that this party shares with another, in this step.
@@ -245,7 +241,7 @@ impl<'s, R: Copy + Send + Sync> Context<'s, R> {
         Ok(message.payload)
     }
 
-    fn malformed(&self, from: Role, phase: u16, what: impl ToString) -> Error {
+    pub(crate) fn malformed(&self, from: Role, phase: u16, what: impl ToString) -> Error {
         let phase = self.phase_base + phase;
         Error::Malformed { from, step: self.step.to_string(), phase, what: what.to_string() }
     }

@@ -11,7 +11,9 @@
 pub mod channels;
 pub mod context;
 pub mod cost;
+pub mod digits;
 pub mod error;
+pub mod exchange;
 pub mod ledger;
 pub mod party;
 pub mod prf;

@@ -56,8 +56,9 @@ impl std::fmt::Debug for Seed {
     }
 }
 
-/// The seeds that one party holds: one with each other party, and its own.
-#[derive(Clone, Debug)]
+/// The seeds that one party holds: one with each other party, and its own. Not `Clone`: a session takes
+/// them, so that no second one repeats its streams.
+#[derive(Debug)]
 pub struct Seeds {
     /// Shared with each of [`crate::Role::others`], in that order.
     pub with_others: [Seed; 2],
@@ -96,18 +97,14 @@ impl Prf {
         words
     }
 
-    /// The next `count` digits of Z_67.
-    pub fn digits(&mut self, count: usize) -> Vec<u8> {
-        let mut digits = vec![0; count];
-        fixedpoint::prime::sample_digits(&mut digits, &mut |bytes| self.fill(bytes));
-        digits
+    /// Fills with digits of Z_67.
+    pub fn digits(&mut self, out: &mut [u8]) {
+        fixedpoint::prime::sample_digits(out, &mut |bytes| self.fill(bytes));
     }
 
-    /// The next `count` units of Z_67, that is 1..67.
-    pub fn units(&mut self, count: usize) -> Vec<u8> {
-        let mut units = vec![0; count];
-        fixedpoint::prime::sample_units(&mut units, &mut |bytes| self.fill(bytes));
-        units
+    /// Fills with units of Z_67, that is 1..67.
+    pub fn units(&mut self, out: &mut [u8]) {
+        fixedpoint::prime::sample_units(out, &mut |bytes| self.fill(bytes));
     }
 
     /// The next `count` bits, each in a word.
@@ -149,8 +146,11 @@ mod tests {
     #[test]
     fn draws_stay_in_their_range() {
         let mut prf = Seed::from_bytes([1; 32]).stream(&Step::root("ranges"));
-        assert!(prf.digits(10_000).iter().all(|&d| d < 67));
-        assert!(prf.units(10_000).iter().all(|&d| (1..67).contains(&d)));
+        let mut drawn = [0; 10_000];
+        prf.digits(&mut drawn);
+        assert!(drawn.iter().all(|&d| d < 67));
+        prf.units(&mut drawn);
+        assert!(drawn.iter().all(|&d| (1..67).contains(&d)));
         assert!(prf.rotations(1000).iter().all(|&d| d < 64));
         assert!(prf.bits(1000).iter().all(|&b| b < 2));
     }

@@ -109,9 +109,9 @@ pub fn deal(ctx: &mut Dealer<'_>, count: usize) -> Result<()> {
     let shares = deal_odd(ctx, &x);
     let bits = deal_bits(ctx, &x);
     let low = product::deal_words(ctx, &low);
-    for (party, half) in EVALUATORS.into_iter().zip(0..) {
+    for ((party, bits), half) in EVALUATORS.into_iter().zip(bits).zip(0..) {
         ctx.send_words(party, 1, &shares[half])?;
-        ctx.send_digits(party, 1, &bits[half])?;
+        ctx.send_digits(party, 1, bits)?;
         ctx.send_words(party, 1, &low[half])?;
     }
 

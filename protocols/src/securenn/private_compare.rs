@@ -31,12 +31,14 @@
 
 use fixedpoint::{
     Side, odd_ring,
-    prime::{self, Comparison, DIGITS},
+    packing::PackingError,
+    prime::{self, Comparison},
 };
 
 use crate::{
     context::{Dealer, Evaluator},
     cost::{Cost, Paper},
+    digits::{BlockDigits, PackedDigits, blocks},
     error::Result,
     party::Role,
     prf::Prf,
@@ -82,18 +84,24 @@ pub fn paper(count: f64) -> Paper {
     Paper { rounds: 1, bits: count * 2.0 * super::L * super::LOG_P }
 }
 
-/// P0 and P1: `bits` are this party's digit shares (64 a value, lowest bit first), `beta` is 0 or 1
+/// P0 and P1: `bits` are this party's digit shares as P2 dealt them (lowest bit first), `beta` is 0 or 1
 /// a value; r and beta are known to both.
 ///
 /// # Errors
-/// A transport error.
-pub fn evaluate(ctx: &mut Evaluator<'_>, bits: &[u8], r: &Comparand, beta: &[u64]) -> Result<()> {
-    ctx.check_len(bits.len(), r.len() * DIGITS)?;
+/// A transport error, or digits outside of Z_67.
+pub fn evaluate(
+    ctx: &mut Evaluator<'_>,
+    bits: &PackedDigits,
+    r: &Comparand,
+    beta: &[u64],
+) -> Result<()> {
+    ctx.check_len(bits.len(), r.len())?;
     ctx.check_len(beta.len(), r.len())?;
     let (side, peer) = (ctx.side(), ctx.peer());
-    let masked = mask(ctx.prf_with(peer), side, bits, r, beta, Prf::digits);
+    let masked = mask(ctx.prf_with(peer), side, bits, r, beta, Prf::digits)
+        .map_err(|what| ctx.malformed(Role::CryptoProducer, 0, what))?;
     // step 1
-    ctx.send_digits(Role::CryptoProducer, 1, &masked)
+    ctx.send_digits(Role::CryptoProducer, 1, masked)
 }
 
 /// P2: beta' of each of `count` values.
@@ -102,10 +110,18 @@ pub fn evaluate(ctx: &mut Evaluator<'_>, bits: &[u8], r: &Comparand, beta: &[u64
 /// A transport error, or digits outside of Z_67.
 pub fn deal(ctx: &mut Dealer<'_>, count: usize) -> Result<Vec<u64>> {
     // step 1
-    let zero = ctx.recv_digits(Role::ModelOwner, 1, count)?;
-    let one = ctx.recv_digits(Role::DataOwner, 1, count)?;
+    let messages = [Role::ModelOwner, Role::DataOwner].map(|from| ctx.recv_digits(from, 1, count));
+    let [zero, one] = messages;
+    let (zero, one) = (zero?, one?);
+    let (mut zero_digits, mut one_digits) = (BlockDigits::new(), BlockDigits::new());
     let mut found = vec![0; count];
-    prime::zero_in_sum(&zero, &one, &mut found);
+    for block in blocks(count) {
+        let (zeros, ones) = (zero_digits.of(block.len()), one_digits.of(block.len()));
+        zero.unpack(block.clone(), zeros)
+            .map_err(|what| ctx.malformed(Role::ModelOwner, 1, what))?;
+        one.unpack(block.clone(), ones).map_err(|what| ctx.malformed(Role::DataOwner, 1, what))?;
+        prime::zero_in_sum(zeros, ones, &mut found[block]);
+    }
     Ok(found)
 }
 
@@ -118,22 +134,35 @@ pub fn ideal(x: &[u64], r: &[u64], beta: &[u64]) -> Vec<u64> {
 fn mask(
     prf: &mut Prf,
     side: Side,
-    bits: &[u8],
+    bits: &PackedDigits,
     r: &Comparand,
     beta: &[u64],
-    zeros: impl FnOnce(&mut Prf, usize) -> Vec<u8>,
-) -> Vec<u8> {
-    let s = prf.units(bits.len());
-    let z = zeros(prf, bits.len());
-    let rotation = prf.rotations(r.len());
-    let mut masked = vec![0; bits.len()];
-    let comparison = Comparison { bits, r: r.words(), beta, s: &s, z: &z, rotation: &rotation };
-    prime::blind_compare(side, &comparison, &mut masked);
-    masked
+    zeros: impl Fn(&mut Prf, &mut [u8]),
+) -> std::result::Result<PackedDigits, PackingError> {
+    let mut packed = PackedDigits::with_capacity(r.len());
+    let [mut x, mut s, mut z, mut masked] = [(); 4].map(|()| BlockDigits::new());
+    for block in blocks(r.len()) {
+        let n = block.len();
+        let (x, s, z, masked) = (x.of(n), s.of(n), z.of(n), masked.of(n));
+        bits.unpack(block.clone(), x)?;
+        prf.units(s);
+        zeros(prf, z);
+        let rotation = prf.rotations(n);
+        let (r, beta) = (&r.words()[block.clone()], &beta[block]);
+        prime::blind_compare(
+            side,
+            &Comparison { bits: x, r, beta, s, z, rotation: &rotation },
+            masked,
+        );
+        packed.push(masked);
+    }
+    Ok(packed)
 }
 
 #[cfg(test)]
 mod tests {
+    use fixedpoint::{packing::pack_digits, prime::DIGITS};
+
     use super::*;
     use crate::{
         prf::Seed,
@@ -144,10 +173,15 @@ mod tests {
     /// Digit shares of the bits of x, from a fixed test seed.
     fn bit_shares(test_seed: u8, x: &[u64]) -> [Vec<u8>; 2] {
         let mut prf = Seed::from_bytes([test_seed; 32]).stream(&Step::root("bits"));
-        let first = prf.digits(DIGITS * x.len());
+        let mut first = vec![0; DIGITS * x.len()];
+        prf.digits(&mut first);
         let mut second = vec![0; first.len()];
         prime::share_bits(x, &first, &mut second);
         [first, second]
+    }
+
+    fn packed(digits: &[u8]) -> PackedDigits {
+        PackedDigits::from_payload(pack_digits(digits))
     }
 
     #[test]
@@ -169,8 +203,8 @@ mod tests {
             let found = std::sync::Mutex::new(Vec::new());
             let outcome = TestWorld::new(21).layer(
                 |ctx| {
-                    let bits = &bits[ctx.side().index() as usize];
-                    evaluate(ctx, bits, &Comparand::canonical(&r), &beta)
+                    let bits = packed(&bits[ctx.side().index() as usize]);
+                    evaluate(ctx, &bits, &Comparand::canonical(&r), &beta)
                 },
                 |ctx| {
                     *found.lock().unwrap() = deal(ctx, x.len())?;
@@ -234,7 +268,7 @@ mod tests {
 
     #[test]
     fn the_ratio_attack_needs_the_zero_sharing_to_be_off() {
-        let no_zeros = |_: &mut Prf, count| vec![0; count];
+        let no_zeros = |_: &mut Prf, zeros: &mut [u8]| zeros.fill(0);
         for trial in 0..10 {
             let words = words_for_tests(25 + trial, 3);
             let (x, r, beta) = ([words[0]], Comparand::canonical(&words[1..2]), [words[2] & 1]);
@@ -243,12 +277,15 @@ mod tests {
                 [Side::Zero, Side::One].map(|side| {
                     let fixed_seed = Seed::from_bytes([100 + trial as u8; 32]);
                     let mut prf = fixed_seed.stream(&Step::root("masks"));
-                    let bits = &shares[side.index() as usize];
-                    if zero_sharing {
-                        mask(&mut prf, side, bits, &r, &beta, Prf::digits)
+                    let bits = packed(&shares[side.index() as usize]);
+                    let masked = if zero_sharing {
+                        mask(&mut prf, side, &bits, &r, &beta, Prf::digits)
                     } else {
-                        mask(&mut prf, side, bits, &r, &beta, no_zeros)
-                    }
+                        mask(&mut prf, side, &bits, &r, &beta, no_zeros)
+                    };
+                    let mut digits = vec![0; DIGITS];
+                    masked.unwrap().unpack(0..1, &mut digits).unwrap();
+                    digits
                 })
             };
             let secret = (beta[0], r.words()[0] + beta[0]);

@@ -27,6 +27,7 @@ use super::{
 use crate::{
     context::{Dealer, Evaluator},
     cost::{Cost, Paper},
+    digits::{BlockDigits, PackedDigits, blocks},
     error::Result,
     party::Role,
 };
@@ -113,9 +114,9 @@ pub fn deal(ctx: &mut Dealer<'_>, count: usize) -> Result<()> {
     // step 2
     let bits = deal_bits(ctx, &x);
     let delta = deal_odd(ctx, &delta);
-    for (party, half) in EVALUATORS.into_iter().zip(0..) {
-        ctx.send_digits(party, 2, &bits[half])?;
-        ctx.send_words(party, 2, &delta[half])?;
+    for ((party, bits), delta) in EVALUATORS.into_iter().zip(bits).zip(&delta) {
+        ctx.send_digits(party, 2, bits)?;
+        ctx.send_words(party, 2, delta)?;
     }
 
     // step 3
@@ -137,10 +138,17 @@ pub fn ideal(a: &[u64]) -> Vec<u64> {
 pub(crate) const EVALUATORS: [Role; 2] = [Role::ModelOwner, Role::DataOwner];
 
 /// Fresh shares mod 67 of the bits of x, 64 digits a value.
-pub(crate) fn deal_bits(ctx: &mut Dealer<'_>, x: &[u64]) -> [Vec<u8>; 2] {
-    let first = ctx.prf_private().digits(prime::DIGITS * x.len());
-    let mut second = vec![0; first.len()];
-    prime::share_bits(x, &first, &mut second);
+pub(crate) fn deal_bits(ctx: &mut Dealer<'_>, x: &[u64]) -> [PackedDigits; 2] {
+    let [mut first, mut second] = [(); 2].map(|()| PackedDigits::with_capacity(x.len()));
+    let (mut first_digits, mut second_digits) = (BlockDigits::new(), BlockDigits::new());
+    let prf = ctx.prf_private();
+    for block in blocks(x.len()) {
+        let (firsts, seconds) = (first_digits.of(block.len()), second_digits.of(block.len()));
+        prf.digits(firsts);
+        prime::share_bits(&x[block], firsts, seconds);
+        first.push(firsts);
+        second.push(seconds);
+    }
     [first, second]
 }
 
