@@ -49,6 +49,7 @@ pub enum End {
 
 pub fn run(args: &Args) -> Result<End> {
     process::forbid_dumps()?;
+    process::keep_freed_memory();
     let Some(file) = &args.config else {
         let result = launched::run(args.role);
         return Ok(result.map_or_else(|error| End::Told(error.exit_code()), |()| End::Done));
