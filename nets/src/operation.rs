@@ -5,7 +5,7 @@ use std::{fmt, ops::Range, str::FromStr};
 
 use fixedpoint::{Padding, conv::ConvShape, encoding::FixedPoint, pool::PoolShape};
 use protocols::{
-    Cost, Dealer, Evaluator, Paper, Role, Share,
+    Cost, Dealer, Evaluator, Paper, Role, Share, exchange,
     securenn::{
         conv, drelu, input, leaky_relu,
         matmul::{self, MatMulShape},
@@ -21,6 +21,9 @@ use crate::{
 
 /// The largest count of one bench.
 pub const MAX_COUNT: usize = 1 << 27;
+
+/// The name of a bench that only transfers bytes.
+pub const TRANSPORT: &str = "transport";
 
 /// An operation. What its count counts:
 ///
@@ -54,6 +57,7 @@ pub struct Bench {
     operation: Operation,
     count: usize,
     fixed: FixedPoint,
+    bare: bool,
 }
 
 /// What the evaluators hold in clear before a bench. Invented, so nothing about it is secret.
@@ -100,7 +104,7 @@ impl Operation {
             let max = MAX_COUNT;
             return Err(Error::Count { count, max });
         }
-        Ok(Bench { operation: self, count, fixed })
+        Ok(Bench { operation: self, count, fixed, bare: false })
     }
 }
 
@@ -125,6 +129,17 @@ impl Bench {
     /// The operation.
     pub fn operation(&self) -> Operation {
         self.operation
+    }
+
+    /// The same bytes over the same links without the protocol: what the transport alone takes. There
+    /// are no inputs and no outputs.
+    pub fn bare(self) -> Bench {
+        Bench { bare: true, ..self }
+    }
+
+    /// The name in reports.
+    pub fn name(&self) -> &'static str {
+        if self.bare { TRANSPORT } else { self.operation.name() }
     }
 
     /// The count it was asked for.
@@ -154,6 +169,10 @@ impl Bench {
     /// [`protocols::Error::Shape`] for inputs of another length, or a transport error.
     pub fn evaluate(&self, ctx: &mut Evaluator<'_>, own: &[u64]) -> protocols::Result<Share> {
         ctx.check_len(own.len(), self.input_len(ctx.party()))?;
+        if self.bare {
+            exchange::run(ctx, &self.like())?;
+            return Ok(Share::default());
+        }
         let shared = |owner: Role| {
             let mut ctx = ctx.narrow(owner.name(), 0);
             match ctx.party() == owner {
@@ -181,6 +200,9 @@ impl Bench {
     /// # Errors
     /// A transport error.
     pub fn deal(&self, ctx: &mut Dealer<'_>) -> protocols::Result<()> {
+        if self.bare {
+            return exchange::run(ctx, &self.like());
+        }
         match self.operation {
             Operation::Drelu => drelu::deal(ctx, self.count),
             Operation::Relu => relu::deal(ctx, self.count),
@@ -194,6 +216,11 @@ impl Bench {
 
     /// What it will send.
     pub fn cost(&self) -> Cost {
+        if self.bare { exchange::cost(&self.like()) } else { self.like() }
+    }
+
+    /// The cost of the operation itself.
+    fn like(&self) -> Cost {
         match self.operation {
             Operation::Drelu => drelu::cost(self.count),
             Operation::Relu => relu::cost(self.count),
@@ -205,10 +232,13 @@ impl Bench {
         }
     }
 
-    /// The published formula.
-    pub fn paper(&self) -> Paper {
+    /// The published formula; none for a bare transfer.
+    pub fn paper(&self) -> Option<Paper> {
         let count = self.count as f64;
-        match self.operation {
+        if self.bare {
+            return None;
+        }
+        Some(match self.operation {
             Operation::Drelu => drelu::paper(count),
             Operation::Relu => relu::paper(count),
             Operation::Relu6 => relu6::paper(count),
@@ -216,7 +246,7 @@ impl Bench {
             Operation::MaxPool => maxpool::paper(&self.pool_shape()),
             Operation::MatMul => matmul::paper(&self.matmul_shape()),
             Operation::Conv => conv::paper(&self.conv_shape()),
-        }
+        })
     }
 
     /// How many of the reconstructed outputs differ from the ideal by anything but the coin of a
@@ -233,6 +263,9 @@ impl Bench {
     }
 
     fn ideal(&self, inputs: &BenchInputs) -> Vec<u64> {
+        if self.bare {
+            return Vec::new();
+        }
         let (left, x) = (&inputs.model_owner, &inputs.data_owner);
         match self.operation {
             Operation::Drelu => drelu::ideal(x),
@@ -282,6 +315,7 @@ impl Bench {
         let (matmul, conv) = (self.matmul_shape(), self.conv_shape());
         match (self.operation, role) {
             (_, Role::CryptoProducer) => 0,
+            _ if self.bare => 0,
             (Operation::MatMul, Role::ModelOwner) => matmul.m * matmul.k,
             (Operation::MatMul, Role::DataOwner) => matmul.k * matmul.n,
             (Operation::Conv, Role::ModelOwner) => conv.weight_len(),
@@ -350,7 +384,12 @@ mod tests {
             outcome.assert_cost(&bench.cost());
             let mut outputs = outcome.open();
             assert_eq!(bench.wrong(&inputs, &outputs), 0, "{operation}");
-            assert_eq!(bench.paper().rounds, bench.cost().rounds(), "{operation}");
+            assert_eq!(bench.paper().unwrap().rounds, bench.cost().rounds(), "{operation}");
+            let bare = bench.bare();
+            // Whole words: up to 7 bytes more on each of six links.
+            let more = bare.cost().bytes() - bench.cost().bytes();
+            assert!(more <= 6 * 7, "{operation}: {more}");
+            assert_eq!(bare.wrong(&bare.inputs(1), &[]), 0);
 
             assert_eq!(bench.wrong(&inputs, &outputs[..900]), outputs.len() - 900);
             outputs[7] = outputs[7].wrapping_add(1 << 20);

@@ -52,6 +52,8 @@ pub enum Job {
         name: String,
         /// How many values.
         count: usize,
+        /// Only transfer its bytes.
+        bare: bool,
     },
 }
 
@@ -136,7 +138,7 @@ mod tests {
         let mut pipe = Vec::new();
         let words: Vec<u64> = (0..10_000).map(|i| i << 50).collect();
         write(&mut pipe, &ToParty::Start, &[]).unwrap();
-        let job = Job::Operation { name: "relu".into(), count: 3 };
+        let job = Job::Operation { name: "relu".into(), count: 3, bare: false };
         write(&mut pipe, &ToParty::Job(job.clone()), &words).unwrap();
         let mut pipe = &pipe[..];
         assert_eq!(read(&mut pipe).unwrap(), Some((ToParty::Start, vec![])));

@@ -10,6 +10,10 @@ pub const HEADER: usize = 26;
 /// one message a batch, so it bounds the batch.
 pub const MAX_PAYLOAD: usize = 256 << 20;
 
+/// The step of the frames in which a receiver tells how many bytes of payload it has taken in all (8 bytes,
+/// little-endian). No protocol has it: it is no hash of a path that anybody knows.
+pub const TAKEN: StepId = StepId([0; 16]);
+
 /// A header that announces more than [`MAX_PAYLOAD`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a frame announces {length} bytes, over the limit of {MAX_PAYLOAD}")]

@@ -62,8 +62,8 @@ fn work(role: Role, launcher: &Launcher) -> Result<()> {
             };
             party.evaluate(&task, &inputs, &ended)?
         }
-        Job::Operation { name, count } => {
-            let bench = task::bench(&name, count)?;
+        Job::Operation { name, count, bare } => {
+            let bench = task::bench(&name, count, bare)?;
             let protocol = Protocol::default();
             let agreement = task::bench_agreement(&bench, protocol.suite);
             let party = meet(role, launcher, &protocol, agreement)?;

@@ -15,6 +15,11 @@ use crate::frame::HEADER;
 /// ahead of it.
 const LIMIT: usize = 16 << 20;
 
+/// The crypto producer waits for nobody in a linear layer: what it sent and its receiver has not taken
+/// yet is bounded by this, and so is the receiver's memory. Far more than the window of chunks that the
+/// evaluators have under way, so it never waits for a message that they wait for.
+pub(crate) const AHEAD: u64 = 32 << 20;
+
 /// Pieces up to this length are gathered: a piece of its own costs the transport more than a copy.
 const GATHERED: usize = 64 << 10;
 
@@ -44,6 +49,8 @@ pub(crate) struct Outbox {
     state: Mutex<State>,
     room: Condvar,
     filled: Notify,
+    /// Bytes of payload that the receiver may not have taken yet.
+    ahead: Option<u64>,
 }
 
 #[derive(Default)]
@@ -52,14 +59,25 @@ struct State {
     /// Bytes in `pieces` and in the batch that is being written.
     waiting: usize,
     sent: Traffic,
+    /// Bytes of payload that the receiver has taken.
+    taken: u64,
     closed: bool,
 }
 
 impl Outbox {
-    /// Queues a frame; waits while more than [`LIMIT`] bytes are queued.
+    /// An outbox whose sender waits while `ahead` bytes or more are not yet taken by the receiver.
+    pub fn bounded(ahead: u64) -> Outbox {
+        Outbox { ahead: Some(ahead), ..Outbox::default() }
+    }
+
+    /// Queues a frame; waits while more than [`LIMIT`] bytes are queued, or too many not yet taken.
     pub fn push(&self, header: [u8; HEADER], payload: Vec<u8>) -> Result<(), Closed> {
         let mut state = self.state.lock().expect("no panic while locked");
-        while state.waiting >= LIMIT && !state.closed {
+        let too_far = |state: &State| {
+            let untaken = state.sent.bytes.saturating_sub(state.taken);
+            state.waiting >= LIMIT || self.ahead.is_some_and(|ahead| untaken >= ahead)
+        };
+        while too_far(&state) && !state.closed {
             state = self.room.wait(state).expect("no panic while locked");
         }
         if state.closed {
@@ -111,6 +129,15 @@ impl Outbox {
             }
             self.filled.notified().await;
         }
+    }
+
+    /// Notes how many bytes of payload the receiver has taken in all.
+    pub fn taken(&self, bytes: u64) {
+        let mut state = self.state.lock().expect("no panic while locked");
+        // Lanes count at once, so a smaller sum may come after a larger one.
+        state.taken = state.taken.max(bytes);
+        drop(state);
+        self.room.notify_all();
     }
 
     /// Makes room for what was taken and is now written.
@@ -196,6 +223,23 @@ mod tests {
                 assert_eq!(sender.join().unwrap(), Ok(()));
             }
         }
+    }
+
+    #[test]
+    fn a_bounded_sender_waits_until_the_receiver_has_taken() {
+        let outbox = Arc::new(Outbox::bounded(100));
+        outbox.push([0; HEADER], vec![0; 99]).unwrap();
+        // The bound is looked at before a message, so that a message of any length passes.
+        outbox.push([0; HEADER], vec![0; 500]).unwrap();
+        let sender = std::thread::spawn({
+            let outbox = outbox.clone();
+            move || outbox.push([0; HEADER], vec![1])
+        });
+        outbox.taken(99);
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(!sender.is_finished());
+        outbox.taken(599);
+        assert_eq!(sender.join().unwrap(), Ok(()));
     }
 
     fn block_on<F: Future>(future: F) -> F::Output {

@@ -114,7 +114,7 @@ impl Connected {
         ended: &(dyn Fn(usize) + Sync),
     ) -> Result<(Record, Vec<u64>)> {
         let images = self.announce_images(task, inputs)?;
-        let session = self.session(task.options);
+        let (session, transport) = self.session(task.options);
         let began = Instant::now();
         let starts = Mutex::new(HashMap::new());
         let progress = |_place: usize, layer: &str| {
@@ -141,7 +141,7 @@ impl Connected {
             layer.seconds = end.saturating_duration_since(before).as_secs_f64();
             before = before.max(end);
         }
-        Ok((self.finish(images, layers)?, logits.unwrap_or_default()))
+        Ok((finish(&session, &transport, images, layers)?, logits.unwrap_or_default()))
     }
 
     /// Runs one operation on this party's own inputs; the result is its share of the outputs.
@@ -155,15 +155,15 @@ impl Connected {
         own: &[u64],
         ended: &dyn Fn(),
     ) -> Result<(Record, Vec<u64>)> {
-        let session = self.session(options);
-        let name = bench.operation().name();
-        let share = match self.role {
+        let (session, transport) = self.session(options);
+        let name = bench.name();
+        let share = match session.role() {
             Role::CryptoProducer => session.deal(name, |ctx| bench.deal(ctx)).map(|()| Vec::new()),
             _ => session.evaluate(name, |ctx| bench.evaluate(ctx, own)).map(Share::into_words),
         }?;
         ended();
         let layers = session.measurements();
-        Ok((self.finish(0, layers)?, share))
+        Ok((finish(&session, &transport, 0, layers)?, share))
     }
 
     /// The number of images, which the data owner knows and the others must.
@@ -187,16 +187,22 @@ impl Connected {
         })
     }
 
-    fn session(&self, options: SessionOptions) -> Session {
-        Session::new(self.role, self.transport.clone(), self.seeds.clone(), options)
+    /// The one session that these seeds are for, and the transport to be finished after it.
+    fn session(self, options: SessionOptions) -> (Session, Arc<QuicTransport>) {
+        (Session::new(self.role, self.transport.clone(), self.seeds, options), self.transport)
     }
+}
 
-    /// Ends the connections when both others have come as far, and tells what this party saw.
-    fn finish(self, images: usize, layers: Vec<LayerMeasurement>) -> Result<Record> {
-        self.transport.finish()?;
-        let wire = self.transport.wire_bytes();
-        Ok(Record { role: self.role, images, layers, wire, usage: Usage::so_far() })
-    }
+/// Ends the connections when both others have come as far, and tells what this party saw.
+fn finish(
+    session: &Session,
+    transport: &QuicTransport,
+    images: usize,
+    layers: Vec<LayerMeasurement>,
+) -> Result<Record> {
+    transport.finish()?;
+    let wire = transport.wire_bytes();
+    Ok(Record { role: session.role(), images, layers, wire, usage: Usage::so_far() })
 }
 
 impl Record {

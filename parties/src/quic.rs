@@ -7,7 +7,10 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -24,7 +27,7 @@ use crate::{
     frame::{self, Decoder, MAX_PAYLOAD},
     goodbye::{Goodbye, explain},
     network::Network,
-    outbox::{Outbox, Traffic},
+    outbox::{AHEAD, Closed, Outbox, Traffic},
     signal::{Control, Signal, Silence},
 };
 
@@ -57,7 +60,7 @@ impl QuicTransport {
         let shared = Arc::new(Shared {
             role,
             inbox: Inbox::new(patience),
-            peers: [Peer::new(one, first), Peer::new(other, second)],
+            peers: [Peer::new(role, one, first), Peer::new(role, other, second)],
             ending: OnceLock::new(),
         });
         let mut controls = [Some(first_control), Some(second_control)];
@@ -150,7 +153,10 @@ impl Transport for QuicTransport {
     }
 
     fn recv(&self, from: Role, step: &Step) -> Result<Received> {
-        self.shared.inbox.take(from, step)
+        let message = self.shared.inbox.take(from, step)?;
+        let told = self.shared.peer(from).took(message.payload.len());
+        told.map_err(|Closed| self.shared.error())?;
+        Ok(message)
     }
 
     fn abort(&self, error: Error) {
@@ -183,6 +189,8 @@ struct Peer {
     role: Role,
     connection: Connection,
     outbox: Outbox,
+    /// Bytes of payload from this peer that protocols took.
+    taken: AtomicU64,
 }
 
 /// What only the end of the run needs.
@@ -198,8 +206,32 @@ enum Ending {
 }
 
 impl Peer {
-    fn new(role: Role, connection: Connection) -> Peer {
-        Peer { role, connection, outbox: Outbox::default() }
+    fn new(own: Role, role: Role, connection: Connection) -> Peer {
+        let outbox = match own {
+            Role::CryptoProducer => Outbox::bounded(AHEAD),
+            _ => Outbox::default(),
+        };
+        Peer { role, connection, outbox, taken: AtomicU64::new(0) }
+    }
+
+    /// Counts a message that a protocol took, and tells a peer that waits to hear of it now and then.
+    fn took(&self, bytes: usize) -> std::result::Result<(), Closed> {
+        if self.role != Role::CryptoProducer {
+            return Ok(());
+        }
+        let before = self.taken.fetch_add(bytes as u64, Ordering::Relaxed);
+        let after = before + bytes as u64;
+        if before / (AHEAD / 4) == after / (AHEAD / 4) {
+            return Ok(());
+        }
+        let payload = after.to_le_bytes().to_vec();
+        self.outbox.push(frame::header(frame::TAKEN, 0, 0, payload.len() as u32), payload)
+    }
+
+    /// What a frame of [`frame::TAKEN`] says; `None` if it is malformed.
+    fn hear_taken(&self, payload: &[u8]) -> Option<()> {
+        self.outbox.taken(u64::from_le_bytes(payload.try_into().ok()?));
+        Some(())
     }
 }
 
@@ -350,14 +382,22 @@ async fn read(shared: Arc<Shared>, place: usize) -> Traffic {
             Err(_) => return received,
         };
         for piece in &mut pieces[..count] {
+            let mut nonsense = false;
             let result = decoder.push(&std::mem::take(piece), |step, message| {
                 received.count(message.payload.len());
-                shared.inbox.deliver(peer.role, step, message);
+                if step == frame::TAKEN {
+                    nonsense |= peer.hear_taken(&message.payload).is_none();
+                } else {
+                    shared.inbox.deliver(peer.role, step, message);
+                }
             });
-            if let Err(oversized) = result {
-                shared.end(Ending::Failed(malformed(oversized.to_string())));
-                return received;
-            }
+            let broken = match result {
+                Err(oversized) => oversized.to_string(),
+                Ok(()) if nonsense => "it does not say how much it took".into(),
+                Ok(()) => continue,
+            };
+            shared.end(Ending::Failed(malformed(broken)));
+            return received;
         }
     }
     if !decoder.is_between_frames() {
@@ -395,6 +435,28 @@ mod tests {
             let error = other.recv(Role::CryptoProducer, &step).err().unwrap().to_string();
             assert!(error.contains("data-owner broke the protocol"), "{error}");
         }
+    }
+
+    #[test]
+    fn the_crypto_producer_runs_ahead_only_so_far() {
+        let [_model_owner, data_owner, crypto_producer] = world();
+        let step = Step::root("conv1");
+        let message = Message { step: step.clone(), phase: 1, depth: 1, payload: vec![7; 1 << 20] };
+        let count = 2 * (AHEAD >> 20);
+        std::thread::scope(|scope| {
+            let dealer = scope.spawn(|| {
+                for _ in 0..count {
+                    crypto_producer.send(Role::DataOwner, message.clone()).unwrap();
+                }
+            });
+            std::thread::sleep(Duration::from_millis(300));
+            assert!(!dealer.is_finished());
+            for _ in 0..count {
+                let payload = data_owner.recv(Role::CryptoProducer, &step).unwrap().payload;
+                assert!(payload == message.payload);
+            }
+            dealer.join().unwrap();
+        });
     }
 
     #[test]

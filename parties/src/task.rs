@@ -112,23 +112,24 @@ impl Task {
     }
 }
 
-/// A bench, by the operation's name.
+/// A bench, by the operation's name; a bare one only transfers the operation's bytes.
 ///
 /// # Errors
 /// [`Error::Usage`] for an unknown operation or a count out of range.
-pub fn bench(operation: &str, count: usize) -> Result<Bench> {
+pub fn bench(operation: &str, count: usize, bare: bool) -> Result<Bench> {
     let wrong = |error: nets::Error| Error::Usage(error.to_string());
     let fixed = FixedPoint::new(Protocol::default().fractional_bits);
-    operation
+    let bench = operation
         .parse::<Operation>()
         .and_then(|operation| operation.with_count(count, fixed))
-        .map_err(wrong)
+        .map_err(wrong)?;
+    Ok(if bare { bench.bare() } else { bench })
 }
 
 /// What the parties of a bench compare before anything else.
 pub fn bench_agreement(bench: &Bench, suite: Suite) -> Agreement {
     let protocol = Protocol::default();
-    let what = format!("tercet bench {} {}", bench.operation(), bench.count());
+    let what = format!("tercet bench {} {} {}", bench.name(), bench.operation(), bench.count());
     Agreement {
         suite: suite.name().into(),
         ring_bits: RING_BITS,

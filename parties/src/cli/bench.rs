@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use nets::{Bench, Dims, LayerCost, Suite};
+use nets::{Bench, Dims, LayerCost, Operation, Suite, operation::TRANSPORT};
 use protocols::Role;
 
 use super::{say, summary};
@@ -20,11 +20,16 @@ use crate::{
 ///
 /// Inputs are random over the operation's domain, its edges first, and shared by PRF; the results'
 /// shares come back to the launcher, which counts those that are wrong. None of that is counted.
+/// `transport` transfers the bytes of another operation between the same processes and computes
+/// nothing: what the others can be measured against.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// drelu, relu, relu6, leaky-relu, maxpool, matmul or conv.
+    /// drelu, relu, relu6, leaky-relu, maxpool, matmul, conv or transport.
     #[arg(value_name = "OP")]
     operation: String,
+    /// With transport: the operation whose bytes are transferred.
+    #[arg(long, value_name = "OP", default_value = Operation::Relu.name())]
+    like: String,
     /// How many values; for matmul and conv a size of about as much work.
     #[arg(long, value_name = "N")]
     count: usize,
@@ -43,11 +48,13 @@ pub fn run(args: &Args) -> Result<()> {
     if let Some(file) = &args.report {
         Format::of(file)?;
     }
-    let bench = task::bench(&args.operation, args.count)?;
+    let bare = args.operation == TRANSPORT;
+    let name = if bare { &args.like } else { &args.operation };
+    let bench = task::bench(name, args.count, bare)?;
     let seed = args.seed.map_or_else(fresh_seed, Ok)?;
     let inputs = bench.inputs(seed);
     let name = bench.operation().name().to_owned();
-    let job = Job::Operation { name, count: args.count };
+    let job = Job::Operation { name, count: args.count, bare };
     let launched = launch(
         [
             (job.clone(), inputs.model_owner.clone()),
@@ -85,12 +92,12 @@ fn report_of(
     wrong: usize,
     seed: u64,
 ) -> Result<Report> {
-    let op = bench.operation().name();
+    let op = bench.name();
     let cost = LayerCost {
         name: op.into(),
         op,
         output_shape: Dims::flat(launched.words[Role::DataOwner.index()].len()),
-        paper: Some(bench.paper()),
+        paper: bench.paper(),
         predicted: bench.cost(),
         nonlinear_values: 0,
         parameters: 0,
@@ -130,7 +137,7 @@ fn text_of(bench: &Bench, report: &Report, seed: u64) -> String {
     [
         format!(
             "{} on {} values, {}, seed {seed}: {} wrong",
-            bench.operation(),
+            describe(bench),
             thousands(count as u64),
             report.suite,
             report.wrong.unwrap_or(0)
@@ -150,4 +157,11 @@ fn text_of(bench: &Bench, report: &Report, seed: u64) -> String {
         "predicted = measured on every link\n".into(),
     ]
     .join("\n")
+}
+
+fn describe(bench: &Bench) -> String {
+    match bench.name() {
+        TRANSPORT => format!("{TRANSPORT} of the bytes of {}", bench.operation()),
+        name => name.to_owned(),
+    }
 }
