@@ -264,10 +264,11 @@ impl Context<'_, Evaluating> {
     /// Adds fresh shares of zero (PRF between P0 and P1), so that what leaves a protocol is a fresh
     /// sharing.
     pub fn rerandomise(&mut self, share: &mut [u64]) {
-        let zero = self.prf_with(self.peer()).words(share.len());
-        match self.side() {
-            Side::Zero => fixedpoint::ring::add_assign(share, &zero),
-            Side::One => fixedpoint::ring::sub_assign(share, &zero),
+        let side = self.side();
+        let zero = self.prf_with(self.peer());
+        match side {
+            Side::Zero => zero.add_to(share),
+            Side::One => zero.subtract_from(share),
         }
     }
 }

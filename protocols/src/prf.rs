@@ -10,6 +10,7 @@ use ctr::{
     Ctr128LE,
     cipher::{KeyIvInit, StreamCipher},
 };
+use fixedpoint::ring;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::step::Step;
@@ -79,11 +80,18 @@ impl Prf {
     /// The next `count` elements of Z_2^64.
     pub fn words(&mut self, count: usize) -> Vec<u64> {
         let mut words = vec![0; count];
-        self.0.apply_keystream(bytemuck::cast_slice_mut(&mut words));
-        if cfg!(target_endian = "big") {
-            words.iter_mut().for_each(|word| *word = u64::to_le(*word));
-        }
+        self.add_to(&mut words);
         words
+    }
+
+    /// Adds the next elements of Z_2^64, one to each.
+    pub fn add_to(&mut self, values: &mut [u64]) {
+        self.in_blocks(values, ring::add_assign);
+    }
+
+    /// Subtracts the next elements of Z_2^64, one from each.
+    pub fn subtract_from(&mut self, values: &mut [u64]) {
+        self.in_blocks(values, ring::sub_assign);
     }
 
     /// The next `count` elements of Z_{2^64-1}, canonical, by rejection.
@@ -122,6 +130,22 @@ impl Prf {
     }
 }
 
+impl Prf {
+    /// Draws as [`Prf::words`] does, but never more at once than the first-level cache holds.
+    fn in_blocks(&mut self, values: &mut [u64], apply: impl Fn(&mut [u64], &[u64])) {
+        let mut buffer = [0; 1024];
+        for block in values.chunks_mut(buffer.len()) {
+            let words = &mut buffer[..block.len()];
+            self.fill(bytemuck::cast_slice_mut(words));
+            if cfg!(target_endian = "big") {
+                words.iter_mut().for_each(|word| *word = u64::to_le(*word));
+            }
+            apply(block, words);
+        }
+        buffer.zeroize();
+    }
+}
+
 impl std::fmt::Debug for Prf {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Prf(secret)")
@@ -141,6 +165,23 @@ mod tests {
         assert_ne!(words, fixed_seed.stream(&b).words(4));
         assert_ne!(words, fixed_seed.derive("x").stream(&a).words(4));
         assert_ne!(words, Seed::from_os().stream(&a).words(4));
+    }
+
+    #[test]
+    fn adding_and_subtracting_draw_the_same_words() {
+        let prf = || Seed::from_bytes([2; 32]).stream(&Step::root("words"));
+        let words = prf().words(5000);
+        let mut values = vec![7; 5000];
+        let mut stream = prf();
+        stream.add_to(&mut values[..2999]);
+        stream.add_to(&mut values[2999..]);
+        assert_eq!(values, ring::add(&vec![7; 5000], &words));
+        prf().subtract_from(&mut values);
+        assert_eq!(values, [7; 5000]);
+        // A fixed seed gives the same stream on every machine.
+        let mut bytes = [0; 16];
+        prf().fill(&mut bytes);
+        assert_eq!(words[1], u64::from_le_bytes(bytes[8..].try_into().unwrap()));
     }
 
     #[test]

@@ -7,8 +7,10 @@ use crate::{context::Evaluator, share::Share};
 
 /// The owner's half of its own `values`.
 pub fn own(ctx: &mut Evaluator<'_>, values: &[u64]) -> Share {
-    let other = others(ctx, values.len());
-    Share::new(values.to_vec()).sub(&other)
+    let mut own = values.to_vec();
+    let peer = ctx.peer();
+    ctx.prf_with(peer).subtract_from(&mut own);
+    Share::new(own)
 }
 
 /// The half of `count` values that the other evaluator owns.

@@ -19,6 +19,7 @@
 //! bound.
 
 use std::{
+    borrow::Cow,
     ops::Range,
     sync::{Mutex, OnceLock},
 };
@@ -138,21 +139,28 @@ pub(crate) fn evaluate(
 
     // step 2, the left matrix
     let mut left_ctx = ctx.narrow("left", 0);
-    let mut opened = ring::sub(left, &left_ctx.prf_with(Role::CryptoProducer).words(left.len()));
-    left_ctx.send_words(peer, 2, &opened)?;
+    let mut opened = Vec::with_capacity(left.len());
+    for part in left.chunks(LEFT_PART) {
+        let mut masked = part.to_vec();
+        left_ctx.prf_with(Role::CryptoProducer).subtract_from(&mut masked);
+        left_ctx.send_words(peer, 2, &masked)?;
+        opened.extend(masked);
+    }
     // The other half is taken by whichever lane needs it first, after that lane has sent its own
     // columns: nobody waits for one opening before sending the other.
-    let receive_left = move || -> Result<Left> {
-        ring::add_assign(&mut opened, &left_ctx.recv_words(peer, 2, left.len())?);
-        let mut own = left.to_vec();
-        if side == Side::One {
-            ring::sub_assign(&mut own, &opened);
+    let receive_left = move || -> Result<Left<'_>> {
+        for part in opened.chunks_mut(LEFT_PART) {
+            ring::add_assign(part, &left_ctx.recv_words(peer, 2, part.len())?);
         }
+        let own = match side {
+            Side::Zero => Cow::Borrowed(left),
+            Side::One => Cow::Owned(ring::sub(left, &opened)),
+        };
         Ok(Left { opened, own })
     };
     let receive_left = Mutex::new(Some(receive_left));
     let left = OnceLock::new();
-    let left = || -> Result<&Left> {
+    let left = || -> Result<&Left<'_>> {
         let receive = || {
             let receive = receive_left.lock().expect("no panic while locked").take();
             receive.expect("initialised once")()
@@ -169,8 +177,8 @@ pub(crate) fn evaluate(
         }
         let result_len = right.len() / shape.inner * shape.rows;
         // step 2, the right matrices
-        let dealt = lane.prf_with(Role::CryptoProducer);
-        let mut opened = ring::sub(&right, &dealt.words(right.len()));
+        let mut opened = right.clone();
+        lane.prf_with(Role::CryptoProducer).subtract_from(&mut opened);
         lane.send_words(peer, 2, &opened)?;
         // step 1
         let mut result = match side {
@@ -205,13 +213,11 @@ pub(crate) fn evaluate(
 pub(crate) fn deal(ctx: &mut Dealer<'_>, shape: &LinearShape) -> Result<()> {
     let lanes = shape.lanes(lane_words(ctx));
     let mut left_ctx = ctx.narrow("left", 0);
-    let mut draw = |party| left_ctx.prf_with(party).words(shape.left_len());
-    let left = ring::add(&draw(Role::ModelOwner), &draw(Role::DataOwner));
+    let left = deal_mask(&mut left_ctx, shape.left_len());
     ctx.lanes(lanes.len(), |lane, index| {
         let pieces = &lanes[index];
         let columns: usize = pieces.iter().map(|piece| piece.columns.len()).sum();
-        let mut draw = |party| lane.prf_with(party).words(shape.inner * columns);
-        let right = ring::add(&draw(Role::ModelOwner), &draw(Role::DataOwner));
+        let right = deal_mask(lane, shape.inner * columns);
         // step 1
         let mut c = lane.prf_with(Role::ModelOwner).words(shape.rows * columns);
         ring::neg_assign(&mut c);
@@ -228,15 +234,25 @@ pub(crate) fn deal(ctx: &mut Dealer<'_>, shape: &LinearShape) -> Result<()> {
     Ok(())
 }
 
+/// The sum of what both evaluators draw.
+fn deal_mask(ctx: &mut Dealer<'_>, len: usize) -> Vec<u64> {
+    let mut mask = ctx.prf_with(Role::ModelOwner).words(len);
+    ctx.prf_with(Role::DataOwner).add_to(&mut mask);
+    mask
+}
+
 /// Elements of the right matrix in a lane: enough work for the message to be worth it.
 fn lane_words<R: Copy + Send + Sync>(ctx: &Context<'_, R>) -> usize {
     32 * ctx.chunk()
 }
 
 /// The left matrices as side j uses them.
-struct Left {
+struct Left<'a> {
     /// F.
     opened: Vec<u64>,
     /// left_j - j F.
-    own: Vec<u64>,
+    own: Cow<'a, [u64]>,
 }
+
+/// Elements of the left matrix in a message: large weights are masked, sent and added in the cache.
+const LEFT_PART: usize = 1 << 15;

@@ -84,9 +84,8 @@ impl<'a> Opening<'a> {
         phase: u16,
     ) -> Result<Opening<'a>> {
         ctx.check_len(y.len(), x.len())?;
-        let prf = ctx.prf_with(Role::CryptoProducer);
-        let mut opened = ring::sub(x, &prf.words(x.len()));
-        opened.extend(ring::sub(y, &prf.words(y.len())));
+        let mut opened = [x, y].concat();
+        ctx.prf_with(Role::CryptoProducer).subtract_from(&mut opened);
         let peer = ctx.peer();
         ctx.send_words(peer, phase, &opened)?;
         Ok(Opening { x, y, opened, phase })
