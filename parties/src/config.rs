@@ -14,7 +14,7 @@ use std::{
 use nets::{
     Dims, Suite,
     graph::MAX_BATCH,
-    zoo::{self, BlockPlan, Kind, PLAN_NAMES, Plan, Pool, Published},
+    zoo::{self, BlockPlan, Kind, PLAN_NAMES, Plan, Pool},
 };
 use protocols::{Role, SessionOptions};
 use serde::{Deserialize, Serialize};
@@ -257,7 +257,7 @@ impl Network {
 
     /// Whether there are no trained weights for this net, which then runs on random ones as well.
     pub fn untrained(&self) -> bool {
-        Published::named(&self.net).is_some()
+        !zoo::is_trained(&self.net)
     }
 
     fn read_plan(&self, table: &Section) -> Result<Option<Plan>> {

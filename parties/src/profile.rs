@@ -42,7 +42,7 @@ impl Profile {
         socket_buffer: 4 << 20,
         window: 2 << 20,
         send_window: 4 << 20,
-        initial_window: 256 << 10,
+        initial_window: 2 << 20,
         initial_rtt: Duration::from_millis(20),
         datagram: Some(6500),
         patience: Duration::from_secs(600),

@@ -80,9 +80,11 @@ impl<'s, R: Copy + Send + Sync> Context<'s, R> {
         self.session.role
     }
 
-    /// Cuts `0..len` into the session's chunks.
+    /// Cuts `0..len` into as few chunks as the session's size allows, of about the same size: lanes that
+    /// run side by side should end together. Only the last is no multiple of 64.
     pub fn chunks(&self, len: usize) -> Vec<Range<usize>> {
-        let chunk = self.session.options.chunk;
+        let count = len.div_ceil(self.session.options.chunk).max(1);
+        let chunk = len.div_ceil(count).next_multiple_of(64).max(64);
         (0..len).step_by(chunk).map(|start| start..len.min(start + chunk)).collect()
     }
 

@@ -287,9 +287,10 @@ fn check_compare_sums(records: &[Record]) {
 }
 
 fn is_digits(payload: &[u8], count: usize) -> bool {
-    // Chunks are 4096 values but for the last: a payload is digits if it has 49 bytes for each.
-    let last = count % 4096;
-    payload.len() == PACKED_VALUE_BYTES * 4096 || payload.len() == PACKED_VALUE_BYTES * last
+    // Chunks are of one size but for the last, of at most 4096 values.
+    let chunk = count.div_ceil(count.div_ceil(4096).max(1)).next_multiple_of(64).max(64);
+    let last = count % chunk;
+    [chunk, last].iter().any(|values| payload.len() == PACKED_VALUE_BYTES * values)
 }
 
 fn unpack(payload: &[u8]) -> Vec<u8> {

@@ -1,6 +1,7 @@
 //! Architectures by name.
 
 mod digits_cnn;
+mod minionn_mnist;
 mod mobilenet_v2;
 mod plan;
 mod shufflenet_v2;
@@ -12,6 +13,7 @@ use crate::{
 };
 
 pub use digits_cnn::digits_cnn;
+pub use minionn_mnist::minionn_mnist;
 pub use mobilenet_v2::mobilenet_v2;
 pub use plan::{BlockPlan, Kind, PLAN_NAMES, Plan, Pool, Published};
 pub use shufflenet_v2::shufflenet_v2;
@@ -64,6 +66,11 @@ pub fn with_plans(name: &str) -> Result<Published> {
     }
 }
 
+/// Whether trained weights come with this repository.
+pub fn is_trained(name: &str) -> bool {
+    name == digits_cnn::NAME
+}
+
 fn unknown(name: &str) -> Error {
     Error::Unknown {
         what: "network",
@@ -74,11 +81,9 @@ fn unknown(name: &str) -> Error {
 
 type Builder = fn(&Options) -> Result<Graph>;
 
-const BUILDERS: [(&str, Builder); 4] = [
-    (digits_cnn::NAME, |options| match options.plan {
-        None => digits_cnn(options),
-        Some(_) => Err(Error::Plan { what: format!("{} takes none", digits_cnn::NAME) }),
-    }),
+const BUILDERS: [(&str, Builder); 5] = [
+    (digits_cnn::NAME, |options| no_plan(digits_cnn::NAME, digits_cnn, options)),
+    (minionn_mnist::NAME, |options| no_plan(minionn_mnist::NAME, minionn_mnist, options)),
     (squeezenet::NAME, |options| squeezenet(options, &own_plan(options, Published::SqueezeNet))),
     (shufflenet_v2::NAME, |options| {
         shufflenet_v2(options, &own_plan(options, Published::ShuffleNetV2))
@@ -87,6 +92,13 @@ const BUILDERS: [(&str, Builder); 4] = [
         mobilenet_v2(options, &own_plan(options, Published::MobileNetV2))
     }),
 ];
+
+fn no_plan(name: &str, build: Builder, options: &Options) -> Result<Graph> {
+    match options.plan {
+        None => build(options),
+        Some(_) => Err(Error::Plan { what: format!("{name} takes none") }),
+    }
+}
 
 fn own_plan(options: &Options, net: Published) -> Plan {
     options.plan.clone().unwrap_or_else(|| Plan::original(net.kind()))
