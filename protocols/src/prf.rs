@@ -73,14 +73,13 @@ pub struct Prf(Ctr128LE<Aes128>);
 impl Prf {
     /// The next bytes.
     pub fn fill(&mut self, out: &mut [u8]) {
-        out.fill(0);
-        self.0.apply_keystream(out);
+        self.0.write_keystream(out);
     }
 
     /// The next `count` elements of Z_2^64.
     pub fn words(&mut self, count: usize) -> Vec<u64> {
         let mut words = vec![0; count];
-        self.add_to(&mut words);
+        self.fill_words(&mut words);
         words
     }
 
@@ -136,13 +135,17 @@ impl Prf {
         let mut buffer = [0; 1024];
         for block in values.chunks_mut(buffer.len()) {
             let words = &mut buffer[..block.len()];
-            self.fill(bytemuck::cast_slice_mut(words));
-            if cfg!(target_endian = "big") {
-                words.iter_mut().for_each(|word| *word = u64::to_le(*word));
-            }
+            self.fill_words(words);
             apply(block, words);
         }
         buffer.zeroize();
+    }
+
+    fn fill_words(&mut self, words: &mut [u64]) {
+        self.fill(bytemuck::cast_slice_mut(words));
+        if cfg!(target_endian = "big") {
+            words.iter_mut().for_each(|word| *word = u64::to_le(*word));
+        }
     }
 }
 
