@@ -639,6 +639,8 @@ fn edit_distance(a: &str, b: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use nets::zoo::Published;
+
     use super::*;
 
     const NETWORK: &str = "[network]\nnet = 'digits-cnn'\ninput = [1, 8, 8]\nclasses = 10\n";
