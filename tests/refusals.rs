@@ -8,7 +8,7 @@ use std::{
     process::Output,
 };
 
-use support::{Hosts, ROLES, complaint, digits, repository, run, same, stderr};
+use support::{Hosts, ROLES, complaint, digits, repository, run, same, stderr, stdout};
 use tempfile::TempDir;
 
 #[test]
@@ -100,8 +100,9 @@ fn results_that_truncation_may_spoil_are_not_computed() {
     assert!(refused.contains("truncation may spoil an image with probability 2"), "{refused}");
     assert!(refused.contains("lower `protocol.fractional_bits` (24)"), "{refused}");
     let warned = scaled("scale = 0.0625").run();
-    assert_eq!(warned.status.code(), Some(0), "{}", stderr(&warned));
     assert!(stderr(&warned).starts_with("warning: truncation may spoil"), "{}", stderr(&warned));
+    // It runs to its end; what it warned of may happen, so the exit code is open.
+    assert!(stdout(&warned).contains("predicted = measured"), "{}", stderr(&warned));
 }
 
 #[test]

@@ -96,7 +96,16 @@ pub fn run(args: &Args) -> Result<()> {
     if let Some(file) = &predictions {
         predictions::write(task, batch.first, logits, file)?;
     }
-    args.report.as_ref().map_or(Ok(()), |file| report.write(file))
+    if let Some(file) = &args.report {
+        report.write(file)?;
+    }
+    match judged.wrong {
+        0 => Ok(()),
+        wrong => Err(Error::Run(format!(
+            "{wrong} logits are further from plain fixed point than truncation explains: discard the \
+             result and run again"
+        ))),
+    }
 }
 
 /// What only the launcher has: all inputs, and so the plain results.
@@ -194,7 +203,7 @@ impl Plain {
 
 /// The lines above the table.
 fn heading(report: &Report, task: &Task, judged: &Judged) -> String {
-    let Judged { accuracy, fixed_correct, wrong } = judged;
+    let Judged { accuracy, fixed_correct, .. } = judged;
     let images = accuracy.images;
     let correct = |count: Option<usize>| match count {
         Some(count) => format!("{count}/{images}"),
@@ -220,11 +229,6 @@ fn heading(report: &Report, task: &Task, judged: &Judged) -> String {
         "secure and plain float agree on {}/{images}; logits differ by at most {:.4}\n",
         accuracy.agree, accuracy.max_abs_error
     );
-    if *wrong > 0 {
-        text += &format!(
-            "{wrong} logits are further from plain fixed point than truncation explains\n"
-        );
-    }
     text
 }
 
