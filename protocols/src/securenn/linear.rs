@@ -7,7 +7,7 @@
 //! | 2 | P0 <-> P1 | F = left - A, once; E = right - B, piece by piece | as both matrices |
 //!
 //! Randomness: P0 with P2: A_0, B_0, C_0. P1 with P2: A_1, B_1. P0 with P1: a sharing of zero for the
-//! output. With E and F opened, side j computes (left_j - j F) E + F right_j + C_j.
+//! output. With E and F opened, side j computes left_j E + F (right_j - j E) + C_j.
 //!
 //! Who sees what: E and F are uniform to P0 and P1 because the other half of A and B is; C_1 is
 //! uniform to P1 because C_0 is. P2 receives nothing. A masks the left matrix once, and every column
@@ -19,7 +19,6 @@
 //! bound.
 
 use std::{
-    borrow::Cow,
     ops::Range,
     sync::{Mutex, OnceLock},
 };
@@ -148,24 +147,20 @@ pub(crate) fn evaluate(
     }
     // The other half is taken by whichever lane needs it first, after that lane has sent its own
     // columns: nobody waits for one opening before sending the other.
-    let receive_left = move || -> Result<Left<'_>> {
+    let receive_left = move || -> Result<Vec<u64>> {
         for part in opened.chunks_mut(LEFT_PART) {
             ring::add_assign(part, &left_ctx.recv_words(peer, 2, part.len())?);
         }
-        let own = match side {
-            Side::Zero => Cow::Borrowed(left),
-            Side::One => Cow::Owned(ring::sub(left, &opened)),
-        };
-        Ok(Left { opened, own })
+        Ok(opened)
     };
     let receive_left = Mutex::new(Some(receive_left));
-    let left = OnceLock::new();
-    let left = || -> Result<&Left<'_>> {
+    let opened_left = OnceLock::new();
+    let opened_left = || -> Result<&Vec<u64>> {
         let receive = || {
             let receive = receive_left.lock().expect("no panic while locked").take();
             receive.expect("initialised once")()
         };
-        left.get_or_init(receive).as_ref().map_err(Error::clone)
+        opened_left.get_or_init(receive).as_ref().map_err(Error::clone)
     };
     let results = ctx.lanes(lanes.len(), |lane, index| {
         let pieces = &lanes[index];
@@ -188,7 +183,10 @@ pub(crate) fn evaluate(
         lane.rerandomise(&mut result);
         // step 2
         ring::add_assign(&mut opened, &lane.recv_words(peer, 2, right.len())?);
-        let left = left()?;
+        if side == Side::One {
+            ring::sub_assign(&mut right, &opened);
+        }
+        let opened_left = opened_left()?;
         let mut rest = result.as_mut_slice();
         let parts = shape.parts(pieces, shape.inner, &right);
         let opened_parts = shape.parts(pieces, shape.inner, &opened);
@@ -197,8 +195,8 @@ pub(crate) fn evaluate(
             let (out, tail) = rest.split_at_mut(shape.rows * width);
             rest = tail;
             let (rows, inner) = (shape.rows, shape.inner);
-            gemm::multiply(rows, inner, width, shape.left(piece.group, &left.own), opened, out);
-            gemm::multiply(rows, inner, width, shape.left(piece.group, &left.opened), right, out);
+            gemm::multiply(rows, inner, width, shape.left(piece.group, left), opened, out);
+            gemm::multiply(rows, inner, width, shape.left(piece.group, opened_left), right, out);
         }
         Ok(result)
     })?;
@@ -244,14 +242,6 @@ fn deal_mask(ctx: &mut Dealer<'_>, len: usize) -> Vec<u64> {
 /// Elements of the right matrix in a lane: enough work for the message to be worth it.
 fn lane_words<R: Copy + Send + Sync>(ctx: &Context<'_, R>) -> usize {
     32 * ctx.chunk()
-}
-
-/// The left matrices as side j uses them.
-struct Left<'a> {
-    /// F.
-    opened: Vec<u64>,
-    /// left_j - j F.
-    own: Cow<'a, [u64]>,
 }
 
 /// Elements of the left matrix in a message: large weights are masked, sent and added in the cache.
