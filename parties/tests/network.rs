@@ -338,72 +338,6 @@ fn a_sender_that_waits_for_room_is_woken() {
     });
 }
 
-#[test]
-#[ignore = "a measurement, to run by hand in release mode"]
-fn throughput() {
-    const CHUNK: usize = 400 << 10;
-    const CHUNKS: usize = 1250;
-    for (name, both) in [("one way", false), ("both ways", true)] {
-        let established = World::new().establish();
-        let (cpu, start) = (cpu_seconds(), Instant::now());
-        in_parallel(established, |role, established| {
-            let transport = &established.transport;
-            let step = Step::root("bulk");
-            let peer = match role {
-                Role::ModelOwner => Role::DataOwner,
-                Role::DataOwner => Role::ModelOwner,
-                Role::CryptoProducer => return transport.finish().unwrap(),
-            };
-            thread::scope(|scope| {
-                if both || role == Role::ModelOwner {
-                    scope.spawn(|| {
-                        for _ in 0..CHUNKS {
-                            transport.send(peer, message(&step, vec![1; CHUNK])).unwrap();
-                        }
-                    });
-                }
-                if both || role == Role::DataOwner {
-                    for _ in 0..CHUNKS {
-                        assert_eq!(transport.recv(peer, &step).unwrap().payload.len(), CHUNK);
-                    }
-                }
-            });
-            if role == Role::ModelOwner {
-                let bytes = (CHUNK * CHUNKS) as f64;
-                let seconds = start.elapsed().as_secs_f64();
-                println!("{name}: {:.0} MB/s per direction", bytes / seconds / 1e6);
-            }
-            transport.finish().unwrap();
-        });
-        let bytes = (CHUNK * CHUNKS * if both { 2 } else { 1 }) as f64;
-        println!("{name}: {:.2} CPU-ns per byte", (cpu_seconds() - cpu) / bytes * 1e9);
-    }
-    let established = World::new().establish();
-    in_parallel(established, |role, established| {
-        let transport = &established.transport;
-        let step = Step::root("ping");
-        let peer = match role {
-            Role::ModelOwner => Role::DataOwner,
-            Role::DataOwner => Role::ModelOwner,
-            Role::CryptoProducer => return transport.finish().unwrap(),
-        };
-        let start = Instant::now();
-        for _ in 0..10_000 {
-            if role == Role::ModelOwner {
-                transport.send(peer, message(&step, vec![1; 1024])).unwrap();
-            }
-            transport.recv(peer, &step).unwrap();
-            if role == Role::DataOwner {
-                transport.send(peer, message(&step, vec![1; 1024])).unwrap();
-            }
-        }
-        if role == Role::ModelOwner {
-            println!("1 KiB there and back: {:.1} us", start.elapsed().as_secs_f64() * 1e2);
-        }
-        transport.finish().unwrap();
-    });
-}
-
 /// Three identities that trust each other.
 struct World {
     identities: [Identity; 3],
@@ -550,12 +484,4 @@ fn message(step: &Step, payload: Vec<u8>) -> Message {
 
 fn local() -> SocketAddr {
     "127.0.0.1:0".parse().unwrap()
-}
-
-/// User and system time of this process.
-fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    let ticks: f64 = [11, 12].map(|i| fields[i].parse::<f64>().unwrap()).iter().sum();
-    ticks / 100.0
 }

@@ -1,0 +1,33 @@
+//! What is done with a network besides running it in private: building it, its cost, the plain reference.
+//!
+//! `cargo bench -p nets`.
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use fixedpoint::encoding::FixedPoint;
+use nets::{Dims, Model, NetworkCost, Suite, Weights, reference, zoo};
+
+fn networks(c: &mut Criterion) {
+    let options = zoo::Options::new(Dims::new(3, 32, 32), 10);
+    let mut group = c.benchmark_group("networks");
+    group.sample_size(10);
+    for name in ["squeezenet", "shufflenet-v2", "mobilenet-v2"] {
+        group.bench_function(format!("build {name}"), |b| {
+            b.iter(|| zoo::build(name, &options).expect("it is in the zoo"));
+        });
+        let graph = zoo::build(name, &options).expect("it is in the zoo");
+        group.bench_function(format!("cost of {name}"), |b| {
+            b.iter(|| NetworkCost::of(&graph, 1, Suite::SecureNn).expect("a batch of 1").totals());
+        });
+        let weights = Weights::random(&graph, 0);
+        let model = Model::fold(&graph, &weights).expect("weights of this graph");
+        let fixed = FixedPoint::default();
+        let encoded = model.encode(&graph, fixed).expect("small weights");
+        let image = fixed.encode_slice(&vec![0.5; graph.input().len()]).expect("small values");
+        group.bench_function(format!("plain fixed point {name}"), |b| {
+            b.iter(|| reference::fixed(&graph, &encoded, &image).expect("an image of this size"));
+        });
+    }
+}
+
+criterion_group!(benches, networks);
+criterion_main!(benches);
