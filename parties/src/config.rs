@@ -790,7 +790,7 @@ mod tests {
             Config::parse(Path::new("x.toml"), &text).unwrap().network
         };
         let dims = Dims::new(3, 32, 32);
-        let ours = Plan::published(zoo::Published::MobileNetV2, "ours", dims).unwrap();
+        let ours = Plan::published(Published::MobileNetV2, "ours", dims).unwrap();
         assert_eq!(network("plan = 'ours'").plan, Some(ours.clone()));
         let table = "[network.plan]\nactivation = 'relu'\nfirst = 0\nsecond = 0.5\n";
         assert_eq!(network(table).plan, Some(ours.clone()));
