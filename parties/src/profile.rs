@@ -72,11 +72,12 @@ impl Profile {
     };
 
     /// A peer that sent nothing for so long is gone. A live one sends at least every
-    /// [`Profile::KEEP_ALIVE`].
-    pub const IDLE: Duration = Duration::from_millis(1500);
+    /// [`Profile::KEEP_ALIVE`]. The clock starts anew with the first packet after the peer's last, so
+    /// the end comes after at most the sum of both, plus the farewell to the third party: 2 s in all.
+    pub const IDLE: Duration = Duration::from_millis(1300);
 
     /// How often a connection without traffic sends a sign of life.
-    pub const KEEP_ALIVE: Duration = Duration::from_millis(400);
+    pub const KEEP_ALIVE: Duration = Duration::from_millis(200);
 
     /// The transport's settings, given what the kernel granted as receive buffer.
     pub(crate) fn transport_config(&self, granted_buffer: usize) -> Arc<TransportConfig> {
@@ -108,5 +109,5 @@ impl Profile {
 }
 
 fn idle_timeout() -> IdleTimeout {
-    Profile::IDLE.try_into().expect("1.5 s is a valid idle timeout")
+    Profile::IDLE.try_into().expect("1.3 s is a valid idle timeout")
 }

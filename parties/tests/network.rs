@@ -288,7 +288,7 @@ fn a_party_that_falls_silent_is_named_by_both_others() {
         wait_for_failure(&established.transport, role)
     });
     for error in [&errors[0], &errors[2]] {
-        assert!(error.starts_with("data-owner went away: no sign of life for 1.5 s"), "{error}");
+        assert!(error.starts_with("data-owner went away: no sign of life for 1.3 s"), "{error}");
     }
 }
 

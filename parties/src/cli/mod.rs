@@ -10,7 +10,7 @@ mod summary;
 mod tables;
 
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     process::ExitCode,
 };
 
@@ -121,6 +121,10 @@ fn start_log(level: LevelFilter) {
     let filter = tracing_subscriber::filter::Targets::new()
         .with_targets(own)
         .with_default(level.min(LevelFilter::WARN));
-    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).without_time().compact();
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .without_time()
+        .compact();
     tracing_subscriber::registry().with(filter).with(lines).init();
 }
