@@ -36,10 +36,11 @@ impl Batch {
     ///
     /// # Errors
     /// [`Error::File`] if a file is missing, malformed, of another shape than the network's input,
-    /// or has fewer images than are asked for.
+    /// or has fewer images than are asked for; [`Error::Usage`] for more random images than a batch
+    /// may have.
     pub fn load(owner: &DataOwner, network: &Network, images: Option<usize>) -> Result<Batch> {
         let Some(path) = &owner.images else {
-            return Ok(Batch::random(owner, network, images));
+            return Batch::random(owner, network, images);
         };
         let mut file = Idx::open(path)?;
         let shape = network.input;
@@ -84,8 +85,12 @@ impl Batch {
     }
 
     /// Random pixels without labels: an image depends on its place and size alone.
-    fn random(owner: &DataOwner, network: &Network, images: Option<usize>) -> Batch {
+    fn random(owner: &DataOwner, network: &Network, images: Option<usize>) -> Result<Batch> {
         let images = images.or(owner.count).unwrap_or(1);
+        if images == 0 || images > MAX_BATCH {
+            let what = format!("{images} images: a run takes 1 to {MAX_BATCH} at once");
+            return Err(Error::Usage(what));
+        }
         let [channels, height, width] = network.input;
         let (plane, image) = (height * width, channels * height * width);
         let hasher = blake3::Hasher::new_derive_key("tercet random images");
@@ -94,7 +99,7 @@ impl Batch {
         let mut pixels = vec![0; images * image];
         stream.fill(&mut pixels);
         let inputs = owner.normalisation.apply(&pixels, plane);
-        Batch { images, first: owner.first, inputs, labels: None }
+        Ok(Batch { images, first: owner.first, inputs, labels: None })
     }
 }
 
@@ -246,6 +251,11 @@ mod tests {
         assert_eq!((one.images, one.first), (1, 2));
         assert_eq!(one.inputs, three.inputs[12..]);
         assert_ne!(one.inputs, three.inputs[..6]);
+        for images in [0, MAX_BATCH + 1, usize::MAX] {
+            let error = Batch::load(&owner(0), &network(), Some(images)).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains("1 to 65536 at once"), "{error}");
+        }
     }
 
     #[test]
