@@ -59,10 +59,11 @@ impl fmt::Display for Disagreement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let term = printable(self.term.as_bytes(), 40);
         write!(f, "the parties differ in {term}: ")?;
-        for (role, value) in Role::ALL.into_iter().zip(&self.values) {
+        let values = Role::ALL.into_iter().zip(&self.values).map(|(role, value)| {
             let value = value.as_deref().unwrap_or("nothing");
-            write!(f, "{role} has {}, ", printable(value.as_bytes(), 24))?;
-        }
+            format!("{role} has {}", printable(value.as_bytes(), 24))
+        });
+        write!(f, "{}; ", values.collect::<Vec<_>>().join(", "))?;
         f.write_str(match self.term.as_str() {
             "protocol version" | "software version" => "install the same release everywhere",
             "architecture" => "give all three the same [network]",
@@ -122,11 +123,11 @@ mod tests {
                 let text = compare(terms).unwrap_err().to_string();
                 let start = format!("the parties differ in {}: model-owner has ", own[place].0);
                 assert!(text.starts_with(&start), "{text}");
-                assert!(text.contains(&format!("{role} has other, ")), "{text}");
+                assert!(text.contains(&format!("{role} has other")), "{text}");
             }
         }
         let text = compare([&own, &own[..8], &own]).unwrap_err().to_string();
-        let values = "model-owner has false, data-owner has nothing, crypto-producer has false, ";
+        let values = "model-owner has false, data-owner has nothing, crypto-producer has false; ";
         assert!(text.starts_with(&format!("the parties differ in overlap: {values}")), "{text}");
     }
 
