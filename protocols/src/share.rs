@@ -17,15 +17,6 @@ impl Share {
         Share(words)
     }
 
-    /// A share of the public (or this side's own) `values`: they stand at [`Side::Zero`], and the
-    /// other side holds zeros.
-    pub fn of_constant(side: Side, values: &[u64]) -> Share {
-        match side {
-            Side::Zero => Share(values.to_vec()),
-            Side::One => Share(vec![0; values.len()]),
-        }
-    }
-
     /// The number of values.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -74,13 +65,6 @@ impl Share {
     /// Value by value, `self` times a public constant.
     pub fn scale(mut self, factor: u64) -> Share {
         ring::scale(&mut self.0, factor);
-        self
-    }
-
-    /// Adds a public constant to every value: side Zero adds, the other does nothing.
-    pub fn add_constant(mut self, side: Side, constant: u64) -> Share {
-        let own = constant.wrapping_mul(1 - side.index());
-        self.0.iter_mut().for_each(|word| *word = word.wrapping_add(own));
         self
     }
 
