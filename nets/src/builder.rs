@@ -180,7 +180,7 @@ impl GraphBuilder {
 }
 
 /// The size of an operation's result.
-fn output_dims(op: &Op, inputs: &[Dims]) -> std::result::Result<Dims, ShapeProblem> {
+pub(crate) fn output_dims(op: &Op, inputs: &[Dims]) -> std::result::Result<Dims, ShapeProblem> {
     match op {
         Op::Input => Err(ShapeProblem::NameTaken),
         Op::Conv(conv) => {
@@ -274,7 +274,7 @@ fn differ(inputs: &[Dims], needs: &'static str) -> ShapeProblem {
     ShapeProblem::Differ { dims, needs }
 }
 
-fn check_dims(dims: Dims) -> std::result::Result<(), ShapeProblem> {
+pub(crate) fn check_dims(dims: Dims) -> std::result::Result<(), ShapeProblem> {
     let sizes = [("channels", dims.channels), ("height", dims.height), ("width", dims.width)];
     if let Some((field, _)) = sizes.into_iter().find(|(_, size)| *size == 0) {
         return Err(ShapeError::Zero { field }.into());

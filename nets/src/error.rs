@@ -77,6 +77,18 @@ pub enum Error {
         /// What the parser says.
         reason: String,
     },
+    /// Bytes that are no ONNX model, or one that cannot be read.
+    #[error("no usable ONNX model: {reason}")]
+    Onnx {
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// Operators of an ONNX model that have no private counterpart: all of them.
+    #[error("{} not supported: {}", count_nodes(.nodes), .nodes.join("; "))]
+    OnnxOperators {
+        /// For each its name, its operator, why, and what to use instead.
+        nodes: Vec<String>,
+    },
     /// A tensor that the network needs and the file lacks.
     #[error("tensor '{tensor}' is missing; the file holds {}", list(.present))]
     MissingTensor {
@@ -285,6 +297,13 @@ pub enum ShapeProblem {
         /// The most that are allowed.
         max: usize,
     },
+}
+
+fn count_nodes(nodes: &[String]) -> String {
+    match nodes.len() {
+        1 => "1 node is".into(),
+        n => format!("{n} nodes are"),
+    }
 }
 
 fn list(names: &[String]) -> String {

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`graph`], [`builder`] | the public architecture, without weights |
 //! | [`zoo`] | architectures by name |
+//! | [`onnx`] | architecture and weights from an ONNX file |
 //! | [`weights`], [`model`] | weights from a file; batch norm folded, then encoded: the model owner's secret |
 //! | [`mod@reference`], [`bounds`] | the network in clear, and how far the secure result may be from it |
 //! | [`cost`] | bytes and rounds of every layer, from shapes alone |
@@ -22,6 +23,7 @@ pub mod cost;
 pub mod error;
 pub mod graph;
 pub mod model;
+pub mod onnx;
 pub mod operation;
 pub mod order;
 pub mod reference;

@@ -125,6 +125,11 @@ impl Weights {
         Weights { tensors }
     }
 
+    /// Tensors that fit their network and are finite.
+    pub(crate) fn from_tensors(tensors: BTreeMap<String, Vec<f64>>) -> Weights {
+        Weights { tensors }
+    }
+
     /// A tensor in row-major order.
     pub fn tensor(&self, name: &str) -> Option<&[f64]> {
         self.tensors.get(name).map(Vec::as_slice)
@@ -241,7 +246,7 @@ fn numbers(view: &TensorView<'_>) -> Option<Vec<f64>> {
 }
 
 /// IEEE 754 binary16.
-fn half(bits: u16) -> f64 {
+pub(crate) fn half(bits: u16) -> f64 {
     let sign = if bits >> 15 == 0 { 1.0 } else { -1.0 };
     let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023));
     let magnitude = match exponent {

@@ -1,0 +1,222 @@
+#!/usr/bin/env python3
+"""Makes the ONNX files of this directory, with inputs and the outputs of onnxruntime beside them.
+
+pip install "numpy<2" onnx onnxruntime skl2onnx torch; python3 generate.py
+
+Weights come from a seeded generator, so a second run gives the same files, whitespace and the
+exporters' versions apart. One file was made by PyTorch's exporter, one by skl2onnx; the others are
+written node by node, to hold what exporters of several frameworks and opsets write.
+"""
+
+import json
+import pathlib
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+
+HERE = pathlib.Path(__file__).parent
+IMAGES = 2
+
+
+class Net:
+    """A graph under construction: every method adds a node and returns its output's name."""
+
+    def __init__(self, seed, shape):
+        self.rng = np.random.default_rng(seed)
+        self.shape = shape
+        self.nodes, self.constants = [], []
+
+    def constant(self, name, values):
+        self.constants.append(numpy_helper.from_array(np.asarray(values), name))
+        return name
+
+    def weight(self, name, *shape):
+        fan_in = int(np.prod(shape[1:])) if len(shape) > 1 else 1
+        bound = np.sqrt(3 / fan_in) if len(shape) > 1 else 0.5
+        return self.constant(name, self.rng.uniform(-bound, bound, shape).astype(np.float32))
+
+    def op(self, kind, *inputs, outputs=1, **attributes):
+        names = [f"t{len(self.nodes)}_{i}" for i in range(outputs)]
+        name = f"/{kind.lower()}{len(self.nodes)}/{kind}"
+        self.nodes.append(helper.make_node(kind, list(inputs), names, name=name, **attributes))
+        return names[0] if outputs == 1 else names
+
+    def integers(self, *values):
+        return self.constant(f"i{len(self.constants)}", np.array(values, np.int64))
+
+    def number(self, value):
+        return self.constant(f"c{len(self.constants)}", np.array(value, np.float32))
+
+    def batch_norm(self, x, channels):
+        place = len(self.constants)
+        uniform = lambda low, high: self.rng.uniform(low, high, channels).astype(np.float32)
+        parts = [uniform(0.5, 1.5), uniform(-0.3, 0.3), uniform(-0.3, 0.3), uniform(0.5, 1.5)]
+        names = [self.constant(f"bn{place}_{i}", part) for i, part in enumerate(parts)]
+        return self.op("BatchNormalization", x, *names, epsilon=1e-3)
+
+    def save(self, name, *outputs, opset=17):
+        value = helper.make_tensor_value_info("input", TensorProto.FLOAT, ["batch"] + self.shape)
+        results = [helper.make_tensor_value_info(o, TensorProto.FLOAT, [None, None]) for o in outputs]
+        graph = helper.make_graph(self.nodes, name, [value], results, self.constants)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+        model.ir_version = 8
+        onnx.checker.check_model(model)
+        record(name, model.SerializeToString(), self.shape)
+
+
+def record(name, model, shape, output=0, channels_first=None):
+    """Stores a model and, for seeded images, what onnxruntime makes of them."""
+    (HERE / f"{name}.onnx").write_bytes(model)
+    images = np.random.default_rng(7).uniform(-1, 1, [IMAGES] + shape).astype(np.float32)
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    feed = session.get_inputs()[0].name
+    results = [session.run(None, {feed: image[None]})[output].ravel() for image in images]
+    if channels_first:
+        images = images.transpose(channels_first)
+    flat = lambda values: [round(float(value), 7) for value in np.ravel(values)]
+    case = {"images": flat(images), "logits": flat(results)}
+    (HERE / f"{name}.json").write_text(json.dumps(case) + "\n")
+
+
+def pooling():
+    """Groups, dilation, asymmetric pads, auto_pad, ceil_mode, count_include_pad, and a batch norm
+    before and after its convolution."""
+    net = Net(1, [3, 13, 11])
+    x = net.op("Sub", "input", net.constant("mean", np.array([[[0.1]], [[0.2]], [[0.3]]], np.float32)))
+    x = net.op("Div", x, net.number(0.5))
+    x = net.op("Conv", x, net.weight("conv1.weight", 6, 1, 3, 3), net.weight("conv1.bias", 6),
+               group=3, pads=[1, 0, 2, 1], kernel_shape=[3, 3])
+    x = net.batch_norm(x, 6)
+    x = net.op("Relu", x)
+    x = net.op("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1)
+    x = net.batch_norm(x, 6)
+    x = net.op("Conv", x, net.weight("conv2.weight", 8, 6, 3, 2), auto_pad="SAME_UPPER")
+    x = net.op("Relu", x)
+    x = net.op("AveragePool", x, kernel_shape=[3, 3], strides=[2, 1], pads=[1, 1, 1, 1], count_include_pad=1)
+    x = net.op("Conv", x, net.weight("conv3.weight", 5, 8, 2, 2), dilations=[1, 2])
+    x = net.batch_norm(net.op("LeakyRelu", x, alpha=0.1), 5)
+    x = net.op("GlobalAveragePool", x)
+    x = net.op("Flatten", x)
+    x = net.op("Gemm", x, net.weight("fc.weight", 4, 5), net.weight("fc.bias", 4), transB=1, alpha=0.5, beta=2.0)
+    net.save("pooling", x, opset=11)
+
+
+def shuffle():
+    """Split, shuffle by Reshape-Transpose-Reshape with computed shapes, a residual, Concat."""
+    net = Net(2, [4, 6, 6])
+    x = net.op("Conv", "input", net.weight("stem.weight", 8, 4, 1, 1))
+    a, b = net.op("Split", x, net.integers(4, 4), outputs=2, axis=1)
+    b = net.op("Relu", net.op("Conv", b, net.weight("branch.weight", 4, 4, 3, 3), pads=[1, 1, 1, 1]))
+    x = net.op("Concat", a, b, axis=1)
+    sizes = net.op("Shape", x)
+    batch = net.op("Unsqueeze", net.op("Gather", sizes, net.constant("zero", np.array(0, np.int64)), axis=0),
+                   net.integers(0))
+    side = net.op("Slice", sizes, net.integers(2), net.integers(4), net.integers(0))
+    half = net.op("Div", net.op("Slice", sizes, net.integers(1), net.integers(2)), net.integers(2))
+    x = net.op("Reshape", x, net.op("Concat", batch, net.integers(2), half, side, axis=0))
+    x = net.op("Transpose", x, perm=[0, 2, 1, 3, 4])
+    x = net.op("Reshape", x, net.integers(0, -1, 6, 6))
+    y = net.op("Slice", x, net.integers(4), net.integers(2**63 - 1), net.integers(1), net.integers(1))
+    z = net.op("Slice", x, net.integers(0), net.integers(4), net.integers(-3))
+    x = net.op("Add", y, net.op("Clip", z, net.number(0), net.number(6)))
+    x = net.op("Dropout", net.op("Identity", x))
+    x = net.op("ReduceMean", x, axes=[-1, -2], keepdims=0)
+    x = net.op("MatMul", x, net.weight("fc", 4, 3))
+    x = net.op("Add", net.number(0.25), x)
+    net.save("shuffle", net.op("Identity", x))
+
+
+def keras():
+    """Channels last around the convolutions, as tf2onnx writes it, and a flattening in that order."""
+    net = Net(3, [6, 5, 2])
+    x = net.op("Transpose", "input", perm=[0, 3, 1, 2])
+    x = net.op("Conv", x, net.weight("conv", 4, 2, 3, 3), net.weight("bias", 4), auto_pad="SAME_LOWER",
+               strides=[2, 2])
+    x = net.op("Relu", net.op("Mul", x, net.constant("scale", np.float32([[[1.5]], [[-1]], [[0.5]], [[1]]]))))
+    x = net.op("Transpose", x, perm=[0, 2, 3, 1])
+    x = net.op("Reshape", x, net.integers(-1, 36))
+    x = net.op("Gemm", x, net.weight("kernel", 36, 5))
+    shape = net.shape
+    value = helper.make_tensor_value_info("input", TensorProto.FLOAT, [None] + shape)
+    result = helper.make_tensor_value_info(x, TensorProto.FLOAT, [None, None])
+    graph = helper.make_graph(net.nodes, "keras", [value], [result], net.constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
+    model.ir_version = 8
+    record("keras", model.SerializeToString(), shape, channels_first=(0, 3, 1, 2))
+
+
+def clips():
+    """Slopes and bounds that are made of ReLUs and scalings, and bounds by Max and Min."""
+    net = Net(4, [4, 5, 5])
+    x = net.op("Conv", "input", net.weight("a.weight", 6, 4, 3, 3))
+    x = net.op("Clip", x, net.number(-1), net.number(1))
+    x = net.op("Conv", x, net.weight("b.weight", 6, 6, 2, 2))
+    x = net.op("PRelu", x, net.constant("slopes", np.float32([[[0.3]], [[0]], [[1]], [[-0.5]], [[0.1]], [[0.7]]])))
+    x = net.op("Sub", net.number(0.5), net.op("LeakyRelu", x, alpha=0.25))
+    x = net.op("Min", net.op("Max", x, net.number(-0.75)), net.number(2))
+    x = net.op("Neg", net.op("Sub", x, net.op("Relu", x)))
+    x = net.op("GlobalMaxPool", x)
+    x = net.op("Squeeze", x, net.integers(2, 3))
+    x = net.op("Gemm", x, net.weight("fc.weight", 6, 3), net.weight("fc.bias", 1, 3))
+    net.save("clips", x)
+
+
+def pytorch():
+    """A residual network through torch.onnx.export, with its batch norms kept."""
+    import torch
+    from torch import nn
+
+    class Residual(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv1 = nn.Conv2d(3, 8, 3, stride=2, padding=1, bias=False)
+            self.bn1 = nn.BatchNorm2d(8)
+            self.conv2 = nn.Conv2d(8, 8, 3, padding=1, groups=8, bias=False)
+            self.bn2 = nn.BatchNorm2d(8)
+            self.pool = nn.MaxPool2d(2)
+            self.fc = nn.Linear(8 * 4 * 4, 10)
+
+        def forward(self, x):
+            x = torch.relu(self.bn1(self.conv1(x)))
+            x = x + nn.functional.relu6(self.bn2(self.conv2(x)))
+            x = nn.functional.dropout(self.pool(x), training=self.training)
+            return self.fc(x.view(x.size(0), -1))
+
+    torch.manual_seed(5)
+    model = Residual()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.running_mean, -0.3, 0.3)
+            nn.init.uniform_(module.running_var, 0.5, 1.5)
+    path = HERE / "pytorch.onnx"
+    torch.onnx.export(model.eval(), torch.zeros(1, 3, 16, 16), path, opset_version=13,
+                      input_names=["image"], output_names=["logits"], do_constant_folding=False,
+                      training=torch.onnx.TrainingMode.PRESERVE, dynamic_axes={"image": {0: "n"}})
+    record("pytorch", path.read_bytes(), [3, 16, 16])
+
+
+def sklearn():
+    """A classifier of scikit-learn behind its scaler, whose probabilities are left to the user."""
+    from skl2onnx import to_onnx
+    from skl2onnx.common.data_types import FloatTensorType
+    from sklearn.datasets import load_iris
+    from sklearn.neural_network import MLPClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    x, y = load_iris(return_X_y=True)
+    model = make_pipeline(StandardScaler(), MLPClassifier([10], random_state=0, max_iter=300)).fit(x, y)
+    model = to_onnx(model, initial_types=[("features", FloatTensorType([None, 4]))], options={"zipmap": False})
+    # The logits are what the softmax reads: they are recorded, the file keeps its outputs.
+    soft = next(node for node in model.graph.node if node.op_type == "Softmax")
+    shown = onnx.ModelProto.FromString(model.SerializeToString())
+    shown.graph.output.append(helper.make_tensor_value_info(soft.input[0], TensorProto.FLOAT, None))
+    record("sklearn", shown.SerializeToString(), [4], output=len(shown.graph.output) - 1)
+    (HERE / "sklearn.onnx").write_bytes(model.SerializeToString())
+
+
+if __name__ == "__main__":
+    for case in [pooling, shuffle, keras, clips, pytorch, sklearn]:
+        case()
