@@ -12,7 +12,7 @@ use std::{
 };
 
 use nets::{
-    Dims, Suite,
+    Dims, Graph, Suite,
     graph::MAX_BATCH,
     zoo::{self, BlockPlan, Kind, PLAN_NAMES, Plan, Pool},
 };
@@ -20,7 +20,10 @@ use protocols::{Role, SessionOptions};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use crate::error::{Error, Result};
+use crate::{
+    architecture::NetworkFile,
+    error::{Error, Result},
+};
 
 /// A whole config file, checked for form. Whether the files that it names exist is checked where
 /// they are used, because a host has only its own.
@@ -38,10 +41,10 @@ pub struct Config {
     data_owner: Option<DataOwner>,
 }
 
-/// `[network]`: the public architecture.
+/// `[network]`: the public architecture, either of the zoo or from a file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Network {
-    /// A name of the zoo.
+    /// A name of the zoo, or that of the file's network.
     pub net: String,
     /// Channels, height, width of one image.
     pub input: [usize; 3],
@@ -50,6 +53,8 @@ pub struct Network {
     /// The activations; the net's own where nothing is said. A published name, or a table with the
     /// fields of [`Plan`], of which those left out are as in the original net.
     pub plan: Option<Plan>,
+    /// The file: `onnx`, which the model owner has, or `graph`, which it gave the others.
+    pub file: Option<NetworkFile>,
 }
 
 /// `[protocol]`: how the network is evaluated.
@@ -163,7 +168,8 @@ impl Config {
 
     /// Which of these roles' inputs are random for want of files: `weights`, `images`.
     pub fn random_inputs(&self, roles: &[Role]) -> Vec<&'static str> {
-        let weights = self.model_owner.as_ref().is_some_and(|owner| owner.weights.is_none());
+        let none = |owner: &ModelOwner| owner.weights.is_none() && !self.network.has_weights();
+        let weights = self.model_owner.as_ref().is_some_and(none);
         let images = self.data_owner.as_ref().is_some_and(|owner| owner.images.is_none());
         let mut random = Vec::new();
         if weights && roles.contains(&Role::ModelOwner) {
@@ -205,7 +211,10 @@ impl Config {
         let shared = ["network", "protocol", "addresses", "certificates"];
         root.allow(&[&shared[..], &roles].concat())?;
         let network = root.section("network")?.ok_or_else(|| {
-            Error::file(file, "missing table [network]: give `net`, `input` and `classes`")
+            Error::file(
+                file,
+                "missing table [network]: give `net`, `input` and `classes`, or `onnx`, or `graph`",
+            )
         })?;
         let protocol = root.section("protocol")?;
         let network = Network::read(&network)?;
@@ -227,7 +236,18 @@ impl Config {
 
 impl Network {
     fn read(table: &Section) -> Result<Network> {
-        table.allow(&["net", "input", "classes", "plan"])?;
+        table.allow(&["net", "input", "classes", "plan", "onnx", "graph"])?;
+        let file = match (table.path("onnx")?, table.path("graph")?) {
+            (Some(path), None) => Some(NetworkFile::onnx(&path)?),
+            (None, Some(path)) => Some(NetworkFile::public(&path)?),
+            (Some(_), Some(_)) => {
+                return Err(table.wrong("graph", "left out where there is `onnx`, which has it"));
+            }
+            (None, None) => None,
+        };
+        if let Some(file) = file {
+            return Network::of_file(table, file);
+        }
         let net = table.need("net", table.string("net")?)?;
         let input = table.need("input", table.array("input")?)?;
         let side = |value: &Value| value.as_integer().filter(|side| (1..=4096).contains(side));
@@ -238,10 +258,54 @@ impl Network {
         };
         let classes = table.need("classes", table.integer("classes", 2..=1_000_000)?)?;
         let input = [channels, height, width].map(|side| side as usize);
-        let mut network =
-            Network { net: net.to_owned(), input, classes: classes as usize, plan: None };
+        let mut network = Network {
+            net: net.to_owned(),
+            input,
+            classes: classes as usize,
+            plan: None,
+            file: None,
+        };
         network.plan = network.read_plan(table)?;
         Ok(network)
+    }
+
+    /// A network whose file says everything.
+    fn of_file(table: &Section, file: NetworkFile) -> Result<Network> {
+        for key in ["net", "input", "classes", "plan"] {
+            if table.table.contains_key(key) {
+                return Err(table.wrong(key, "left out where a file gives the network"));
+            }
+        }
+        let graph = &file.graph;
+        let Dims { channels, height, width } = graph.input();
+        Ok(Network {
+            net: graph.name().to_owned(),
+            input: [channels, height, width],
+            classes: graph.dims(graph.output()).len(),
+            plan: None,
+            file: Some(file),
+        })
+    }
+
+    /// The architecture.
+    ///
+    /// # Errors
+    /// Any error of [`zoo::build`].
+    pub fn graph(&self) -> nets::Result<Graph> {
+        match &self.file {
+            Some(file) => Ok(file.graph.clone()),
+            None => zoo::build(&self.net, &self.options()),
+        }
+    }
+
+    /// Whether the network's file has its weights.
+    pub fn has_weights(&self) -> bool {
+        self.file.as_ref().is_some_and(|file| file.onnx)
+    }
+
+    /// The network's file, or else the config.
+    pub fn path<'p>(&'p self, config: &'p Path) -> &'p Path {
+        self.file.as_ref().map_or(config, |file| &file.path)
     }
 
     /// The size of an image.
@@ -403,7 +467,10 @@ impl ModelOwner {
     fn read(table: &Section, network: &Network) -> Result<ModelOwner> {
         table.allow(&["key", "bind", "weights"])?;
         let weights = table.path("weights")?;
-        if !network.untrained() {
+        if network.has_weights() && weights.is_some() {
+            return Err(table.wrong("weights", "left out: `network.onnx` has them"));
+        }
+        if !network.untrained() && !network.has_weights() {
             table.need("weights", weights.as_ref())?;
         }
         Ok(ModelOwner { weights })
@@ -492,7 +559,8 @@ impl<'t> Section<'t> {
         }
     }
 
-    /// A role's own table. A net without trained weights needs none: everything has a default.
+    /// A role's own table. A net without trained weights needs none: everything has a default. Nor
+    /// does the owner of a model that a file holds.
     fn own<T>(
         &self,
         role: Role,
@@ -502,7 +570,8 @@ impl<'t> Section<'t> {
         let empty = Table::new();
         let default = Section { file: self.file, name: role.name().into(), table: &empty };
         let own = self.section(role.name())?;
-        let own = own.or(network.untrained().then_some(default));
+        let optional = network.untrained() || role == Role::ModelOwner && network.has_weights();
+        let own = own.or(optional.then_some(default));
         own.map(|table| read(&table, network)).transpose()
     }
 
@@ -860,9 +929,9 @@ mod tests {
 
     #[test]
     fn a_wrong_network_is_named() {
-        assert!(
-            complaint("").ends_with("missing table [network]: give `net`, `input` and `classes`")
-        );
+        assert!(complaint("").ends_with(
+            "missing table [network]: give `net`, `input` and `classes`, or `onnx`, or `graph`"
+        ));
         assert!(
             complaint("network = 3")
                 .ends_with("`network` is 3; it must be a table: write [network] on a line")

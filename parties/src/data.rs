@@ -211,7 +211,7 @@ mod tests {
     }
 
     fn network() -> Network {
-        Network { net: "x".into(), input: [1, 2, 3], classes: 4, plan: None }
+        Network { net: "x".into(), input: [1, 2, 3], classes: 4, plan: None, file: None }
     }
 
     fn complaint(

@@ -1,6 +1,7 @@
 //! Three processes evaluate a network: who they are, how they find and trust each other, and how
 //! messages travel between them over QUIC.
 
+pub mod architecture;
 pub mod cli;
 pub mod config;
 pub mod connect;

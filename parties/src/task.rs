@@ -4,11 +4,12 @@
 use fixedpoint::encoding::FixedPoint;
 use nets::{
     Bench, EncodedModel, Graph, Model, NetworkCost, Operation, Order, Suite, Weights,
-    model::check_fractional_bits, zoo,
+    model::check_fractional_bits,
 };
 use protocols::SessionOptions;
 
 use crate::{
+    architecture::wrong_file,
     config::{Config, Protocol},
     data::Batch,
     error::{Error, Result},
@@ -36,8 +37,9 @@ impl Task {
     /// # Errors
     /// [`Error::File`] for an unknown network or one that its input does not fit.
     pub fn of(config: &Config, suite: Option<Suite>) -> Result<Task> {
-        let graph = zoo::build(&config.network.net, &config.network.options())
-            .map_err(|error| Error::file(&config.file, format!("`network`: {error}")))?;
+        let graph = config.network.graph();
+        let graph =
+            graph.map_err(|error| Error::file(&config.file, format!("`network`: {error}")))?;
         let fixed = FixedPoint::new(config.protocol.fractional_bits);
         check_fractional_bits(fixed).map_err(|error| Error::file(&config.file, error))?;
         let suite = suite.unwrap_or(config.protocol.suite);
@@ -78,17 +80,16 @@ impl Task {
     /// are not finite or too large.
     pub fn model(&self, config: &Config) -> Result<(Model, EncodedModel)> {
         let owner = config.model_owner()?;
-        let file = owner.weights.as_deref().unwrap_or(&config.file);
-        let wrong = |error| match error {
-            nets::Error::File { path, source } => match *source {
-                nets::Error::Io(error) => Error::file(&path, format!("cannot be read: {error}")),
-                other => Error::file(&path, other),
-            },
-            other => Error::file(file, other),
+        let imported = match &config.network.file {
+            Some(file) => file.weights()?,
+            None => None,
         };
-        let weights = match owner.weights {
-            Some(_) => Weights::read(file, &self.graph).map_err(wrong)?,
-            None => Weights::random(&self.graph, RANDOM_WEIGHTS),
+        let file = owner.weights.as_deref().unwrap_or(config.network.path(&config.file));
+        let wrong = |error| wrong_file(file, error);
+        let weights = match (imported, &owner.weights) {
+            (Some(weights), _) => weights,
+            (None, Some(_)) => Weights::read(file, &self.graph).map_err(wrong)?,
+            (None, None) => Weights::random(&self.graph, RANDOM_WEIGHTS),
         };
         let model = Model::fold(&self.graph, &weights).map_err(wrong)?;
         let encoded = model.encode(&self.graph, self.fixed).map_err(wrong)?;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use crate::{
     builder::{GraphBuilder, output_dims},
     error::{Error, Result, ShapeProblem},
-    graph::{Conv, Dims, Graph, INPUT, NodeId, OUTPUT, Op},
+    graph::{Activation, ActivationKind, Conv, Dims, Graph, INPUT, NodeId, OUTPUT, Op},
     weights::Weights,
 };
 
@@ -78,6 +78,16 @@ impl Draft {
     /// The size of a layer's result.
     pub fn dims(&self, layer: LayerId) -> Dims {
         self.layers[layer].dims
+    }
+
+    /// The input of a layer that is a ReLU.
+    pub fn before_relu(&self, layer: LayerId) -> Option<LayerId> {
+        let relu = Activation::full(ActivationKind::Relu);
+        let layer = &self.layers[layer];
+        match &layer.kind {
+            Kind::Plain(Op::Activation(activation)) if *activation == relu => Some(layer.inputs[0]),
+            _ => None,
+        }
     }
 
     /// Accounts for parameters or constants.

@@ -375,6 +375,14 @@ impl Translator {
         // What a 32-bit float cannot exceed is no bound.
         let low = low.filter(|&low| low > -f64::from(f32::MAX));
         let high = high.filter(|&high| high < f64::from(f32::MAX));
+        // PyTorch writes a ReLU6 as a ReLU and a clip: one ReLU6 does for both.
+        let (x, low) = match self.draft.before_relu(x.layer) {
+            Some(_) if high.is_none() && low.is_none_or(|low| low <= 0.0) => return Ok(x.clone()),
+            Some(layer) if high.is_some_and(|high| high > 0.0) => {
+                (&Data { layer, view: x.view.clone() }, Some(low.map_or(0.0, |low| low.max(0.0))))
+            }
+            _ => (x, low),
+        };
         let (kind, factor, from) = match (low, high) {
             (None, None) => return Ok(x.clone()),
             (Some(low), Some(high)) if low < high => {

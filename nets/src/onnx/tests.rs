@@ -130,6 +130,9 @@ fn scalings_are_folded() {
     assert_eq!(count("keras"), (2, 1));
     assert_eq!(count("pytorch"), (3, 0));
     assert_eq!(count("sklearn"), (2, 1));
+    let graph = case("pytorch").import.graph;
+    let named = |kind: &str| graph.nodes().iter().filter(|node| node.op.name() == kind).count();
+    assert_eq!((named("relu"), named("relu6")), (1, 1));
 }
 
 #[test]

@@ -191,7 +191,7 @@ impl Translator {
         if AFTER_RESULT.contains(&node.op()) {
             let data = self.data(node, 0)?;
             let (op, name) = (node.op(), node.name().escape_default());
-            self.notes.push(format!("{op} '{name}' is left out: the result are its inputs"));
+            self.notes.push(format!("{op} '{name}' is left out: the result is its input"));
             return Ok(node.0.output.iter().map(|_| Value::Tail(data.clone())).collect());
         }
         let constant = inputs.iter().all(|value| matches!(value, Value::Constant(_)));

@@ -94,7 +94,7 @@ pub fn run(args: &Args) -> Result<()> {
         None => Error::Usage(error.to_string()),
     };
     let network = args.with_plan(network).map_err(wrong)?;
-    let graph = zoo::build(&network.net, &network.options()).map_err(wrong)?;
+    let graph = network.graph().map_err(wrong)?;
     let cost = NetworkCost::of(&graph, images, suite).map_err(wrong)?.in_order(order);
     let layers = Layer::predicted(&cost.layers, &cost.depths());
     let totals = Totals::of(&layers).in_order(&layers, &cost);
@@ -140,7 +140,7 @@ impl Args {
             return Err(Error::Usage("give a config, or --net, --input and --classes".into()));
         };
         let input = [input.channels, input.height, input.width];
-        let network = Network { net: net.clone(), input, classes, plan: None };
+        let network = Network { net: net.clone(), input, classes, plan: None, file: None };
         let (suite, images) = (self.suite.unwrap_or_default(), self.images.unwrap_or(1));
         Ok((network, suite, images, Order::of(self.overlap)))
     }

@@ -2,6 +2,7 @@
 
 mod bench;
 mod cost;
+mod inspect;
 mod keygen;
 mod party;
 mod predictions;
@@ -38,6 +39,7 @@ enum Command {
     Run(run::Args),
     Party(party::Args),
     Cost(cost::Args),
+    Inspect(inspect::Args),
     Tables(tables::Args),
     Bench(bench::Args),
     Keygen(keygen::Args),
@@ -59,6 +61,7 @@ pub fn main() -> ExitCode {
             other => other.map(|_| ()),
         },
         Command::Cost(args) => cost::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
         Command::Tables(args) => tables::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Keygen(args) => keygen::run(&args),
