@@ -78,6 +78,7 @@ impl Translator {
         let shape = match &x {
             Value::Constant(tensor) => tensor.shape.clone(),
             Value::Data(data) => data.view.shape(),
+            Value::Padded(..) => self.data(node, 0)?.view.shape(),
             Value::Tail(_) | Value::Unknown => return Ok(Vec::new()),
         };
         let axis = axis_of(node.int("axis", 0), shape.len())?;
@@ -107,14 +108,43 @@ impl Translator {
                 Value::Data(data) => {
                     Value::Data(self.channels(node.name(), data, axis, range.start, range.end)?)
                 }
-                Value::Tail(_) | Value::Unknown => Value::Unknown,
+                Value::Padded(..) | Value::Tail(_) | Value::Unknown => Value::Unknown,
             });
         }
         Ok(parts)
     }
 
+    /// Zeros around rows and columns.
+    pub fn pad(&mut self, node: Node<'_>) -> Result<Value, Refusal> {
+        let (x, around) = self.padded(node)?;
+        let rank = x.view.shape().len();
+        let pads = self.optional(node, 1)?.map(Tensor::to_integers);
+        let pads = pads.or_else(|| node.ints("pads").map(<[i64]>::to_vec)).ok_or("lacks `pads`")?;
+        if pads.iter().all(|&pad| pad == 0) && around == Padding::NONE {
+            return Ok(Value::Data(x));
+        }
+        let fill = self.optional(node, 2)?.and_then(Tensor::single).or(node.float("value"));
+        let zeros =
+            node.text("mode").unwrap_or("constant") == "constant" && fill.unwrap_or(0.0) == 0.0;
+        if !zeros || node.input(3).is_some() || around != Padding::NONE {
+            return Err("pads with other values than zeros, or along listed axes: pad all axes \
+                        with zeros"
+                .into());
+        }
+        let size = |pad: i64| usize::try_from(pad).ok().filter(|&pad| pad < 1 << 16);
+        let sizes: Option<Vec<usize>> = pads.iter().map(|&pad| size(pad)).collect();
+        let padding = match (sizes.as_deref(), rank) {
+            (Some(&[0, 0, left, 0, 0, right]), 3) => Padding { top: 0, left, bottom: 0, right },
+            (Some(&[0, 0, top, left, 0, 0, bottom, right]), 4) => {
+                Padding { top, left, bottom, right }
+            }
+            _ => return Err(format!("pads {rank} axes by {pads:?}: pad rows and columns only")),
+        };
+        Ok(Value::Padded(x, padding))
+    }
+
     fn conv(&mut self, node: Node<'_>) -> Result<Data, Refusal> {
-        let x = self.data(node, 0)?;
+        let (x, around) = self.padded(node)?;
         let (x, dims) = self.image(&x)?;
         let weight = self.constant(node, 1)?.clone();
         let rank = x.view.shape().len();
@@ -139,7 +169,7 @@ impl Translator {
         let stride = node.pair("strides")?.unwrap_or((1, 1));
         let dilation = node.pair("dilations")?.unwrap_or((1, 1));
         let span = (span(kernel.0, dilation.0)?, span(kernel.1, dilation.1)?);
-        let padding = padding(node, dims, span, stride)?;
+        let padding = padding(node, dims, around, span, stride)?;
         let bias = self.bias(node, outputs)?;
         let conv =
             Conv { out_channels: outputs, kernel, stride, padding, dilation, groups, bias: true };
@@ -400,7 +430,11 @@ impl Translator {
     }
 
     fn pool(&mut self, node: Node<'_>) -> Result<Data, Refusal> {
-        let x = self.data(node, 0)?;
+        let (x, around) = match node.op() {
+            // Zeros are no padding of maxima.
+            "MaxPool" => (self.data(node, 0)?, Padding::NONE),
+            _ => self.padded(node)?,
+        };
         let (x, dims) = self.image(&x)?;
         let size = node.pair("kernel_shape")?.ok_or("lacks `kernel_shape`")?;
         let stride = node.pair("strides")?.unwrap_or((1, 1));
@@ -410,7 +444,7 @@ impl Translator {
         if node.0.output.len() > 1 {
             return Err("returns the places of the maxima, which stay private".into());
         }
-        let own = padding(node, dims, size, stride)?;
+        let own = padding(node, dims, around, size, stride)?;
         let mut padding = own;
         if node.int("ceil_mode", 0) != 0 {
             let Padding { top, left, bottom, right } = &mut padding;
@@ -426,7 +460,7 @@ impl Translator {
                             ceil_mode=False"
                     .into());
             }
-            _ if node.int("count_include_pad", 0) == 0 => {
+            _ if own != around && node.int("count_include_pad", 0) == 0 => {
                 return Err("leaves padding out of its averages: use \
                             AvgPool2d(count_include_pad=True) or no padding"
                     .into());
@@ -584,9 +618,11 @@ fn span(kernel: usize, dilation: usize) -> Result<usize, Refusal> {
     span.ok_or_else(|| format!("has a kernel of {kernel} with dilation {dilation}"))
 }
 
+/// A node's padding, and the zeros that are `around` the image before.
 fn padding(
     node: Node<'_>,
     dims: Dims,
+    around: Padding,
     span: (usize, usize),
     stride: (usize, usize),
 ) -> Result<Padding, Refusal> {
@@ -594,28 +630,36 @@ fn padding(
         let places = size.div_ceil(stride.max(1));
         ((places - 1) * stride + span).saturating_sub(size)
     };
-    let (rows, columns) = (same(dims.height, span.0, stride.0), same(dims.width, span.1, stride.1));
-    match node.text("auto_pad").unwrap_or("NOTSET") {
-        "VALID" => Ok(Padding::NONE),
-        "SAME_UPPER" => Ok(Padding {
+    let (height, width) =
+        (dims.height + around.top + around.bottom, dims.width + around.left + around.right);
+    let (rows, columns) = (same(height, span.0, stride.0), same(width, span.1, stride.1));
+    let own = match node.text("auto_pad").unwrap_or("NOTSET") {
+        "VALID" => Padding::NONE,
+        "SAME_UPPER" => Padding {
             top: rows / 2,
             left: columns / 2,
             bottom: rows - rows / 2,
             right: columns - columns / 2,
-        }),
-        "SAME_LOWER" => Ok(Padding {
+        },
+        "SAME_LOWER" => Padding {
             top: rows - rows / 2,
             left: columns - columns / 2,
             bottom: rows / 2,
             right: columns / 2,
-        }),
-        _ => match node.window("pads")?.as_deref() {
-            None => Ok(Padding::NONE),
-            Some(&[left, right]) => Ok(Padding { top: 0, left, bottom: 0, right }),
-            Some(&[top, left, bottom, right]) => Ok(Padding { top, left, bottom, right }),
-            Some(pads) => Err(format!("has {} sizes in `pads`: use 2 or 4", pads.len())),
         },
-    }
+        _ => match node.window("pads")?.as_deref() {
+            None => Padding::NONE,
+            Some(&[left, right]) => Padding { top: 0, left, bottom: 0, right },
+            Some(&[top, left, bottom, right]) => Padding { top, left, bottom, right },
+            Some(pads) => return Err(format!("has {} sizes in `pads`: use 2 or 4", pads.len())),
+        },
+    };
+    Ok(Padding {
+        top: own.top + around.top,
+        left: own.left + around.left,
+        bottom: own.bottom + around.bottom,
+        right: own.right + around.right,
+    })
 }
 
 /// How far the last window reaches beyond the padded image when partial windows count. One that

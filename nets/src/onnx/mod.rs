@@ -178,6 +178,9 @@ fn result(graph: &GraphProto, walk: &Translator) -> Result<Data> {
             Some(Value::Data(data) | Value::Tail(data)) if !results.contains(data) => {
                 results.push(data.clone());
             }
+            Some(Value::Padded(..)) => {
+                return Err(malformed("its result is padded: end it before"));
+            }
             Some(_) => {}
             None => {
                 let name = name.escape_default();

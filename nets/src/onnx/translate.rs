@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 
+use fixedpoint::Padding;
+
 use super::{
     draft::{Draft, Kind, LayerId},
     node::Node,
@@ -18,6 +20,8 @@ pub enum Value {
     Constant(Tensor),
     /// Computed from the input.
     Data(Data),
+    /// Data with zeros around it, which the layer after it has to add.
+    Padded(Data, Padding),
     /// Computed from the model's result, by nodes that the data owner can do in clear.
     Tail(Data),
     /// The result of a node that is not supported.
@@ -100,7 +104,20 @@ impl Translator {
     pub fn data(&self, node: Node<'_>, place: usize) -> Result<Data, Refusal> {
         match self.input(node, place)? {
             Value::Data(data) => Ok(data.clone()),
+            Value::Padded(..) => {
+                Err("reads a padded image: only convolutions and average pooling \
+                                      can; use their own padding"
+                    .into())
+            }
             _ => Err(format!("has a constant as input {place}: simplify the model, or remove it")),
+        }
+    }
+
+    /// The first input, and the zeros around it.
+    pub fn padded(&self, node: Node<'_>) -> Result<(Data, Padding), Refusal> {
+        match self.input(node, 0)? {
+            Value::Padded(data, padding) => Ok((data.clone(), *padding)),
+            _ => Ok((self.data(node, 0)?, Padding::NONE)),
         }
     }
 
@@ -199,6 +216,7 @@ impl Translator {
             "Constant" => Ok(vec![Value::Constant(stored(node)?)]),
             "Shape" => Ok(vec![Value::Constant(self.shape(node)?)]),
             "Split" => self.split(node),
+            "Pad" if !constant => Ok(vec![self.pad(node)?]),
             _ if constant => {
                 let folded = self.fold(node)?.ok_or("has constants that do not fit together")?;
                 self.draft.pay(folded.values.len())?;
@@ -352,6 +370,7 @@ impl Translator {
         let shape = match self.input(node, 0)? {
             Value::Constant(tensor) => tensor.shape.clone(),
             Value::Data(data) | Value::Tail(data) => data.view.shape(),
+            Value::Padded(..) => return Err(PADDED_SHAPE.into()),
             Value::Unknown => Vec::new(),
         };
         let (start, end) = (node.int("start", 0), node.int("end", i64::MAX));
@@ -401,6 +420,9 @@ pub fn image_dims(shape: &[usize]) -> Result<Dims, Refusal> {
         )),
     }
 }
+
+const PADDED_SHAPE: &str =
+    "computes with the size of a padded image: give the padding to the layer after it";
 
 const TRANSPOSED: &str = "needs values in an order that no layer makes: of transpositions only the \
                           channel shuffle and changes between channels first and last are known";
@@ -502,6 +524,7 @@ fn instead(op: &str) -> Option<&'static str> {
         | "Relu"
         | "LeakyRelu"
         | "PRelu"
+        | "Pad"
         | "Scaler"
         | "Clip"
         | "MaxPool"
@@ -534,7 +557,6 @@ fn instead(op: &str) -> Option<&'static str> {
         | "DynamicQuantizeLinear" => {
             Some("is of a quantised model: export the model in floating point")
         }
-        "Pad" => Some("is not supported on its own: give the padding to the convolution after it"),
         _ => Some("is not supported"),
     }
 }
