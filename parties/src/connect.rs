@@ -234,6 +234,8 @@ impl Bound {
             }
             Err(error) => {
                 network.close(&goodbye(&error));
+                // It waits until the reason is out, and only then the connections are dropped.
+                drop(network);
                 Err(error)
             }
         }
@@ -342,6 +344,8 @@ async fn listen(endpoint: Endpoint, me: Role, trust: Trust, events: Events) {
         }
         handshakes.spawn(welcome(incoming, me, trust.clone(), events.clone()));
     }
+    // The endpoint is closed: each ends with its connection, not before it has heard why.
+    while handshakes.join_next().await.is_some() {}
 }
 
 /// Takes one connection and stays with it until it ends.
