@@ -420,20 +420,25 @@ async fn greet(
     peer: Role,
     connection: &Connection,
 ) -> Result<(Control, Hello), ConnectError> {
-    let explain = |silence| silent(own.role, peer, connection, silence);
-    let mut control = if own.role > peer {
-        Control::open(connection).await.map_err(explain)?
-    } else {
-        Control::accept(connection).await.map_err(explain)?
+    let hellos = async {
+        let mut control = if own.role > peer {
+            Control::open(connection).await?
+        } else {
+            Control::accept(connection).await?
+        };
+        control.send(&Signal::Hello(own.clone())).await?;
+        match control.recv().await? {
+            Signal::Hello(hello) => Ok((control, hello)),
+            _ => Err(Silence::Malformed("its first message is no hello")),
+        }
     };
-    control.send(&Signal::Hello(own.clone())).await.map_err(explain)?;
-    match control.recv().await.map_err(explain)? {
-        Signal::Hello(hello) if hello.role == peer => Ok((control, hello)),
-        Signal::Hello(hello) => Err(ConnectError::Disagreement(format!(
+    match hellos.await {
+        Ok((control, hello)) if hello.role == peer => Ok((control, hello)),
+        Ok((_, hello)) => Err(ConnectError::Disagreement(format!(
             "{} has the certificate of {} as that of {peer}: swap the two there",
             own.role, hello.role
         ))),
-        _ => Err(explain(Silence::Malformed("its first message is no hello"))),
+        Err(silence) => Err(silent(own.role, peer, connection, silence).await),
     }
 }
 
@@ -445,11 +450,16 @@ async fn confirm(
     connection: &Connection,
     control: &mut Control,
 ) -> Result<(), ConnectError> {
-    let explain = |silence| silent(me, peer, connection, silence);
-    control.send(&Signal::Ready { session: *session }).await.map_err(explain)?;
-    match control.recv().await.map_err(explain)? {
-        Signal::Ready { session: theirs } if theirs == *session => Ok(()),
-        _ => Err(explain(Silence::Malformed("it is in another session"))),
+    let ready = async {
+        control.send(&Signal::Ready { session: *session }).await?;
+        match control.recv().await? {
+            Signal::Ready { session: theirs } if theirs == *session => Ok(()),
+            _ => Err(Silence::Malformed("it is in another session")),
+        }
+    };
+    match ready.await {
+        Ok(()) => Ok(()),
+        Err(silence) => Err(silent(me, peer, connection, silence).await),
     }
 }
 
@@ -464,19 +474,23 @@ fn pair_seed(connection: &Connection, session: &[u8; 32]) -> Seed {
     seed
 }
 
-/// Why a peer's control stream is silent.
-fn silent(me: Role, peer: Role, connection: &Connection, silence: Silence) -> ConnectError {
-    match (silence, connection.close_reason()) {
-        (Silence::Malformed(what), _) => {
+/// Why a peer's control stream is silent. Its end may be seen before that of the connection, which tells the
+/// reason: a peer that goes drops both.
+async fn silent(me: Role, peer: Role, connection: &Connection, silence: Silence) -> ConnectError {
+    match (silence, timeout(FAREWELL, connection.closed()).await) {
+        (_, Ok(end)) => hopeless(me, peer, connection.remote_address(), &end)
+            .unwrap_or_else(|| explain(me, peer, &end).into()),
+        (Silence::Malformed(what), Err(_)) => {
             Error::Stopped { reason: format!("{peer} broke the protocol: {what}") }.into()
         }
-        (Silence::Ended, Some(end)) => hopeless(me, peer, connection.remote_address(), &end)
-            .unwrap_or_else(|| explain(me, peer, &end).into()),
-        (Silence::Ended, None) => {
+        (Silence::Ended, Err(_)) => {
             Error::PeerLost { party: peer, reason: "it stopped the control stream".into() }.into()
         }
     }
 }
+
+/// How long the reason for a silent control stream is waited for.
+const FAREWELL: Duration = Duration::from_millis(500);
 
 /// Whether the end of a connection is the end of all, rather than worth another attempt.
 fn hopeless(
