@@ -26,7 +26,7 @@ use crate::{
 pub struct SessionOptions {
     /// Values per chunk of a non-linear layer: a multiple of 64, so that chunking adds no byte.
     /// A chunk works on about 0.5 KiB of memory a value, which should stay in a core's second-level
-    /// cache: 8192 instead of 2048 costs two thirds more time. A smaller chunk costs more messages.
+    /// cache: 8192 instead of 2048 costs a quarter more time. A smaller chunk costs more messages.
     pub chunk: usize,
     /// Chunks under way at once: at least the cores, more to fill a long link (in-flight bytes
     /// are about `window * chunk * 50`).
