@@ -17,7 +17,7 @@ pub enum Level {
     Avx2,
     /// AVX-512 F, DQ, BW and VL (from Skylake-SP on): matrix products.
     Avx512,
-    /// Also IFMA, VBMI and VBMI2 (Ice Lake, Zen 4 and later): digits modulo 67 as well.
+    /// Also IFMA, VBMI, VBMI2, GFNI and BMI2 (Ice Lake, Zen 4 and later): digits modulo 67, packing and bit planes as well.
     Avx512Vbmi,
 }
 
@@ -41,7 +41,9 @@ pub fn detected() -> Level {
     let vbmi = avx512
         && is_x86_feature_detected!("avx512ifma")
         && is_x86_feature_detected!("avx512vbmi")
-        && is_x86_feature_detected!("avx512vbmi2");
+        && is_x86_feature_detected!("avx512vbmi2")
+        && is_x86_feature_detected!("gfni")
+        && is_x86_feature_detected!("bmi2");
     match (avx2, avx512, vbmi) {
         (_, _, true) => Level::Avx512Vbmi,
         (_, true, _) => Level::Avx512,

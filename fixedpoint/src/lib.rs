@@ -4,6 +4,7 @@
 //! | ring | module | what lives in it |
 //! |---|---|---|
 //! | Z_{2^64} | [`ring`] | shares of values; [`gemm`] and [`conv`] compute in it |
+//! | Z_{2^l} | [`width`] | the same in fewer bits, packed at l bits each on a wire |
 //! | Z_{2^64-1} | [`odd_ring`] | shares on the way to a sign bit |
 //! | Z_67 | [`prime`] | shares of the bits of a value, one digit a bit; [`packing`] puts them on a wire |
 //!
@@ -26,6 +27,7 @@ mod shape;
 mod side;
 pub mod tensor;
 pub mod truncation;
+pub mod width;
 
 pub use shape::{Padding, ShapeError};
 pub use side::Side;

@@ -22,7 +22,7 @@ pub const PACKED_VALUE_BYTES: usize = 49;
 pub enum PackingError {
     /// A message of the wrong length.
     #[error(
-        "packed digits have {got} bytes where {expected} are due: the peer sent another count of values"
+        "a packed vector has {got} bytes where {expected} are due: the peer sent another count of values"
     )]
     Length {
         /// Bytes due.
@@ -37,6 +37,16 @@ pub enum PackingError {
         value: usize,
         /// Which of its eight words.
         word: usize,
+    },
+    /// Bits other than zero after the last value.
+    #[error(
+        "the last byte of {count} values of {bits} bits has more than their bits: the peer packed them at another width"
+    )]
+    Padding {
+        /// How many values are due.
+        count: usize,
+        /// The bits of a value.
+        bits: u32,
     },
     /// Bytes that are not whole 64-bit words.
     #[error("{got} bytes are no whole number of 64-bit words")]
