@@ -72,6 +72,18 @@ fn every_plan_has_a_cost_whose_layers_sum_up() {
 }
 
 #[test]
+fn tables_fit_a_terminal() {
+    for net in ["squeezenet", "shufflenet-v2", "mobilenet-v2"] {
+        let network = ["cost", "--net", net, "--input", "3x32x32", "--classes", "10"];
+        for images in ["1", "20"] {
+            let text = succeed(&command(&[&network[..], &["--images", images]].concat()));
+            let widest = text.lines().map(|line| line.chars().count()).max();
+            assert!(widest <= Some(120), "{text}");
+        }
+    }
+}
+
+#[test]
 fn options_change_a_plan() {
     let with = |args: &[&str]| cost("mobilenet-v2", "3x32x32", args)["totals"]["paper"].clone();
     let ours = with(&["--plan", "ours"]);
@@ -170,7 +182,7 @@ fn wrong_networks_and_plans_are_refused() {
     assert!(net(&["--rtt", "3"]).contains("--rtt and --bandwidth go together"));
     assert!(net(&["--bandwidth", "0", "--rtt", "1"]).contains("a number above 0"));
     assert!(net(&["--images", "0"]).contains("a number from 1 to 65536"));
-    assert!(refused(&["cost"]).contains("CONFIG"));
+    assert!(refused(&["cost"]).contains("give a CONFIG, or --net, --input and --classes"));
     assert!(refused(&["cost", "--net", "squeezenet"]).contains("--input <CxHxW>"));
     let cost = |net, input| ["cost", "--net", net, "--input", input, "--classes", "10"];
     assert!(refused(&cost("alexnet", "3x32x32")).contains("unknown network 'alexnet'"));

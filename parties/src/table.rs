@@ -2,19 +2,29 @@
 
 use std::fmt;
 
-/// A table of text: the first columns are aligned left, the others, numbers, right.
+/// A table of text: the first columns are aligned left, the others, numbers, right. It is at most
+/// [`WIDTH`] wide as far as its first column can help it: a text that is too long there has a line of
+/// its own.
 #[derive(Clone, Debug)]
 pub struct Table {
     left: usize,
+    heads: usize,
     rows: Vec<Vec<String>>,
     rules: Vec<usize>,
 }
 
+/// The columns of a terminal that a table keeps to.
+const WIDTH: usize = 120;
+
+/// Spaces between two columns.
+const GAP: usize = 2;
+
 impl Table {
-    /// A table under these rows of column heads; the first `left` columns are aligned left.
+    /// A table under these rows of column heads; the first `left` columns are aligned left. A head
+    /// above the last row of them reaches over the empty ones to its left.
     pub fn new<const N: usize>(left: usize, heads: &[[&str; N]]) -> Table {
         let rows = heads.iter().map(|row| row.map(str::to_owned).to_vec()).collect();
-        Table { left, rows, rules: vec![heads.len()] }
+        Table { left, heads: heads.len(), rows, rules: vec![heads.len()] }
     }
 
     /// Adds a row.
@@ -26,28 +36,63 @@ impl Table {
     pub fn rule(&mut self) {
         self.rules.push(self.rows.len());
     }
+
+    fn widths(&self) -> Vec<usize> {
+        let below = &self.rows[self.heads - 1..];
+        let width = |column: usize| below.iter().map(|row| width_of(&row[column])).max();
+        let mut widths: Vec<usize> =
+            (0..below[0].len()).map(|column| width(column).unwrap_or(0)).collect();
+        for row in &self.rows[..self.heads - 1] {
+            let mut start = 0;
+            for (column, head) in row.iter().enumerate().filter(|(_, head)| !head.is_empty()) {
+                let room = total(&widths[start..=column]);
+                widths[column] += width_of(head).saturating_sub(room);
+                start = column + 1;
+            }
+        }
+        let others = total(&widths) - widths[0];
+        widths[0] = widths[0].min(WIDTH.saturating_sub(others)).max(width_of(&below[0][0]));
+        widths
+    }
 }
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let columns = self.rows[0].len();
-        let width = |column: usize| self.rows.iter().map(|row| row[column].chars().count()).max();
-        let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+        let widths = self.widths();
         for (index, row) in self.rows.iter().enumerate() {
             if self.rules.contains(&index) {
-                writeln!(f, "{}", "-".repeat(widths.iter().sum::<usize>() + 2 * (columns - 1)))?;
+                writeln!(f, "{}", "-".repeat(total(&widths)))?;
             }
-            let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| {
-                if column < self.left {
-                    format!("{cell:<width$}")
-                } else {
-                    format!("{cell:>width$}")
+            let mut line = String::new();
+            let mut written = 0;
+            for (column, cell) in row.iter().enumerate().filter(|(_, cell)| !cell.is_empty()) {
+                let start = total(&widths[..column]) + if column > 0 { GAP } else { 0 };
+                let start = match column < self.left {
+                    true => start,
+                    false => total(&widths[..=column]) - width_of(cell),
+                };
+                if written > 0 && start < written + GAP {
+                    writeln!(f, "{line}")?;
+                    line.clear();
+                    written = 0;
                 }
-            });
-            writeln!(f, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
+                line += &" ".repeat(start - written);
+                line += cell;
+                written = start + width_of(cell);
+            }
+            writeln!(f, "{line}")?;
         }
         Ok(())
     }
+}
+
+/// How wide columns of these widths are together.
+fn total(widths: &[usize]) -> usize {
+    widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1)
+}
+
+fn width_of(text: &str) -> usize {
+    text.chars().count()
 }
 
 /// A whole number with a space between thousands.
@@ -81,6 +126,32 @@ conv1  1 234 567
 total          7
 ";
         assert_eq!(table.to_string(), expected);
+    }
+
+    #[test]
+    fn heads_reach_over_the_columns_of_their_group() {
+        let text = |head: &str| {
+            let mut table = Table::new(1, &[["", "", head], ["layer", "rounds", "s"]]);
+            table.row(["conv1".into(), "2".into(), "1".into()]);
+            table.to_string()
+        };
+        let rest = "layer  rounds  s\n----------------\nconv1       2  1\n";
+        assert_eq!(text("measured"), format!("{:>16}\n{rest}", "measured"));
+        let wide = text("measured in all here");
+        let widths: Vec<usize> = wide.lines().map(str::len).collect();
+        assert_eq!(widths, [20; 4], "{wide}");
+    }
+
+    #[test]
+    fn a_long_name_has_a_line_of_its_own() {
+        let mut table = Table::new(1, &[["layer", "bytes"]]);
+        let [short, long] = ["a".repeat(113), "b".repeat(118)];
+        for name in [&short, &long] {
+            table.row([name.clone(), thousands(1)]);
+        }
+        let text = table.to_string();
+        let lines: Vec<&str> = text.lines().skip(2).collect();
+        assert_eq!(lines, [&format!("{short}{:>7}", 1), &long, &format!("{:>120}", 1)]);
     }
 
     #[test]

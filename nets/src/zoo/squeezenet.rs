@@ -60,7 +60,7 @@ pub fn squeezenet(options: &Options, plan: &Plan) -> Result<Graph> {
                 fire += 1;
                 let (squeeze, expand) = (squeeze * squeeze_width, expand * expand_width);
                 let x = net.conv(&name("squeeze"), x, conv(squeeze, 1))?;
-                let x = block.first.add(&mut net, &name("squeeze_activation"), x)?;
+                let x = block.first.add(&mut net, &name("squeeze_act"), x)?;
                 let one = branch(&mut net, &name("expand1x1"), x, conv(expand, 1), block.second)?;
                 let three = branch(&mut net, &name("expand3x3"), x, conv(expand, 3), block.second)?;
                 net.concat(&name("concat"), &[one, three])?
@@ -81,7 +81,7 @@ fn branch(
     activation: Site,
 ) -> Result<NodeId> {
     let x = net.conv(name, x, conv)?;
-    activation.add(net, &format!("{name}_activation"), x)
+    activation.add(net, &format!("{name}_act"), x)
 }
 
 fn conv(out_channels: usize, kernel: usize) -> Conv {

@@ -30,7 +30,6 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A config, as for `tercet run`; neither weights nor images are read.
-    #[arg(required_unless_present = "net")]
     config: Option<PathBuf>,
     /// A network of the zoo: digits-cnn, squeezenet, shufflenet-v2, mobilenet-v2.
     #[arg(long, value_name = "NAME", conflicts_with = "config", requires_all = ["input", "classes"])]
@@ -137,7 +136,9 @@ impl Args {
             return Ok((config.network, suite, images, order));
         }
         let (Some(net), Some(input), Some(classes)) = (&self.net, self.input, self.classes) else {
-            return Err(Error::Usage("give a config, or --net, --input and --classes".into()));
+            return Err(Error::Usage(
+                "give a CONFIG, or --net, --input and --classes; see `tercet cost --help`".into(),
+            ));
         };
         let input = [input.channels, input.height, input.width];
         let network = Network { net: net.clone(), input, classes, plan: None, file: None };
@@ -214,7 +215,7 @@ fn sizes(report: &Report) -> String {
     let mut table = Table::new(
         3,
         &[
-            ["", "", "", "", "paper", "predicted", "", "non-linear", "", ""],
+            ["", "", "", "", "paper", "", "predicted", "non-linear", "", ""],
             [
                 "layer",
                 "op",
