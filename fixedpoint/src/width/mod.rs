@@ -115,7 +115,8 @@ pub fn unpack_into(width: Width, bytes: &[u8], values: &mut [u64]) -> Result<(),
 /// Elements that take a whole number of bytes at any width.
 const GROUP: usize = 8;
 
-fn check(width: Width, bytes: &[u8], count: usize) -> Result<(), PackingError> {
+/// What [`unpack`] refuses.
+pub(crate) fn check(width: Width, bytes: &[u8], count: usize) -> Result<(), PackingError> {
     let expected = width.bytes(count);
     if bytes.len() != expected {
         return Err(PackingError::Length { expected, got: bytes.len() });
