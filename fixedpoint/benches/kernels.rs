@@ -1,8 +1,11 @@
 //! One-core speed of the kernels: `cargo bench -p fixedpoint`. Set `TERCET_SIMD=portable` or `avx2` to see what a lesser
-//! processor would do. Matrix products count two operations for every term; digits count values of 64.
+//! processor would do. Matrix products count two operations for every term; digits count values of 64; narrow elements and
+//! bit planes count values.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use fixedpoint::planes::BitPlanes;
 use fixedpoint::prime::{self, Comparison, DIGITS};
+use fixedpoint::width::{self, Width};
 use fixedpoint::{Side, dispatch, gemm, packing};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -11,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 const VALUES: usize = 4096;
 
 criterion_main!(kernels);
-criterion_group!(kernels, products, digits);
+criterion_group!(kernels, products, digits, narrow, bits);
 
 fn products(criterion: &mut Criterion) {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
@@ -74,4 +77,57 @@ fn digits(criterion: &mut Criterion) {
         let packed = packing::pack_digits(&x);
         bencher.iter(|| packing::unpack_digits(&packed, &mut out));
     });
+}
+
+fn narrow(criterion: &mut Criterion) {
+    let values = random_words(3);
+    let mut group = criterion.benchmark_group(format!("width/{}", dispatch::level()));
+    group.throughput(Throughput::Elements(VALUES as u64));
+    for bits in [1, 5, 8, 21, 32, 33, 40, 60, 64] {
+        let width = Width::new(bits);
+        let mut packed = Vec::new();
+        group.bench_function(format!("pack {bits}"), |bencher| {
+            bencher.iter(|| {
+                packed.clear();
+                width::pack_into(width, &values, &mut packed);
+            });
+        });
+        let mut unpacked = vec![0; VALUES];
+        group.bench_function(format!("unpack {bits}"), |bencher| {
+            bencher.iter(|| width::unpack_into(width, &packed, &mut unpacked));
+        });
+    }
+}
+
+fn bits(criterion: &mut Criterion) {
+    let values = random_words(4);
+    let mut group = criterion.benchmark_group(format!("planes/{}", dispatch::level()));
+    group.throughput(Throughput::Elements(VALUES as u64));
+    for planes in [8, 21, 32, 64] {
+        group.bench_function(format!("transpose {planes}"), |bencher| {
+            bencher.iter(|| BitPlanes::transpose(&values, 0, planes));
+        });
+        let transposed = BitPlanes::transpose(&values, 0, planes);
+        group.bench_function(format!("to_values {planes}"), |bencher| {
+            bencher.iter(|| transposed.to_values());
+        });
+    }
+    let transposed = BitPlanes::transpose(&values, 0, 21);
+    let mut packed = Vec::new();
+    transposed.pack_into(&mut packed);
+    group.bench_function("pack 21", |bencher| {
+        let mut out = Vec::new();
+        bencher.iter(|| {
+            out.clear();
+            transposed.pack_into(&mut out);
+        });
+    });
+    group.bench_function("unpack 21", |bencher| {
+        bencher.iter(|| BitPlanes::unpack(21, VALUES, &packed));
+    });
+}
+
+fn random_words(seed: u64) -> Vec<u64> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    (0..VALUES).map(|_| rng.random()).collect()
 }

@@ -36,14 +36,6 @@ pub const fn neg(a: u64) -> u64 {
     canonical(!a)
 }
 
-/// The residue of a signed integer.
-#[inline]
-#[must_use]
-pub const fn from_signed(value: i64) -> u64 {
-    // Two's complement has 2^64 + value for a negative one, which is one more than the residue.
-    (value as u64).wrapping_add((value >> 63) as u64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,25 +74,10 @@ mod tests {
         }
     }
 
-    #[test]
-    fn signed_edges() {
-        for value in [0, 1, -1, 2, -2, i64::MAX, i64::MIN, i64::MIN + 1] {
-            let expected = (value as i128).rem_euclid(MODULUS as i128);
-            assert_eq!(from_signed(value) as i128, expected, "{value}");
-        }
-    }
-
     proptest! {
         #[test]
         fn agrees_with_wide_integers(a in any::<u64>(), b in any::<u64>()) {
             check(a, b);
-        }
-
-        #[test]
-        fn signed_values_add(a in any::<i32>(), b in any::<i32>()) {
-            let (a, b) = (i64::from(a), i64::from(b));
-            prop_assert_eq!(add(from_signed(a), from_signed(b)), from_signed(a + b));
-            prop_assert_eq!(sub(from_signed(a), from_signed(b)), from_signed(a - b));
         }
     }
 }
