@@ -7,17 +7,17 @@ label and the same on every run: 1437 images to train on, 360 held out.
 """
 
 import argparse
-import importlib.util
-import struct
 import sys
 from pathlib import Path
 
-# Module to import, and what installs it.
-REQUIRED = {"numpy": ("numpy", "python3-numpy"), "sklearn": ("scikit-learn", "python3-sklearn")}
-MISSING = [module for module in REQUIRED if importlib.util.find_spec(module) is None]
+import packages
+
+MISSING = packages.missing("numpy", "sklearn")
 if not MISSING:
     import numpy as np
     from sklearn.datasets import load_digits
+
+    import idx
 
 SPLIT_SEED = 20190
 IMAGES, SIDE, CLASSES, BRIGHTEST = 1797, 8, 10, 16
@@ -33,14 +33,14 @@ def main():
     parser.add_argument("--out", type=Path, default=OUT, help=f"folder to write (default {OUT})")
     args = parser.parse_args()
     if MISSING:
-        sys.exit(how_to_install())
+        sys.exit(packages.how_to_install(MISSING))
 
     images, labels = digits()
     train, held_out = stratified_split(labels)
     args.out.mkdir(parents=True, exist_ok=True)
     for name, rows in (("train", train), ("test", held_out)):
-        write_idx(args.out / f"{name}-images.idx3-ubyte", images[rows])
-        write_idx(args.out / f"{name}-labels.idx1-ubyte", labels[rows])
+        idx.write(args.out / f"{name}-images.idx3-ubyte", images[rows])
+        idx.write(args.out / f"{name}-labels.idx1-ubyte", labels[rows])
         counts = " ".join(str(n) for n in np.bincount(labels[rows], minlength=CLASSES))
         print(f"{name}: {len(rows)} images; of each digit: {counts}")
 
@@ -68,18 +68,6 @@ def stratified_split(labels):
     held_out = np.zeros(len(labels), dtype=bool)
     held_out[by_label[::HELD_OUT_STRIDE]] = True
     return shuffled[~held_out], shuffled[held_out]
-
-
-def write_idx(path, array):
-    """Write a u8 array as IDX: zero, zero, type 0x08, rank, then big-endian u32 dimensions."""
-    header = struct.pack(f">BBBB{array.ndim}I", 0, 0, 0x08, array.ndim, *array.shape)
-    path.write_bytes(header + array.tobytes())
-
-
-def how_to_install():
-    pip = " ".join(REQUIRED[module][0] for module in MISSING)
-    apt = " ".join(REQUIRED[module][1] for module in MISSING)
-    return f"missing Python packages: {pip}\n  pip install {pip}\nor, on Debian:\n  apt-get install {apt}"
 
 
 if __name__ == "__main__":

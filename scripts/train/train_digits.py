@@ -9,25 +9,21 @@ choose nothing.
 """
 
 import argparse
-import importlib.util
-import struct
 import sys
 from collections import OrderedDict
 from pathlib import Path
 
-# Module to import, and what installs it; Debian does not package safetensors.
-REQUIRED = {
-    "numpy": ("numpy", "python3-numpy"),
-    "torch": ("torch", "python3-torch"),
-    "safetensors": ("safetensors", None),
-}
-MISSING = [module for module in REQUIRED if importlib.util.find_spec(module) is None]
+import packages
+
+MISSING = packages.missing("numpy", "torch", "safetensors")
 if not MISSING:
     import numpy as np
     import torch
     from safetensors import numpy as safetensors
     from torch import nn
     from torch.nn import functional as F
+
+    import idx
 
 SIDE, BRIGHTEST = 8, 16
 EXPECTED_ROWS = 100
@@ -37,7 +33,7 @@ DATA = Path(__file__).resolve().parents[2] / "tests" / "data" / "digits"
 def main():
     args = arguments()
     if MISSING:
-        sys.exit(how_to_install())
+        sys.exit(packages.how_to_install(MISSING))
     # One thread and fixed seeds: the same PyTorch on the same kind of CPU repeats the same bits.
     torch.manual_seed(args.seed)
     torch.set_num_threads(1)
@@ -141,28 +137,13 @@ def shifted(images):
 
 def split(folder, name):
     """One split: images [n, 1, 8, 8] scaled to [0, 1], labels [n]."""
-    images = read_idx(folder / f"{name}-images.idx3-ubyte", 3)
-    labels = read_idx(folder / f"{name}-labels.idx1-ubyte", 1)
+    hint = "; make it with export_digits.py"
+    images = idx.read(folder / f"{name}-images.idx3-ubyte", 3, hint)
+    labels = idx.read(folder / f"{name}-labels.idx1-ubyte", 1, hint)
     if images.shape != (len(labels), SIDE, SIDE):
         sys.exit(f"{name}: images of shape {images.shape} for {len(labels)} labels in {folder}")
     pixels = torch.from_numpy(images.astype(np.float32) / BRIGHTEST)
     return pixels.unsqueeze(1), torch.from_numpy(labels.astype(np.int64))
-
-
-def read_idx(path, rank):
-    """A u8 IDX file of the given rank as an array."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        sys.exit(f"cannot read {path} ({error.strerror}); make it with export_digits.py")
-    start = 4 + 4 * rank
-    if len(data) < start or data[:4] != bytes([0, 0, 0x08, rank]):
-        sys.exit(f"{path} is not an IDX file of bytes of rank {rank}")
-    shape = struct.unpack(f">{rank}I", data[4:start])
-    values = np.frombuffer(data, dtype=np.uint8, offset=start)
-    if values.size != np.prod(shape):
-        sys.exit(f"{path} holds {values.size} values, its header says {shape}")
-    return values.reshape(shape)
 
 
 def save(net, path):
@@ -216,15 +197,6 @@ def largest_activation(net, images):
             if name not in ("conv1", "conv2"):
                 largest = max(largest, images.abs().max().item())
     return largest
-
-
-def how_to_install():
-    pip = " ".join(REQUIRED[module][0] for module in MISSING)
-    text = f"missing Python packages: {pip}\n  pip install {pip}"
-    apt = [REQUIRED[module][1] for module in MISSING if REQUIRED[module][1]]
-    if apt:
-        text += f"\nDebian packages all but safetensors:\n  apt-get install {' '.join(apt)}"
-    return text
 
 
 if __name__ == "__main__":
