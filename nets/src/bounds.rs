@@ -10,7 +10,7 @@
 //! | layer | error of its result |
 //! |---|---|
 //! | convolution, fully connected | ceil(e max over outputs of sum abs(w) / 2^f) + 1 |
-//! | average of n | ceil(e n round(2^f / n) / 2^f) + 1; where n is a power of two e + 1, for 1 e |
+//! | average of n | ceil(e n round(2^b / n) / 2^b) + 1 with b = f + floor(log2 n); where n is a power of two e + 1, for 1 e |
 //! | LeakyReLU | e + 1: slopes of at most 1, then a truncation |
 //! | ReLU, max pool | e: no value changes more than the inputs do |
 //! | ReLU6 | min(e, 6 2^f) |
@@ -29,6 +29,7 @@
 //! truncation. (The executor bounds the input, which is not truncated.)
 
 use fixedpoint::truncation;
+use protocols::securenn::avgpool;
 
 use crate::{
     error::Result,
@@ -220,18 +221,11 @@ fn reach(
 }
 
 /// What an average multiplies its window with before its truncation, summed over the window, and the
-/// bits of that truncation: a window of a power of two is divided by shifting alone, others are
-/// multiplied by round(2^f / n).
+/// bits of that truncation.
 fn averaging(graph: &Graph, model: &EncodedModel, id: NodeId) -> (f64, u32) {
     let shape = graph.pool_shape(id, 1).expect("a pooling layer");
-    let (count, one) = (shape.window_len() as u64, model.fixed().one());
-    match count.is_power_of_two() {
-        true => (count as f64, count.ilog2()),
-        false => {
-            let factor = (one + count / 2) / count;
-            (count as f64 * factor as f64, model.fixed().fractional_bits())
-        }
-    }
+    let (factor, bits) = avgpool::divisor(&shape, &model.fixed());
+    (shape.window_len() as f64 * factor as f64, bits)
 }
 
 /// The largest sum of magnitudes of the weights of one output channel.
@@ -287,8 +281,8 @@ mod tests {
         assert_eq!(at("joined"), at("leaky").max(at("left")));
         assert_eq!(at("sum"), at("mixed") + at("relu6"));
         assert_eq!(at("high"), at("sum"));
-        // 9 round(8192 / 9) = 8190, a little below 2^13.
-        assert_eq!(at("mean"), at("sum") + 1.0);
+        // 9 round(2^16 / 9) = 65538, a little above 2^16.
+        assert_eq!(at("mean"), at("sum") + 2.0);
         assert_eq!(at("halves"), at("relu") + 1.0);
     }
 

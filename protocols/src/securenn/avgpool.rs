@@ -22,7 +22,7 @@ pub fn ideal(shape: &PoolShape, x: &[u64], fixed: &FixedPoint) -> Vec<u64> {
 }
 
 /// The factor before the truncation, and the bits of the truncation.
-fn divisor(shape: &PoolShape, fixed: &FixedPoint) -> (u64, u32) {
+pub fn divisor(shape: &PoolShape, fixed: &FixedPoint) -> (u64, u32) {
     let count = shape.window_len() as u64;
     if count.is_power_of_two() {
         return (1, count.ilog2());
