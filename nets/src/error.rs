@@ -208,6 +208,32 @@ pub enum Error {
         /// The most that is allowed.
         max: usize,
     },
+    /// Ranges that are not those of the network's input.
+    #[error("{got} input ranges for {channels} channels: give one for each, or one for all")]
+    InputRanges {
+        /// Channels of the input.
+        channels: usize,
+        /// Ranges given.
+        got: usize,
+    },
+    /// A margin that leaves samples no room, or makes them meaningless.
+    #[error(
+        "a margin of {margin}: other inputs than the samples need {min} or more; {max} at most"
+    )]
+    Margin {
+        /// The margin asked for.
+        margin: f64,
+        /// The least.
+        min: f64,
+        /// The most.
+        max: f64,
+    },
+    /// A file of bounds that is none, or of another network.
+    #[error("the file of bounds {what}; write it anew with `tercet calibrate --out`")]
+    PublicBounds {
+        /// What is wrong.
+        what: String,
+    },
     /// A protocol run that failed.
     #[error(transparent)]
     Protocol(#[from] protocols::Error),

@@ -8,6 +8,7 @@
 //! | [`onnx`] | architecture and weights from an ONNX file |
 //! | [`weights`], [`model`] | weights from a file; batch norm folded, then encoded: the model owner's secret |
 //! | [`mod@reference`], [`bounds`] | the network in clear, and how far the secure result may be from it |
+//! | [`ranges`], [`public_bounds`] | how large values get, by intervals and by samples, and what the others are told of it |
 //! | [`cost`] | bytes and rounds of every layer, from shapes alone |
 //! | [`tables`] | the published cost tables, computed anew |
 //! | [`order`] | whether layers run one after the other or side by side |
@@ -26,6 +27,8 @@ pub mod model;
 pub mod onnx;
 pub mod operation;
 pub mod order;
+pub mod public_bounds;
+pub mod ranges;
 pub mod reference;
 pub mod secure;
 pub mod suite;
@@ -40,6 +43,7 @@ pub use graph::{Dims, Graph, Node, NodeId, Op};
 pub use model::{EncodedModel, Model};
 pub use operation::{Bench, Operation};
 pub use order::Order;
+pub use public_bounds::PublicBounds;
 pub use secure::EvaluatorInputs;
 pub use suite::Suite;
 pub use weights::Weights;

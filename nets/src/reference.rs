@@ -177,13 +177,7 @@ impl<'m, F: Fn(NodeId) -> &'m Linear<f64>> Arithmetic for Float<F> {
     }
 
     fn activate(&self, kind: ActivationKind, x: &[f64]) -> Vec<f64> {
-        let f = |&x: &f64| match kind {
-            ActivationKind::Relu => x.max(0.0),
-            ActivationKind::Relu6 => x.clamp(0.0, 6.0),
-            ActivationKind::LeakyRelu if x < 0.0 => x * leaky_relu::SLOPE,
-            ActivationKind::LeakyRelu => x,
-        };
-        x.iter().map(f).collect()
+        x.iter().map(|&x| activated(kind, x)).collect()
     }
 
     fn max_pool(&self, shape: &PoolShape, x: &[f64]) -> Vec<f64> {
@@ -202,8 +196,23 @@ impl<'m, F: Fn(NodeId) -> &'m Linear<f64>> Arithmetic for Float<F> {
     }
 }
 
+/// An activation of a real number.
+pub(crate) fn activated(kind: ActivationKind, x: f64) -> f64 {
+    match kind {
+        ActivationKind::Relu => x.max(0.0),
+        ActivationKind::Relu6 => x.clamp(0.0, 6.0),
+        ActivationKind::LeakyRelu if x < 0.0 => x * leaky_relu::SLOPE,
+        ActivationKind::LeakyRelu => x,
+    }
+}
+
 /// Folds each window, padding counting as `fill`, with which it also begins.
-fn fold_windows(shape: &PoolShape, x: &[f64], fill: f64, f: impl Fn(f64, f64) -> f64) -> Vec<f64> {
+pub(crate) fn fold_windows(
+    shape: &PoolShape,
+    x: &[f64],
+    fill: f64,
+    f: impl Fn(f64, f64) -> f64,
+) -> Vec<f64> {
     let mut folded = vec![fill; shape.output_len()];
     let mut column = Vec::new();
     for place in 0..shape.window_len() {
