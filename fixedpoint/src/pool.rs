@@ -1,5 +1,7 @@
 //! The windows of pooling layers.
 
+use std::ops::Range;
+
 use crate::shape::{non_zero, places, product, window_fits};
 pub use crate::{Padding, ShapeError};
 
@@ -65,6 +67,18 @@ impl PoolShape {
         self.window.0 * self.window.1
     }
 
+    /// How many elements each window of a channel has in the image and at most this far outside.
+    #[must_use]
+    pub fn counts(&self, outside: Padding) -> Vec<usize> {
+        let Padding { top, left, .. } = self.padding;
+        // From `first` to `end` elements of the padded image count.
+        let (first, end) = (top.saturating_sub(outside.top), top + self.height + outside.bottom);
+        let rows = along(self.out_height(), self.stride.0, self.window.0, first..end);
+        let (first, end) = (left.saturating_sub(outside.left), left + self.width + outside.right);
+        let columns = along(self.out_width(), self.stride.1, self.window.1, first..end);
+        rows.iter().flat_map(|rows| columns.iter().map(move |columns| rows * columns)).collect()
+    }
+
     /// Elements of the input.
     #[must_use]
     pub fn input_len(&self) -> usize {
@@ -98,6 +112,15 @@ impl PoolShape {
             }
         }
     }
+}
+
+/// How much of each window lies in a range.
+fn along(places: usize, stride: usize, window: usize, range: Range<usize>) -> Vec<usize> {
+    let overlap = |place: usize| {
+        let start = place * stride;
+        (start + window).min(range.end).saturating_sub(start.max(range.start))
+    };
+    (0..places).map(overlap).collect()
 }
 
 #[cfg(test)]
@@ -141,6 +164,26 @@ mod tests {
                 assert_eq!(got, expected);
             }
         }
+    }
+
+    #[test]
+    fn counts_by_the_definition() {
+        let shape = shape();
+        for outside in [Padding::NONE, Padding { bottom: 1, ..Padding::NONE }, shape.padding] {
+            let counts = shape.counts(outside);
+            for (index, &got) in counts.iter().enumerate() {
+                let (y, x) = (index / 4, index % 4);
+                let count = |start: usize, window: usize, before: usize, end: usize| {
+                    let from = |place: usize| (start + place) as i64 - before as i64;
+                    (0..window).filter(|&place| (0..end as i64).contains(&from(place))).count()
+                };
+                let above = shape.padding.top - outside.top;
+                let rows = count(2 * y, 3, above, outside.top + 5 + outside.bottom);
+                let columns = count(x, 2, 0, 4 + outside.right);
+                assert_eq!(got, rows * columns);
+            }
+        }
+        assert!(shape.counts(shape.padding).iter().all(|&count| count == shape.window_len()));
     }
 
     #[test]

@@ -10,13 +10,13 @@
 //! | layer | error of its result |
 //! |---|---|
 //! | convolution, fully connected | ceil(e max over outputs of sum abs(w) / 2^f) + 1 |
-//! | average of n | ceil(e n round(2^b / n) / 2^b) + 1 with b = f + floor(log2 n); where n is a power of two e + 1, for 1 e |
+//! | average of n | ceil(e n round(2^b / n) / 2^b) + 1, b = f + floor(log2 n); where n is a power of two e + 1, for 1 e |
 //! | LeakyReLU | e + 1: slopes of at most 1, then a truncation |
 //! | ReLU, max pool | e: no value changes more than the inputs do |
 //! | ReLU6 | min(e, 6 2^f) |
 //! | sum | the sum of both |
 //! | concatenation | the larger one |
-//! | slice, shuffle, flatten, channels that pass | e |
+//! | slice, shuffle, flatten, reshape, channels that pass | e |
 //!
 //! This bound ([`error_bound`]) holds for every input and every coin, unless a truncation wraps, which is off by
 //! 2^(64-b) and happens with probability |x| / 2^64. But it takes every weight and every coin at its
@@ -29,7 +29,7 @@
 //! truncation. (The executor bounds the input, which is not truncated.)
 
 use fixedpoint::truncation;
-use protocols::securenn::avgpool;
+use protocols::securenn::avgpool::Divisor;
 
 use crate::{
     error::Result,
@@ -57,7 +57,7 @@ pub fn error_bound(graph: &Graph, model: &EncodedModel) -> Result<Vec<f64>> {
                 (weight, bits) => truncated(largest * weight, f64::from(bits).exp2()),
             },
             Op::Activation(activation) => match activation.kind {
-                ActivationKind::LeakyRelu => largest + 1.0,
+                ActivationKind::LeakyRelu { .. } => largest + 1.0,
                 ActivationKind::Relu6 if activation.ratio == 1.0 => largest.min(6.0 * unit),
                 ActivationKind::Relu6 | ActivationKind::Relu => largest,
             },
@@ -67,7 +67,8 @@ pub fn error_bound(graph: &Graph, model: &EncodedModel) -> Result<Vec<f64>> {
             | Op::Concat
             | Op::Slice { .. }
             | Op::Shuffle { .. }
-            | Op::Flatten => largest,
+            | Op::Flatten
+            | Op::Reshape(_) => largest,
         });
     }
     Ok(bounds)
@@ -184,7 +185,7 @@ fn truncation_of(graph: &Graph, model: &EncodedModel, id: NodeId) -> Option<(usi
             (_, bits) => Some((channels, bits)),
         },
         Op::Activation(activation) => match activation.kind {
-            ActivationKind::LeakyRelu => Some((activation.channels(channels), bits)),
+            ActivationKind::LeakyRelu { .. } => Some((activation.channels(channels), bits)),
             ActivationKind::Relu | ActivationKind::Relu6 => None,
         },
         Op::Input
@@ -193,7 +194,8 @@ fn truncation_of(graph: &Graph, model: &EncodedModel, id: NodeId) -> Option<(usi
         | Op::Concat
         | Op::Slice { .. }
         | Op::Shuffle { .. }
-        | Op::Flatten => None,
+        | Op::Flatten
+        | Op::Reshape(_) => None,
     }
 }
 
@@ -224,8 +226,8 @@ fn reach(
 /// bits of that truncation.
 fn averaging(graph: &Graph, model: &EncodedModel, id: NodeId) -> (f64, u32) {
     let shape = graph.pool_shape(id, 1).expect("a pooling layer");
-    let (factor, bits) = avgpool::divisor(&shape, &model.fixed());
-    (shape.window_len() as f64 * factor as f64, bits)
+    let divisor = Divisor::new(&shape, graph.counted_padding(id), &model.fixed());
+    (divisor.weight() as f64, divisor.bits())
 }
 
 /// The largest sum of magnitudes of the weights of one output channel.
@@ -281,7 +283,7 @@ mod tests {
         assert_eq!(at("joined"), at("leaky").max(at("left")));
         assert_eq!(at("sum"), at("mixed") + at("relu6"));
         assert_eq!(at("high"), at("sum"));
-        // 9 round(2^16 / 9) = 65538, a little above 2^16.
+        // 6 round(2^16 / 6), the divisor at an edge, is a little above 2^16.
         assert_eq!(at("mean"), at("sum") + 2.0);
         assert_eq!(at("halves"), at("relu") + 1.0);
     }

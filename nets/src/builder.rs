@@ -7,8 +7,8 @@ use fixedpoint::{Padding, ShapeError};
 use crate::{
     error::{Error, Result, ShapeProblem},
     graph::{
-        Activation, ActivationKind, Conv, Dense, Dims, Graph, INPUT, Node, NodeId, OUTPUT, Op,
-        Window,
+        Activation, ActivationKind, Average, Conv, Dense, Dims, Graph, INPUT, Node, NodeId, OUTPUT,
+        Op, Window,
     },
 };
 
@@ -96,9 +96,9 @@ impl GraphBuilder {
         self.add_node(name, Op::MaxPool(window), &[x])
     }
 
-    /// Averages of windows.
+    /// Averages of windows, in which padding counts as zeros.
     pub fn avg_pool(&mut self, name: &str, x: NodeId, window: Window) -> Result<NodeId> {
-        self.add_node(name, Op::AvgPool(window), &[x])
+        self.add_node(name, Op::AvgPool(window.into()), &[x])
     }
 
     /// Averages of channels.
@@ -129,6 +129,11 @@ impl GraphBuilder {
     /// A flat vector.
     pub fn flatten(&mut self, name: &str, x: NodeId) -> Result<NodeId> {
         self.add_node(name, Op::Flatten, &[x])
+    }
+
+    /// The same values as an image of another size.
+    pub fn reshape(&mut self, name: &str, x: NodeId, dims: Dims) -> Result<NodeId> {
+        self.add_node(name, Op::Reshape(dims), &[x])
     }
 
     /// The graph with this layer's result as the network's.
@@ -204,9 +209,14 @@ pub(crate) fn output_dims(op: &Op, inputs: &[Dims]) -> std::result::Result<Dims,
             if !(ratio > 0.0 && ratio <= 1.0) {
                 return Err(ShapeProblem::Ratio { ratio });
             }
+            if let ActivationKind::LeakyRelu { slope } = activation.kind
+                && !(0.0..=1.0).contains(&slope)
+            {
+                return Err(ShapeProblem::Slope { slope });
+            }
             one(inputs)
         }
-        Op::MaxPool(window) | Op::AvgPool(window) => {
+        Op::MaxPool(window) | Op::AvgPool(Average { window, .. }) => {
             let input = one(inputs)?;
             let shape = window.shape(1, input);
             shape.validate()?;
@@ -254,6 +264,13 @@ pub(crate) fn output_dims(op: &Op, inputs: &[Dims]) -> std::result::Result<Dims,
             Ok(input)
         }
         Op::Flatten => Ok(Dims::flat(one(inputs)?.len())),
+        &Op::Reshape(dims) => {
+            check_dims(dims)?;
+            match one(inputs)?.len() == dims.len() {
+                true => Ok(dims),
+                false => Err(differ(&[inputs[0], dims], "they must have as many values")),
+            }
+        }
     }
 }
 
@@ -359,6 +376,10 @@ mod tests {
         for ratio in [0.0, -1.0, 1.1, f64::NAN] {
             let activation = Activation { ratio, ..Activation::full(ActivationKind::Relu) };
             assert!(text(net.activation("act", x, activation), "act").contains("ratio"));
+        }
+        for slope in [-0.1, 1.5, f64::NAN] {
+            let activation = Activation::full(ActivationKind::LeakyRelu { slope });
+            assert!(text(net.activation("act", x, activation), "act").contains("slope"));
         }
         let huge = Conv::square(usize::MAX, 1);
         text(net.conv("huge", x, huge), "huge");

@@ -205,7 +205,8 @@ fn layer_cost(graph: &Graph, id: NodeId, batch: usize) -> LayerCost {
         | Op::Concat
         | Op::Slice { .. }
         | Op::Shuffle { .. }
-        | Op::Flatten => {}
+        | Op::Flatten
+        | Op::Reshape(_) => {}
     }
     layer
 }
@@ -218,7 +219,7 @@ fn activation_cost(activation: &Activation, dims: Dims, batch: usize, layer: &mu
     let (paper, predicted) = match activation.kind {
         ActivationKind::Relu => (relu::paper(published), relu::cost(count)),
         ActivationKind::Relu6 => (relu6::paper(published), relu6::cost(count)),
-        ActivationKind::LeakyRelu => (leaky_relu::paper(published), leaky_relu::cost(count)),
+        ActivationKind::LeakyRelu { .. } => (leaky_relu::paper(published), leaky_relu::cost(count)),
     };
     layer.paper = Some(paper);
     layer.predicted = predicted;

@@ -305,6 +305,12 @@ pub enum ShapeProblem {
         /// The ratio.
         ratio: f64,
     },
+    /// A slope outside of [0, 1].
+    #[error("a slope of {slope}: it is from 0 to 1")]
+    Slope {
+        /// The slope.
+        slope: f64,
+    },
     /// A batch norm after something that is no convolution.
     #[error("batch norm '{batch_norm}' can only be folded into a convolution")]
     BatchNorm {

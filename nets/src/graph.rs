@@ -66,8 +66,8 @@ pub enum Op {
     Activation(Activation),
     /// The largest value of each window.
     MaxPool(Window),
-    /// The average of each window; padding counts as zeros.
-    AvgPool(Window),
+    /// The average of each window.
+    AvgPool(Average),
     /// The average of each channel.
     GlobalAvgPool,
     /// The sum of two inputs of one size.
@@ -88,6 +88,8 @@ pub enum Op {
     },
     /// Channel, row, column, one after the other.
     Flatten,
+    /// The values in the same order as an image of this size.
+    Reshape(Dims),
 }
 
 /// A convolution's parameters.
@@ -132,15 +134,18 @@ pub struct Activation {
 }
 
 /// A non-linear function.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ActivationKind {
     /// max(x, 0).
     Relu,
     /// min(max(x, 0), 6).
     Relu6,
-    /// x above 0, x / 10 below.
-    LeakyRelu,
+    /// x above 0, slope x below.
+    LeakyRelu {
+        /// From 0 to 1; public, as all of the architecture.
+        slope: f64,
+    },
 }
 
 /// The windows of a pooling layer.
@@ -154,6 +159,17 @@ pub struct Window {
     /// Rows and columns around the image.
     #[serde(with = "PaddingFields")]
     pub padding: Padding,
+}
+
+/// The windows of an average, and what is averaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Average {
+    /// The windows.
+    pub window: Window,
+    /// How far around the image padding counts as zeros. What is beyond does not count.
+    #[serde(with = "PaddingFields")]
+    pub counted: Padding,
 }
 
 /// An architecture whose sizes fit together: made by a [`GraphBuilder`], which checks that.
@@ -228,9 +244,18 @@ impl Graph {
     pub fn pool_shape(&self, id: NodeId, batch: usize) -> Option<PoolShape> {
         let input = self.input_dims(id);
         match &self.node(id).op {
-            Op::MaxPool(window) | Op::AvgPool(window) => Some(window.shape(batch, input)),
+            Op::MaxPool(window) => Some(window.shape(batch, input)),
+            Op::AvgPool(average) => Some(average.window.shape(batch, input)),
             Op::GlobalAvgPool => Some(Window::whole(input).shape(batch, input)),
             _ => None,
+        }
+    }
+
+    /// How far around the image padding counts as zeros in an average; not at all in other layers.
+    pub fn counted_padding(&self, id: NodeId) -> Padding {
+        match &self.node(id).op {
+            Op::AvgPool(average) => average.counted,
+            _ => Padding::NONE,
         }
     }
 
@@ -275,7 +300,7 @@ impl Graph {
     /// architectures have the same bytes.
     fn canonical(&self) -> Vec<u8> {
         let mut out = Canonical(Vec::new());
-        out.text("tercet graph 1");
+        out.text("tercet graph 2");
         out.dims(self.input());
         out.number(self.nodes.len());
         for node in &self.nodes {
@@ -362,6 +387,7 @@ impl Op {
             Op::Slice { .. } => "slice",
             Op::Shuffle { .. } => "shuffle",
             Op::Flatten => "flatten",
+            Op::Reshape(_) => "reshape",
         }
     }
 }
@@ -423,7 +449,7 @@ impl ActivationKind {
         match self {
             ActivationKind::Relu => "relu",
             ActivationKind::Relu6 => "relu6",
-            ActivationKind::LeakyRelu => "leaky-relu",
+            ActivationKind::LeakyRelu { .. } => "leaky-relu",
         }
     }
 }
@@ -450,6 +476,13 @@ impl Window {
             stride: self.stride,
             padding: self.padding,
         }
+    }
+}
+
+impl From<Window> for Average {
+    /// All padding counts.
+    fn from(window: Window) -> Average {
+        Average { window, counted: window.padding }
     }
 }
 
@@ -532,6 +565,12 @@ impl Canonical {
         self.numbers([padding.top, padding.left, padding.bottom, padding.right]);
     }
 
+    fn window(&mut self, window: &Window) {
+        self.numbers([window.size.0, window.size.1]);
+        self.numbers([window.stride.0, window.stride.1]);
+        self.padding(window.padding);
+    }
+
     fn op(&mut self, op: &Op) {
         self.text(op.name());
         match op {
@@ -545,12 +584,16 @@ impl Canonical {
             Op::Dense(dense) => self.number(dense.out),
             Op::Activation(activation) => {
                 self.0.extend(activation.ratio.to_bits().to_le_bytes());
+                if let ActivationKind::LeakyRelu { slope } = activation.kind {
+                    self.0.extend(slope.to_bits().to_le_bytes());
+                }
             }
-            Op::MaxPool(window) | Op::AvgPool(window) => {
-                self.numbers([window.size.0, window.size.1]);
-                self.numbers([window.stride.0, window.stride.1]);
-                self.padding(window.padding);
+            Op::MaxPool(window) => self.window(window),
+            Op::AvgPool(average) => {
+                self.window(&average.window);
+                self.padding(average.counted);
             }
+            &Op::Reshape(dims) => self.dims(dims),
             &Op::Slice { start, end } => self.numbers([start, end]),
             &Op::Shuffle { groups } => self.number(groups),
             Op::Input | Op::GlobalAvgPool | Op::Add | Op::Concat | Op::Flatten => {}
@@ -590,10 +633,10 @@ mod tests {
         // A change here means that parties of different versions cannot talk: bump the version in
         // the canonical form on purpose, never by accident.
         for (graph, expected) in [
-            (test_nets::tiny(), "69e7a7e3851ef6a95bfff637c055105e7527200c5fca1434cbb7bd41f3d402c9"),
+            (test_nets::tiny(), "3fcd1a7399c9855d385b6f67d5f06b141f60fd0f02c152db20d4cacdddf30067"),
             (
                 test_nets::everything(),
-                "445a78e10ecf9037eff0261804d571a20e2f513379ae17336454339a78ef05b4",
+                "105ca949c6b25b9fef7cd17df4738294a3e8876447634268fe3ec36876516152",
             ),
         ] {
             assert_eq!(graph.hash().to_hex().as_str(), expected);
@@ -624,10 +667,10 @@ mod tests {
                 Op::Activation(activation) => {
                     Op::Activation(Activation { ratio: activation.ratio.next_down(), ..activation })
                 }
-                Op::MaxPool(window) => Op::AvgPool(window),
-                Op::AvgPool(window) => Op::AvgPool(Window {
-                    padding: Padding { right: window.padding.right + 1, ..window.padding },
-                    ..window
+                Op::MaxPool(window) => Op::AvgPool(window.into()),
+                Op::AvgPool(Average { window, counted }) => Op::AvgPool(Average {
+                    window,
+                    counted: Padding { right: counted.right + 1, ..counted },
                 }),
                 Op::GlobalAvgPool => Op::Flatten,
                 Op::Add => Op::Concat,
@@ -635,6 +678,7 @@ mod tests {
                 Op::Slice { start, end } => Op::Slice { start, end: end + 1 },
                 Op::Shuffle { groups } => Op::Shuffle { groups: groups + 1 },
                 Op::Flatten => Op::GlobalAvgPool,
+                Op::Reshape(dims) => Op::Reshape(Dims::new(dims.height, dims.channels, dims.width)),
             };
             changed.push(other);
         }

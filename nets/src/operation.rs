@@ -185,7 +185,7 @@ impl Bench {
             Operation::Drelu => drelu::evaluate(ctx, &x),
             Operation::Relu => relu::evaluate(ctx, &x),
             Operation::Relu6 => relu6::evaluate(ctx, &x, &self.fixed),
-            Operation::LeakyRelu => leaky_relu::evaluate(ctx, &x, &self.fixed),
+            Operation::LeakyRelu => leaky_relu::evaluate(ctx, &x, leaky_relu::SLOPE, &self.fixed),
             Operation::MaxPool => {
                 let pooled = maxpool::evaluate(ctx, &self.pool_shape(), &x)?;
                 Ok(Share::concat(&[pooled.value, pooled.index]))
@@ -271,7 +271,7 @@ impl Bench {
             Operation::Drelu => drelu::ideal(x),
             Operation::Relu => relu::ideal(x),
             Operation::Relu6 => relu6::ideal(x, &self.fixed),
-            Operation::LeakyRelu => leaky_relu::ideal(x, &self.fixed),
+            Operation::LeakyRelu => leaky_relu::ideal(x, leaky_relu::SLOPE, &self.fixed),
             Operation::MaxPool => {
                 let pooled = maxpool::ideal(&self.pool_shape(), x);
                 [pooled.value, pooled.index].concat()

@@ -207,7 +207,7 @@ mod tests {
                 assert!(ran.is_sorted());
             } else {
                 // From the input through the convolutions of the split to the logits.
-                assert_eq!(depth, 20);
+                assert_eq!(depth, 21);
                 ran.sort_unstable();
             }
             assert_eq!(ran, graph.ids().collect::<Vec<_>>());

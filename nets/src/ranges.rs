@@ -10,7 +10,7 @@
 //! [`crate::public_bounds`] is what it may tell the others.
 
 use fixedpoint::{Padding, conv::ConvShape, encoding::FixedPoint};
-use protocols::{channels, securenn::avgpool};
+use protocols::{channels, securenn::avgpool::Divisor};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -326,6 +326,14 @@ impl Intervals<'_> {
                 let repeated = |&range| std::iter::repeat_n(range, dims.plane());
                 inputs[0].iter().flat_map(repeated).collect()
             }
+            &Op::Reshape(new) => {
+                let holding = |channel: usize| {
+                    let (first, end) = (channel * new.plane(), (channel + 1) * new.plane());
+                    let holding = first / dims.plane()..end.div_ceil(dims.plane());
+                    Range::around(&inputs[0][holding])
+                };
+                (0..new.channels).map(holding).collect()
+            }
         }
     }
 
@@ -363,15 +371,17 @@ impl Intervals<'_> {
         let range = Range { low: activated(kind, x.low), high: activated(kind, x.high) };
         match kind {
             ActivationKind::Relu | ActivationKind::Relu6 => range,
-            ActivationKind::LeakyRelu => range.off_by(self.unit / 2.0 * x.magnitude() + self.unit),
+            ActivationKind::LeakyRelu { .. } => {
+                range.off_by(self.unit / 2.0 * x.magnitude() + self.unit)
+            }
         }
     }
 
     fn average(&self, id: NodeId, inputs: &[Range]) -> Vec<Range> {
         let shape = self.graph.pool_shape(id, 1).expect("a pooling layer");
-        let (factor, bits) = avgpool::divisor(&shape, &self.fixed);
-        // What the window's n values are multiplied with in all: 1, or next to it.
-        let total = shape.window_len() as f64 * factor as f64 / f64::from(bits).exp2();
+        let divisor = Divisor::new(&shape, self.graph.counted_padding(id), &self.fixed);
+        // What a window's values are multiplied with in all: 1, or next to it.
+        let total = divisor.weight() as f64 / f64::from(divisor.bits()).exp2();
         let average = |range: &Range| {
             let range = match shape.padding == Padding::NONE {
                 true => *range,
@@ -425,7 +435,7 @@ fn observed_layer(graph: &Graph, id: NodeId, results: &[Vec<f64>]) -> LayerRange
 
 fn compared_with(activation: &Activation, x: Range) -> Range {
     match activation.kind {
-        ActivationKind::Relu | ActivationKind::LeakyRelu => x,
+        ActivationKind::Relu | ActivationKind::LeakyRelu { .. } => x,
         ActivationKind::Relu6 => Range { low: x.low - 6.0, ..x },
     }
 }

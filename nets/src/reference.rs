@@ -3,10 +3,15 @@
 
 use std::cell::RefCell;
 
-use fixedpoint::{conv::ConvShape, encoding::FixedPoint, pool::PoolShape, ring, truncation};
+use fixedpoint::{
+    Padding, conv::ConvShape, encoding::FixedPoint, pool::PoolShape, ring, truncation,
+};
 use protocols::{
     channels,
-    securenn::{avgpool, leaky_relu, maxpool, relu, relu6},
+    securenn::{
+        avgpool::{self, Divisor},
+        leaky_relu, maxpool, relu, relu6,
+    },
 };
 
 use crate::{
@@ -86,7 +91,7 @@ trait Arithmetic {
     fn linear(&self, id: NodeId, shape: &ConvShape, x: &[Self::Value]) -> Vec<Self::Value>;
     fn activate(&self, kind: ActivationKind, x: &[Self::Value]) -> Vec<Self::Value>;
     fn max_pool(&self, shape: &PoolShape, x: &[Self::Value]) -> Vec<Self::Value>;
-    fn avg_pool(&self, shape: &PoolShape, x: &[Self::Value]) -> Vec<Self::Value>;
+    fn avg_pool(&self, shape: &PoolShape, counted: Padding, x: &[Self::Value]) -> Vec<Self::Value>;
     fn add(&self, a: &[Self::Value], b: &[Self::Value]) -> Vec<Self::Value>;
 }
 
@@ -110,7 +115,9 @@ fn walk<A: Arithmetic>(
                 activate_some(arithmetic, activation, batch, dims, input(0))
             }
             Op::MaxPool(_) => arithmetic.max_pool(&pool(), input(0)),
-            Op::AvgPool(_) | Op::GlobalAvgPool => arithmetic.avg_pool(&pool(), input(0)),
+            Op::AvgPool(_) | Op::GlobalAvgPool => {
+                arithmetic.avg_pool(&pool(), graph.counted_padding(id), input(0))
+            }
             Op::Add => arithmetic.add(input(0), input(1)),
             Op::Concat => {
                 let part = |&id: &NodeId| (results[id.index()].as_slice(), graph.dims(id).channels);
@@ -123,7 +130,7 @@ fn walk<A: Arithmetic>(
             &Op::Shuffle { groups } => {
                 channels::shuffle(batch, dims.channels, dims.plane(), groups, input(0))
             }
-            Op::Flatten => input(0).to_vec(),
+            Op::Flatten | Op::Reshape(_) => input(0).to_vec(),
         };
         results.push(result);
     }
@@ -184,10 +191,11 @@ impl<'m, F: Fn(NodeId) -> &'m Linear<f64>> Arithmetic for Float<F> {
         fold_windows(shape, x, f64::NEG_INFINITY, f64::max)
     }
 
-    fn avg_pool(&self, shape: &PoolShape, x: &[f64]) -> Vec<f64> {
-        let count = shape.window_len() as f64;
+    fn avg_pool(&self, shape: &PoolShape, counted: Padding, x: &[f64]) -> Vec<f64> {
         let mut sums = fold_windows(shape, x, 0.0, |sum, x| sum + x);
-        sums.iter_mut().for_each(|sum| *sum /= count);
+        let counts = shape.counts(counted);
+        let pairs = sums.iter_mut().zip(counts.iter().cycle());
+        pairs.for_each(|(sum, &count)| *sum /= count.max(1) as f64);
         sums
     }
 
@@ -201,8 +209,8 @@ pub(crate) fn activated(kind: ActivationKind, x: f64) -> f64 {
     match kind {
         ActivationKind::Relu => x.max(0.0),
         ActivationKind::Relu6 => x.clamp(0.0, 6.0),
-        ActivationKind::LeakyRelu if x < 0.0 => x * leaky_relu::SLOPE,
-        ActivationKind::LeakyRelu => x,
+        ActivationKind::LeakyRelu { slope } if x < 0.0 => x * slope,
+        ActivationKind::LeakyRelu { .. } => x,
     }
 }
 
@@ -248,7 +256,7 @@ impl<'m, F: Fn(NodeId) -> &'m Linear<u64>> Arithmetic for Ring<F> {
         match kind {
             ActivationKind::Relu => relu::ideal(x),
             ActivationKind::Relu6 => relu6::ideal(x, &self.fixed),
-            ActivationKind::LeakyRelu => leaky_relu::ideal(x, &self.fixed),
+            ActivationKind::LeakyRelu { slope } => leaky_relu::ideal(x, slope, &self.fixed),
         }
     }
 
@@ -256,8 +264,8 @@ impl<'m, F: Fn(NodeId) -> &'m Linear<u64>> Arithmetic for Ring<F> {
         maxpool::ideal(shape, x).value
     }
 
-    fn avg_pool(&self, shape: &PoolShape, x: &[u64]) -> Vec<u64> {
-        avgpool::ideal(shape, x, &self.fixed)
+    fn avg_pool(&self, shape: &PoolShape, counted: Padding, x: &[u64]) -> Vec<u64> {
+        avgpool::ideal(shape, &Divisor::new(shape, counted, &self.fixed), x)
     }
 
     fn add(&self, a: &[u64], b: &[u64]) -> Vec<u64> {
@@ -295,7 +303,7 @@ impl<'m, F: Fn(NodeId) -> &'m Linear<u64>> Arithmetic for Tossed<F> {
     fn activate(&self, kind: ActivationKind, x: &[u64]) -> Vec<u64> {
         let y = self.ring.activate(kind, x);
         match kind {
-            ActivationKind::LeakyRelu => self.toss(y),
+            ActivationKind::LeakyRelu { .. } => self.toss(y),
             ActivationKind::Relu | ActivationKind::Relu6 => y,
         }
     }
@@ -304,8 +312,8 @@ impl<'m, F: Fn(NodeId) -> &'m Linear<u64>> Arithmetic for Tossed<F> {
         self.ring.max_pool(shape, x)
     }
 
-    fn avg_pool(&self, shape: &PoolShape, x: &[u64]) -> Vec<u64> {
-        let y = self.ring.avg_pool(shape, x);
+    fn avg_pool(&self, shape: &PoolShape, counted: Padding, x: &[u64]) -> Vec<u64> {
+        let y = self.ring.avg_pool(shape, counted, x);
         match shape.window_len() {
             1 => y,
             _ => self.toss(y),

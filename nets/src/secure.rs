@@ -11,7 +11,8 @@ use fixedpoint::{conv::ConvShape, encoding::FixedPoint};
 use protocols::{
     Dealer, Evaluator, Role, Session, Share, channels,
     securenn::{
-        avgpool, conv, input, leaky_relu,
+        avgpool::{self, Divisor},
+        conv, input, leaky_relu,
         matmul::{self, MatMulShape},
         maxpool, output, relu, relu6,
     },
@@ -177,7 +178,9 @@ impl Layer<'_> {
             Op::Activation(activation) => self.activate(ctx, activation, dims, operand(0)),
             Op::MaxPool(_) => Ok(maxpool::evaluate(ctx, &pool(), operand(0))?.value),
             Op::AvgPool(_) | Op::GlobalAvgPool => {
-                Ok(avgpool::evaluate(ctx.side(), &pool(), operand(0), &self.fixed))
+                let shape = pool();
+                let divisor = Divisor::new(&shape, graph.counted_padding(id), &self.fixed);
+                Ok(avgpool::evaluate(ctx.side(), &shape, &divisor, operand(0)))
             }
             Op::Add => Ok(operand(0).add(operand(1))),
             Op::Concat => {
@@ -192,7 +195,7 @@ impl Layer<'_> {
                 let mixed = channels::shuffle(batch, dims.channels, plane, groups, words);
                 Ok(Share::new(mixed))
             }
-            Op::Flatten => Ok(operand(0).clone()),
+            Op::Flatten | Op::Reshape(_) => Ok(operand(0).clone()),
         }
     }
 
@@ -207,7 +210,7 @@ impl Layer<'_> {
         let mut apply = |x: &Share| match activation.kind {
             ActivationKind::Relu => relu::evaluate(ctx, x),
             ActivationKind::Relu6 => relu6::evaluate(ctx, x, fixed),
-            ActivationKind::LeakyRelu => leaky_relu::evaluate(ctx, x, fixed),
+            ActivationKind::LeakyRelu { slope } => leaky_relu::evaluate(ctx, x, slope, fixed),
         };
         let (active, rest) = activation.split(dims.channels);
         if rest.is_empty() {
@@ -274,7 +277,7 @@ fn deal_layer(
             match activation.kind {
                 ActivationKind::Relu => relu::deal(ctx, count),
                 ActivationKind::Relu6 => relu6::deal(ctx, count),
-                ActivationKind::LeakyRelu => leaky_relu::deal(ctx, count),
+                ActivationKind::LeakyRelu { .. } => leaky_relu::deal(ctx, count),
             }
         }
         Op::MaxPool(_) => {
@@ -288,7 +291,8 @@ fn deal_layer(
         | Op::Concat
         | Op::Slice { .. }
         | Op::Shuffle { .. }
-        | Op::Flatten => Ok(()),
+        | Op::Flatten
+        | Op::Reshape(_) => Ok(()),
     }
 }
 

@@ -6,7 +6,7 @@ use fixedpoint::Padding;
 
 use crate::{
     builder::GraphBuilder,
-    graph::{Activation, ActivationKind, Conv, Dims, Graph, Window},
+    graph::{Activation, ActivationKind, Average, Conv, Dims, Graph, Op, Window},
     model::Model,
     weights::{Uniform, Weights},
     zoo,
@@ -72,7 +72,7 @@ pub(crate) fn everything() -> Graph {
     let right = net.conv_bn("depthwise", "dw_bn", right, depthwise).unwrap();
     let pointwise = Conv { bias: true, ..same(3, 1) };
     let right = net.conv("pointwise", right, pointwise).unwrap();
-    let leaky = partial(ActivationKind::LeakyRelu, 0.4);
+    let leaky = partial(ActivationKind::LeakyRelu { slope: 0.2 }, 0.4);
     let right = net.activation("leaky", right, leaky).unwrap();
     let joined = net.concat("joined", &[left, right]).unwrap();
     let mixed = net.shuffle("mixed", joined, 2).unwrap();
@@ -80,7 +80,8 @@ pub(crate) fn everything() -> Graph {
 
     let overlapping = Window { size: (3, 3), stride: (2, 2), padding: Padding::same(1) };
     let high = net.max_pool("high", sum, overlapping).unwrap();
-    let mean = net.avg_pool("mean", sum, overlapping).unwrap();
+    let inside = Op::AvgPool(Average { window: overlapping, counted: Padding::NONE });
+    let mean = net.add_node("mean", inside, &[sum]).unwrap();
     let both = net.concat("both", &[high, mean]).unwrap();
     let grouped = Conv {
         groups: 2,
@@ -93,7 +94,9 @@ pub(crate) fn everything() -> Graph {
     let down = net.conv("down", both, grouped).unwrap();
     let down = net.relu("relu", down).unwrap();
     let halves = net.avg_pool("halves", down, Window::square(2)).unwrap();
-    let flat = net.flatten("flat", halves).unwrap();
+    let Dims { channels, height, width } = net.dims(halves);
+    let columns = net.reshape("columns", halves, Dims::new(1, channels * height, width)).unwrap();
+    let flat = net.flatten("flat", columns).unwrap();
     let average = net.global_avg_pool("average", down).unwrap();
     let features = net.concat("features", &[flat, average]).unwrap();
     let hidden = net.dense("hidden", features, 7).unwrap();

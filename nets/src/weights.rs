@@ -167,9 +167,9 @@ fn mean_squares(graph: &Graph) -> Vec<f64> {
             Op::Input => 1.0 / 3.0,
             Op::Conv(_) | Op::Dense(_) => 1.0,
             Op::Activation(activation) => {
-                let slope: f64 = match activation.kind {
+                let slope = match activation.kind {
                     ActivationKind::Relu | ActivationKind::Relu6 => 0.0,
-                    ActivationKind::LeakyRelu => 0.1,
+                    ActivationKind::LeakyRelu { slope } => slope,
                 };
                 // Half of the values are negative.
                 let kept = (1.0 + slope * slope) / 2.0;
@@ -183,7 +183,7 @@ fn mean_squares(graph: &Graph) -> Vec<f64> {
                 let sum: f64 = inputs.iter().map(|id| channels(id) * squares[id.index()]).sum();
                 sum / inputs.iter().map(channels).sum::<f64>()
             }
-            Op::Slice { .. } | Op::Shuffle { .. } | Op::Flatten => input(0),
+            Op::Slice { .. } | Op::Shuffle { .. } | Op::Flatten | Op::Reshape(_) => input(0),
         });
     }
     squares

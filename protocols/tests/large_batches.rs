@@ -39,10 +39,10 @@ fn leaky_relu_is_right_on_large_batches() {
         let x = signed_for_tests(3, 1 << 14, count);
         let run = run(
             &x,
-            |ctx, x| leaky_relu::evaluate(ctx, x, &fixed),
+            |ctx, x| leaky_relu::evaluate(ctx, x, leaky_relu::SLOPE, &fixed),
             |ctx| leaky_relu::deal(ctx, count),
         );
-        assert_eq!(wrong(&run.open(), &leaky_relu::ideal(&x, &fixed), 1), 0);
+        assert_eq!(wrong(&run.open(), &leaky_relu::ideal(&x, leaky_relu::SLOPE, &fixed), 1), 0);
         run.assert_cost(&leaky_relu::cost(count));
     }
 }

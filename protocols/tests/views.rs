@@ -45,7 +45,9 @@ fn drelu_views_are_uniform() {
 #[test]
 fn leaky_relu_and_relu6_views_are_uniform() {
     let fixed = FixedPoint::default();
-    let evaluate = |ctx: &mut Evaluator<'_>, x: &Share| leaky_relu::evaluate(ctx, x, &fixed);
+    let evaluate = |ctx: &mut Evaluator<'_>, x: &Share| {
+        leaky_relu::evaluate(ctx, x, leaky_relu::SLOPE, &fixed)
+    };
     let run = elementwise(11, evaluate, |ctx| leaky_relu::deal(ctx, COUNT));
     check_uniform(&run.records, COUNT);
     assert_eq!(received_by_p2(&run.records), drelu_view("drelu", COUNT));

@@ -249,7 +249,11 @@ impl Draft {
     fn pass(&mut self, place: LayerId, after: LayerId) {
         let spread = match self.layers[after].kind {
             Kind::Plain(Op::GlobalAvgPool) => 1,
-            Kind::Plain(Op::AvgPool(window)) if window.padding == fixedpoint::Padding::NONE => 1,
+            Kind::Plain(Op::AvgPool(average))
+                if average.window.padding == fixedpoint::Padding::NONE =>
+            {
+                1
+            }
             Kind::Plain(Op::Flatten) => self.layers[place].dims.plane(),
             _ => return,
         };

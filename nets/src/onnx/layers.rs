@@ -30,12 +30,19 @@ impl Translator {
                 self.activation(node.name(), &x, ActivationKind::Relu)
             }
             "LeakyRelu" => {
-                let slope = Tensor::scalar(node.float("alpha").unwrap_or(0.01));
-                self.leaky_relu(node, &slope)
+                let slope = node.float("alpha").unwrap_or(0.01);
+                let x = self.data(node, 0)?;
+                match slope {
+                    0.0..=1.0 => {
+                        self.activation(node.name(), &x, ActivationKind::LeakyRelu { slope })
+                    }
+                    _ => self.prelu(node.name(), &x, &Tensor::scalar(slope)),
+                }
             }
             "PRelu" => {
-                let slope = self.constant(node, 1)?.clone();
-                self.leaky_relu(node, &slope)
+                let x = self.data(node, 0)?;
+                let slopes = self.constant(node, 1)?.clone();
+                self.prelu(node.name(), &x, &slopes)
             }
             "Clip" => {
                 let x = self.data(node, 0)?;
@@ -355,21 +362,12 @@ impl Translator {
         Ok(Data { layer, view: x.view })
     }
 
-    /// x above 0 and slope x below. Only a slope of 0.1 is an activation of its own; others are a
-    /// ReLU and a convolution that mixes max(x, 0) and x of each channel.
-    fn leaky_relu(&mut self, node: Node<'_>, slope: &Tensor) -> Result<Data, Refusal> {
-        let name = node.name();
-        let x = self.data(node, 0)?;
-        let (x, dims) = self.image(&x)?;
-        let slopes = per_channel(slope, &x.view.shape(), dims.channels)?;
-        let all = |value: f64| slopes.iter().all(|&slope| (slope - value).abs() < 1e-7);
-        if all(0.1) {
-            return self.activation(name, &x, ActivationKind::LeakyRelu);
-        }
+    /// x above 0 and slope x below. Trained slopes are weights, so they stay private: a ReLU and a
+    /// convolution that mixes max(x, 0) and x of each channel.
+    fn prelu(&mut self, name: &str, x: &Data, slopes: &Tensor) -> Result<Data, Refusal> {
+        let (x, dims) = self.image(x)?;
+        let slopes = per_channel(slopes, &x.view.shape(), dims.channels)?;
         let relu = self.activation(name, &x, ActivationKind::Relu)?;
-        if all(0.0) {
-            return Ok(relu);
-        }
         let channels = dims.channels;
         let pairs = self.plain(name, Op::Concat, &[relu.layer, x.layer])?;
         let pairs = self.plain(name, Op::Shuffle { groups: 2 }, &[pairs])?;
@@ -454,7 +452,7 @@ impl Translator {
         let window = Window { size, stride, padding };
         let op = match node.op() {
             "MaxPool" => Op::MaxPool(window),
-            _ if padding == Padding::NONE => Op::AvgPool(window),
+            _ if padding == Padding::NONE => Op::AvgPool(window.into()),
             _ if padding != own => {
                 return Err("averages windows that reach beyond the image (ceil_mode): use \
                             ceil_mode=False"
@@ -465,7 +463,7 @@ impl Translator {
                             AvgPool2d(count_include_pad=True) or no padding"
                     .into());
             }
-            _ => Op::AvgPool(window),
+            _ => Op::AvgPool(window.into()),
         };
         let layer = self.plain(node.name(), op, &[x.layer])?;
         Ok(self.whole(layer, x.view.shape().len()))

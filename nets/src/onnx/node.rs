@@ -35,7 +35,8 @@ impl<'f> Node<'f> {
 
     /// A real number.
     pub fn float(self, name: &str) -> Option<f64> {
-        self.attribute(name)?.f.map(f64::from)
+        // The decimal number that was meant: 0.1, not the binary fraction nearest to it.
+        self.attribute(name)?.f.map(|value| value.to_string().parse().expect("a number"))
     }
 
     /// Whole numbers.

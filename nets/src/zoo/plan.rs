@@ -6,6 +6,7 @@
 
 use std::{collections::BTreeMap, str::FromStr};
 
+use protocols::securenn::leaky_relu;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -280,7 +281,7 @@ impl Site {
         let kind = match self.kind {
             Kind::Relu => ActivationKind::Relu,
             Kind::Relu6 => ActivationKind::Relu6,
-            Kind::LeakyRelu => ActivationKind::LeakyRelu,
+            Kind::LeakyRelu => ActivationKind::LeakyRelu { slope: leaky_relu::SLOPE },
             Kind::None => return Ok(x),
         };
         if self.ratio == 0.0 {
