@@ -8,7 +8,7 @@ use crate::{
     error::{Error, Result, ShapeProblem},
     graph::{
         Activation, ActivationKind, Average, Conv, Dense, Dims, Graph, INPUT, Node, NodeId, OUTPUT,
-        Op, Window,
+        Op, SETUP, Window,
     },
 };
 
@@ -36,7 +36,7 @@ impl GraphBuilder {
             name: name.to_owned(),
             nodes: vec![Node::input()],
             dims: vec![input],
-            taken: [INPUT, OUTPUT].map(str::to_owned).into(),
+            taken: [INPUT, OUTPUT, SETUP].map(str::to_owned).into(),
         })
     }
 

@@ -16,6 +16,9 @@ pub const MAX_BATCH: usize = 1 << 16;
 /// The name of the first node, and of the layer in which the input is shared.
 pub const INPUT: &str = "input";
 
+/// The name of the layer in which masked weights are sent, once, where a suite has one.
+pub const SETUP: &str = "setup";
+
 /// The name of the layer in which the result is revealed.
 pub const OUTPUT: &str = "output";
 

@@ -13,7 +13,7 @@ use fixedpoint::{Side, odd_ring, packing};
 use crate::{
     digits::PackedDigits,
     error::{Error, Result},
-    ledger::Meter,
+    ledger::{AHEAD, Meter, Stage},
     party::Role,
     prf::Prf,
     session::{AbortOnPanic, Session},
@@ -29,11 +29,40 @@ pub struct Evaluating(pub(crate) Side);
 #[derive(Clone, Copy, Debug)]
 pub struct Dealing;
 
+/// The role of P0 where the parties are not alike: it knows the weights.
+#[derive(Clone, Copy, Debug)]
+pub struct Serving;
+
+/// The role of P1 where the parties are not alike: it knows the masks.
+#[derive(Clone, Copy, Debug)]
+pub struct Querying;
+
+/// The role of a P2 who only ever sends: its context cannot receive.
+#[derive(Clone, Copy, Debug)]
+pub struct Producing;
+
+/// Roles that receive messages.
+pub trait Receives {}
+
+impl Receives for Evaluating {}
+impl Receives for Dealing {}
+impl Receives for Serving {}
+impl Receives for Querying {}
+
 /// The context of P0 and P1.
 pub type Evaluator<'s> = Context<'s, Evaluating>;
 
 /// The context of P2.
 pub type Dealer<'s> = Context<'s, Dealing>;
+
+/// The context of P0 in [`crate::dealer`].
+pub type Server<'s> = Context<'s, Serving>;
+
+/// The context of P1 in [`crate::dealer`].
+pub type Client<'s> = Context<'s, Querying>;
+
+/// The context of P2 in [`crate::dealer`].
+pub type Producer<'s> = Context<'s, Producing>;
 
 /// One step of one party. Steps are claimed when they are narrowed to, so neither a message tag nor
 /// a random stream exists twice.
@@ -42,6 +71,7 @@ pub struct Context<'s, R> {
     meter: Arc<Meter>,
     depth: Arc<AtomicU32>,
     step: Step,
+    stage: Stage,
     phase_base: u16,
     role: R,
     shared: [Option<Prf>; 2],
@@ -54,19 +84,21 @@ impl<'s, R: Copy + Send + Sync> Context<'s, R> {
         meter: Arc<Meter>,
         depth: Arc<AtomicU32>,
         step: Step,
+        stage: Stage,
         role: R,
     ) -> Self {
         session.claim(&step);
         let (shared, private) = ([None, None], None);
-        Context { session, meter, depth, step, phase_base: 0, role, shared, private }
+        Context { session, meter, depth, step, stage, phase_base: 0, role, shared, private }
     }
 
     /// A sub-protocol whose phase 1 is phase `offset + 1` of this one.
     pub fn narrow(&self, name: &str, offset: u16) -> Self {
         let step = self.step.narrow(name);
+        let (meter, depth) = (self.meter.clone(), self.depth.clone());
         Context {
             phase_base: self.phase_base + offset,
-            ..Context::root(self.session, self.meter.clone(), self.depth.clone(), step, self.role)
+            ..Context::root(self.session, meter, depth, step, self.stage, self.role)
         }
     }
 
@@ -83,8 +115,13 @@ impl<'s, R: Copy + Send + Sync> Context<'s, R> {
     /// Cuts `0..len` into as few chunks as the session's size allows, of about the same size: lanes that
     /// run side by side should end together. Only the last is no multiple of 64.
     pub fn chunks(&self, len: usize) -> Vec<Range<usize>> {
+        self.chunks_of(len, 64)
+    }
+
+    /// As [`Context::chunks`], in multiples of `unit`.
+    pub fn chunks_of(&self, len: usize, unit: usize) -> Vec<Range<usize>> {
         let count = len.div_ceil(self.session.options.chunk).max(1);
-        let chunk = len.div_ceil(count).next_multiple_of(64).max(64);
+        let chunk = len.div_ceil(count).next_multiple_of(unit).max(unit);
         (0..len).step_by(chunk).map(|start| start..len.min(start + chunk)).collect()
     }
 
@@ -176,6 +213,57 @@ impl<'s, R: Copy + Send + Sync> Context<'s, R> {
         self.send(to, phase, digits.into_payload())
     }
 
+    /// The stream that this party shares with another, in this step.
+    pub fn prf_with(&mut self, other: Role) -> &mut Prf {
+        let me = self.session.role;
+        let place = me.others().iter().position(|&role| role == other);
+        let place = place.expect("a party shares no stream with itself");
+        self.shared[place]
+            .get_or_insert_with(|| self.session.seeds.with_others[place].stream(&self.step))
+    }
+
+    /// The stream that this party shares with another, in this step, to be kept beyond it.
+    pub fn into_prf_with(mut self, other: Role) -> Prf {
+        self.prf_with(other);
+        let [first, second] = self.shared;
+        first.or(second).expect("it was just made")
+    }
+
+    /// The stream that this party alone knows, in this step.
+    pub fn prf_private(&mut self) -> &mut Prf {
+        self.private.get_or_insert_with(|| self.session.seeds.private.stream(&self.step))
+    }
+
+    /// Sends bytes in a phase of this protocol.
+    ///
+    /// # Errors
+    /// As [`crate::Transport::send`].
+    pub fn send(&mut self, to: Role, phase: u16, payload: Vec<u8>) -> Result<()> {
+        let phase = self.absolute(phase);
+        self.meter.sent(self.session.role, to, phase, payload.len());
+        let depth = match self.stage {
+            Stage::Ahead => 0,
+            Stage::Online => self.depth.load(Ordering::Relaxed),
+        };
+        let step = self.step.clone();
+        self.session.transport.send(to, Message { step, phase, depth, payload })
+    }
+
+    /// The phase of the layer. What travels ahead of a query belongs to none of its phases.
+    fn absolute(&self, phase: u16) -> u16 {
+        match self.stage {
+            Stage::Ahead => AHEAD,
+            Stage::Online => self.phase_base + phase,
+        }
+    }
+
+    pub(crate) fn malformed(&self, from: Role, phase: u16, what: impl ToString) -> Error {
+        let phase = self.absolute(phase);
+        Error::Malformed { from, step: self.step.to_string(), phase, what: what.to_string() }
+    }
+}
+
+impl<R: Receives + Copy + Send + Sync> Context<'_, R> {
     /// Receives `count` elements of Z_2^64.
     ///
     /// # Errors
@@ -204,30 +292,12 @@ impl<'s, R: Copy + Send + Sync> Context<'s, R> {
         Ok(PackedDigits::from_payload(bytes))
     }
 
-    /// The stream that this party shares with another, in this step.
-    pub fn prf_with(&mut self, other: Role) -> &mut Prf {
-        let me = self.session.role;
-        let place = me.others().iter().position(|&role| role == other);
-        let place = place.expect("a party shares no stream with itself");
-        self.shared[place]
-            .get_or_insert_with(|| self.session.seeds.with_others[place].stream(&self.step))
-    }
-
-    /// The stream that this party alone knows, in this step.
-    pub fn prf_private(&mut self) -> &mut Prf {
-        self.private.get_or_insert_with(|| self.session.seeds.private.stream(&self.step))
-    }
-
-    fn send(&mut self, to: Role, phase: u16, payload: Vec<u8>) -> Result<()> {
-        let phase = self.phase_base + phase;
-        self.meter.sent(self.session.role, to, phase, payload.len());
-        let depth = self.depth.load(Ordering::Relaxed);
-        let step = self.step.clone();
-        self.session.transport.send(to, Message { step, phase, depth, payload })
-    }
-
-    fn recv(&mut self, from: Role, phase: u16, len: usize) -> Result<Vec<u8>> {
-        let expected = self.phase_base + phase;
+    /// Receives so many bytes.
+    ///
+    /// # Errors
+    /// As [`crate::Transport::recv`], [`Error::Phase`] and [`Error::Length`].
+    pub fn recv(&mut self, from: Role, phase: u16, len: usize) -> Result<Vec<u8>> {
+        let expected = self.absolute(phase);
         let message = self.session.transport.recv(from, &self.step)?;
         let step = || self.step.to_string();
         if message.phase != expected {
@@ -238,14 +308,11 @@ impl<'s, R: Copy + Send + Sync> Context<'s, R> {
             return Err(Error::Length { from, step: step(), phase: expected, expected: len, got });
         }
         self.meter.received(from, self.session.role, expected, got);
-        // A depth near u32::MAX can only come from a faulty peer; it must not wrap.
-        self.depth.fetch_max(message.depth.saturating_add(1), Ordering::Relaxed);
+        if self.stage == Stage::Online {
+            // A depth near u32::MAX can only come from a faulty peer; it must not wrap.
+            self.depth.fetch_max(message.depth.saturating_add(1), Ordering::Relaxed);
+        }
         Ok(message.payload)
-    }
-
-    pub(crate) fn malformed(&self, from: Role, phase: u16, what: impl ToString) -> Error {
-        let phase = self.phase_base + phase;
-        Error::Malformed { from, step: self.step.to_string(), phase, what: what.to_string() }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    ledger::Links,
+    ledger::{AHEAD, Links},
     party::{Link, Role},
 };
 
@@ -45,6 +45,11 @@ impl Cost {
         self
     }
 
+    /// Adds a message that travels ahead of the query: it belongs to no phase and nothing waits for it.
+    pub fn ahead(self, from: Role, to: Role, bytes: u64) -> Cost {
+        self.send(AHEAD, from, to, bytes)
+    }
+
     /// Adds the same message from P0 to P1 and from P1 to P0.
     pub fn exchange(self, phase: u16, bytes: u64) -> Cost {
         self.send(phase, Role::ModelOwner, Role::DataOwner, bytes).send(
@@ -77,9 +82,10 @@ impl Cost {
 
     /// Adds another protocol's messages, its phase 1 being phase `offset + 1` of this one.
     pub fn at(mut self, offset: u16, other: Cost) -> Cost {
+        let shift = |phase| if phase == AHEAD { AHEAD } else { phase + offset };
         self.sends.extend(other.sends.into_iter().map(|send| Send {
-            phase: send.phase + offset,
-            taken: send.taken + offset,
+            phase: shift(send.phase),
+            taken: shift(send.taken),
             ..send
         }));
         self
@@ -93,7 +99,8 @@ impl Cost {
 
     /// The number of phases in which something is sent.
     pub fn rounds(&self) -> u64 {
-        self.sends.iter().map(|send| send.phase).collect::<BTreeSet<_>>().len() as u64
+        let phases = self.sends.iter().map(|send| send.phase).filter(|&phase| phase != AHEAD);
+        phases.collect::<BTreeSet<_>>().len() as u64
     }
 
     /// The payload bytes of each link.
@@ -103,6 +110,12 @@ impl Cost {
             links[send.link] += send.bytes;
         }
         links
+    }
+
+    /// Of [`Cost::links`] what travels ahead of the query.
+    pub fn ahead_links(&self) -> Links {
+        let ahead = self.sends.iter().filter(|send| send.phase == AHEAD).copied();
+        Cost { sends: ahead.collect() }.links()
     }
 
     /// The payload bytes of all links together.

@@ -5,7 +5,7 @@
 //! there is nothing to learn. One phase; nobody waits for anybody but for room.
 
 use crate::{
-    context::Context,
+    context::{Context, Receives},
     cost::Cost,
     error::Result,
     ledger::Links,
@@ -26,7 +26,7 @@ pub fn cost(like: &Cost) -> Cost {
 ///
 /// # Errors
 /// A transport error.
-pub fn run<R: Copy + Send + Sync>(ctx: &mut Context<'_, R>, like: &Cost) -> Result<()> {
+pub fn run<R: Receives + Copy + Send + Sync>(ctx: &mut Context<'_, R>, like: &Cost) -> Result<()> {
     let links = like.links();
     let busiest = Link::ALL.into_iter().map(|link| words(&links, link)).max().unwrap_or(0);
     let lanes = busiest.div_ceil(MESSAGE);

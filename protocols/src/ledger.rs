@@ -89,6 +89,19 @@ impl<'de> Deserialize<'de> for Links {
     }
 }
 
+/// The phase of messages that travel ahead of a query.
+pub const AHEAD: u16 = 0;
+
+/// Whether a message can travel before the query is there, or must follow on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It depends on no input: correlated randomness, masked weights. It belongs to no phase and waits
+    /// for nothing.
+    Ahead,
+    /// It depends on the query.
+    Online,
+}
+
 /// What one party saw of one layer. Those of the three parties are merged with [`Self::merge`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LayerMeasurement {
@@ -98,7 +111,9 @@ pub struct LayerMeasurement {
     pub sent: Links,
     /// Payload bytes this party took from the transport, per link.
     pub received: Links,
-    /// The phases in which it sent or received.
+    /// Of the bytes sent, those that travelled ahead of the query.
+    pub ahead: Links,
+    /// The phases in which it sent or received; none for what travelled ahead.
     pub phases: BTreeSet<u16>,
     /// Its causal depth when the layer ended, counted from the start of the session.
     pub depth: u32,
@@ -114,11 +129,19 @@ impl LayerMeasurement {
 
     /// Adds what another party saw of the same layer; time is that of the slowest.
     pub fn merge(&mut self, other: &LayerMeasurement) {
+        let seconds = self.seconds.max(other.seconds);
+        self.extend(other);
+        self.seconds = seconds;
+    }
+
+    /// Adds another part of the same layer at the same party; times add up.
+    pub(crate) fn extend(&mut self, other: &LayerMeasurement) {
         self.sent += other.sent;
         self.received += other.received;
+        self.ahead += other.ahead;
         self.phases.extend(&other.phases);
         self.depth = self.depth.max(other.depth);
-        self.seconds = self.seconds.max(other.seconds);
+        self.seconds += other.seconds;
     }
 }
 
@@ -126,6 +149,7 @@ impl LayerMeasurement {
 #[derive(Debug)]
 pub(crate) struct Meter {
     name: String,
+    stage: Stage,
     sent: [AtomicU64; 6],
     received: [AtomicU64; 6],
     phases: Mutex<BTreeSet<u16>>,
@@ -133,9 +157,10 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    pub(crate) fn new(name: &str) -> Arc<Meter> {
+    pub(crate) fn new(name: &str, stage: Stage) -> Arc<Meter> {
         Arc::new(Meter {
             name: name.to_owned(),
+            stage,
             sent: Default::default(),
             received: Default::default(),
             phases: Mutex::default(),
@@ -145,22 +170,30 @@ impl Meter {
 
     pub(crate) fn sent(&self, from: Role, to: Role, phase: u16, bytes: usize) {
         self.sent[Link::new(from, to).index()].fetch_add(bytes as u64, Ordering::Relaxed);
-        self.phases.lock().expect("no panic while locked").insert(phase);
+        self.saw(phase);
     }
 
     pub(crate) fn received(&self, from: Role, to: Role, phase: u16, bytes: usize) {
         self.received[Link::new(from, to).index()].fetch_add(bytes as u64, Ordering::Relaxed);
-        self.phases.lock().expect("no panic while locked").insert(phase);
+        self.saw(phase);
+    }
+
+    fn saw(&self, phase: u16) {
+        if phase != AHEAD {
+            self.phases.lock().expect("no panic while locked").insert(phase);
+        }
     }
 
     pub(crate) fn measurement(&self, depth: u32) -> LayerMeasurement {
         let read = |counters: &[AtomicU64; 6]| {
             Links(std::array::from_fn(|i| counters[i].load(Ordering::Relaxed)))
         };
+        let sent = read(&self.sent);
         LayerMeasurement {
             name: self.name.clone(),
-            sent: read(&self.sent),
+            sent,
             received: read(&self.received),
+            ahead: if self.stage == Stage::Ahead { sent } else { Links::default() },
             phases: self.phases.lock().expect("no panic while locked").clone(),
             depth,
             seconds: self.started.elapsed().as_secs_f64(),

@@ -11,6 +11,7 @@
 pub mod channels;
 pub mod context;
 pub mod cost;
+pub mod dealer;
 pub mod digits;
 pub mod error;
 pub mod exchange;
@@ -24,10 +25,10 @@ pub mod step;
 pub mod test_world;
 pub mod transport;
 
-pub use context::{Context, Dealer, Evaluator};
+pub use context::{Client, Context, Dealer, Evaluator, Producer, Server};
 pub use cost::{Cost, Paper};
 pub use error::{Error, Result};
-pub use ledger::{LayerMeasurement, Links};
+pub use ledger::{LayerMeasurement, Links, Stage};
 pub use party::{Link, Role};
 pub use session::{Session, SessionOptions};
 pub use share::Share;

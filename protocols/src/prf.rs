@@ -10,7 +10,7 @@ use ctr::{
     Ctr128LE,
     cipher::{KeyIvInit, StreamCipher},
 };
-use fixedpoint::ring;
+use fixedpoint::{planes::BitPlanes, ring};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::step::Step;
@@ -118,6 +118,13 @@ impl Prf {
     pub fn bits(&mut self, count: usize) -> Vec<u64> {
         let packed = self.words(count.div_ceil(64));
         (0..count).map(|i| packed[i / 64] >> (i % 64) & 1).collect()
+    }
+
+    /// The next bits of `count` values, `planes` of each.
+    pub fn bit_planes(&mut self, planes: usize, count: usize) -> BitPlanes {
+        let mut bits = BitPlanes::zeros(planes, count);
+        bits.fill(&mut |bytes| self.fill(bytes));
+        bits
     }
 
     /// The next `count` numbers below 64.

@@ -11,9 +11,9 @@ use std::{
 use fixedpoint::Side;
 
 use crate::{
-    context::{Context, Dealing, Evaluating},
+    context::{Context, Dealing, Evaluating, Producing, Querying, Serving},
     error::{Error, Result},
-    ledger::{LayerMeasurement, Meter},
+    ledger::{LayerMeasurement, Meter, Stage},
     party::Role,
     prf::Seeds,
     step::{Step, StepId},
@@ -115,7 +115,7 @@ impl Session {
             Role::DataOwner => Side::One,
             Role::CryptoProducer => panic!("the crypto producer deals; it evaluates nothing"),
         };
-        self.layer(depth, layer, Evaluating(side), run)
+        self.layer(Stage::Online, depth, layer, Evaluating(side), run)
     }
 
     /// Runs one layer as the crypto producer, after all layers so far.
@@ -147,10 +147,63 @@ impl Session {
         run: impl FnOnce(&mut Context<'_, Dealing>) -> Result<T>,
     ) -> Result<(T, u32)> {
         assert_eq!(self.role, Role::CryptoProducer, "evaluators deal nothing");
-        self.layer(depth, layer, Dealing, run)
+        self.layer(Stage::Online, depth, layer, Dealing, run)
     }
 
-    /// What the layers so far sent and received, in the order in which they ended.
+    /// Runs one stage of a layer as P0 of [`crate::dealer`]. What travels ahead has no depth; an online
+    /// stage starts at this one, and with its result comes the depth it ended at.
+    ///
+    /// # Errors
+    /// As [`Session::evaluate`].
+    ///
+    /// # Panics
+    /// If this is another party, or the layer had this stage before.
+    pub fn serve<T>(
+        &self,
+        stage: Stage,
+        depth: u32,
+        layer: &str,
+        run: impl FnOnce(&mut Context<'_, Serving>) -> Result<T>,
+    ) -> Result<(T, u32)> {
+        assert_eq!(self.role, Role::ModelOwner, "only the model owner serves");
+        self.layer(stage, depth, layer, Serving, run)
+    }
+
+    /// Runs one stage of a layer as P1 of [`crate::dealer`], as [`Session::serve`] does.
+    ///
+    /// # Errors
+    /// As [`Session::evaluate`].
+    ///
+    /// # Panics
+    /// As [`Session::serve`].
+    pub fn query<T>(
+        &self,
+        stage: Stage,
+        depth: u32,
+        layer: &str,
+        run: impl FnOnce(&mut Context<'_, Querying>) -> Result<T>,
+    ) -> Result<(T, u32)> {
+        assert_eq!(self.role, Role::DataOwner, "only the data owner queries");
+        self.layer(stage, depth, layer, Querying, run)
+    }
+
+    /// Runs a layer as P2 of [`crate::dealer`], which takes part ahead of the query only.
+    ///
+    /// # Errors
+    /// As [`Session::evaluate`].
+    ///
+    /// # Panics
+    /// As [`Session::serve`].
+    pub fn produce<T>(
+        &self,
+        layer: &str,
+        run: impl FnOnce(&mut Context<'_, Producing>) -> Result<T>,
+    ) -> Result<T> {
+        assert_eq!(self.role, Role::CryptoProducer, "only the crypto producer produces");
+        Ok(self.layer(Stage::Ahead, 0, layer, Producing, run)?.0)
+    }
+
+    /// What the layers so far sent and received, in the order in which their first stages ended.
     pub fn measurements(&self) -> Vec<LayerMeasurement> {
         self.finished.lock().expect("no panic while locked").clone()
     }
@@ -168,15 +221,19 @@ impl Session {
 
     fn layer<R: Copy + Send + Sync, T>(
         &self,
+        stage: Stage,
         depth: u32,
         layer: &str,
         role: R,
         run: impl FnOnce(&mut Context<'_, R>) -> Result<T>,
     ) -> Result<(T, u32)> {
-        let meter = Meter::new(layer);
+        let meter = Meter::new(layer, stage);
         let depth = Arc::new(AtomicU32::new(depth));
-        let mut context =
-            Context::root(self, meter.clone(), depth.clone(), Step::root(layer), role);
+        let step = match stage {
+            Stage::Ahead => Step::root("ahead").narrow(layer),
+            Stage::Online => Step::root(layer),
+        };
+        let mut context = Context::root(self, meter.clone(), depth.clone(), step, stage, role);
         let guard = AbortOnPanic(self.transport.as_ref());
         let result = run(&mut context);
         drop(guard);
@@ -185,7 +242,13 @@ impl Session {
         }
         let depth = depth.load(Ordering::Relaxed);
         self.depth.fetch_max(depth, Ordering::Relaxed);
-        self.finished.lock().expect("no panic while locked").push(meter.measurement(depth));
+        let seen = meter.measurement(depth);
+        let mut finished = self.finished.lock().expect("no panic while locked");
+        match finished.iter_mut().find(|known| known.name == seen.name) {
+            Some(known) => known.extend(&seen),
+            None => finished.push(seen),
+        }
+        drop(finished);
         Ok((result?, depth))
     }
 

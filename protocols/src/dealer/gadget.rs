@@ -1,0 +1,420 @@
+//! Non-linear functions of values that P0 and P2 hold as u + v: two one-way messages, whatever the function.
+//!
+//! | stage | from -> to | payload | bits a value |
+//! |---|---|---|---|
+//! | ahead | P2 -> P0 | the tables of each chain; P0's shares of what the function needs | chains * tables + shares |
+//! | online 1 | P0 -> P1 | T; of each chain the opened entries | n + chains * D (D + 1) / 2 |
+//! | online 2 | P1 -> P0 | of each chain the masked sign; P1's share of the result minus its new mask | chains + l_out |
+//!
+//! A [`Function`] says at which points it needs the sign of t (a chain each: [`super::chain`]), what of tau
+//! and of the sign's masks P2 shares between P0 and P1, and how each of the two combines its shares with what
+//! is public to both: T and the masked signs. The result is a wire: z at P0, r at P1 and P2.
+//!
+//! Correlated randomness, for each value: from P0 and P2's seed q; from P1 and P2's the pads of the tables,
+//! P1's shares and r; from P2's own the encoding's bits and the masks of the signs. P2 receives nothing.
+//!
+//! Simulation. P0 sees, ahead, tables and shares under pads and shares that only P1 and P2 can draw: uniform.
+//! Online it sees the signs under masks that P2 alone knows, uniform and used once, and P1's share minus r,
+//! uniform because r is. u0, the bits of u + q below s, decides the coin of a truncation: the
+//! functionality draws it and hands it to P0, who has no output. P1 sees T, uniform because of q (over all of
+//! Z_{2^n}: n + s <= l), and encodings of the masked signs, which have one uniform distribution for each
+//! masked sign, itself uniform. P2 sees nothing.
+
+use std::sync::Mutex;
+
+use fixedpoint::{
+    planes::{BitPlanes, LANES},
+    ring,
+    width::{self, Width},
+};
+
+use super::{
+    chain::{self, Split},
+    gate::Gate,
+};
+use crate::{
+    context::{Client, Context, Producer, Server},
+    cost::Cost,
+    error::Result,
+    party::Role,
+    prf::Prf,
+};
+
+/// The first message: what P0 opens.
+const OPEN: u16 = 1;
+
+/// The second message: what P1 answers.
+const ANSWER: u16 = 2;
+
+/// A non-linear function of t, the truncated value.
+pub trait Function: Sync {
+    /// Its name in steps and reports.
+    fn name(&self) -> &'static str;
+
+    /// The points p at which it needs \[t >= p\].
+    fn points(&self) -> Vec<u64>;
+
+    /// The rings of what P2 shares between P0 and P1.
+    fn shared(&self, gate: &Gate) -> Vec<Width>;
+
+    /// P2: what it shares, modulo those rings.
+    fn share(&self, gate: &Gate, secret: &Secret<'_>) -> Vec<Vec<u64>>;
+
+    /// P0 and P1: shares of the result, from shares of what P2 shared.
+    fn combine(&self, gate: &Gate, public: &Public<'_>, shares: &[Vec<u64>]) -> Vec<u64>;
+
+    /// The function itself.
+    fn ideal(&self, t: i64) -> i64;
+}
+
+/// What P2 knows of a batch.
+pub struct Secret<'a> {
+    /// tau of each value.
+    pub tau: &'a [u64],
+    /// The mask of each sign, point by point.
+    pub masks: &'a [Vec<u64>],
+}
+
+/// What P0 and P1 both know of a batch.
+pub struct Public<'a> {
+    /// 1 at P0, 0 at P1: who adds what is public.
+    pub one: u64,
+    /// T of each value.
+    pub opened: &'a [u64],
+    /// Each sign under its mask, point by point.
+    pub signs: &'a [Vec<u64>],
+}
+
+/// What P0 holds of a layer before the query: used once, by move.
+pub struct ServerMaterial(Vec<Mutex<Option<ServerLane>>>);
+
+struct ServerLane {
+    remask: Prf,
+    dealt: Vec<u8>,
+}
+
+/// What P1 holds of a layer before the query: used once, by move.
+pub struct ClientMaterial {
+    lanes: Vec<Mutex<Option<Prf>>>,
+    mask: Vec<u64>,
+}
+
+/// Messages of `count` values.
+pub fn cost(function: &dyn Function, gate: &Gate, count: usize) -> Cost {
+    let sizes = Sizes::of(function, gate, count);
+    Cost::none()
+        .ahead(Role::CryptoProducer, Role::ModelOwner, sizes.dealt() as u64)
+        .send(OPEN, Role::ModelOwner, Role::DataOwner, sizes.opened() as u64)
+        .send(ANSWER, Role::DataOwner, Role::ModelOwner, sizes.answer() as u64)
+}
+
+/// P2, ahead: from its halves v, the masks r of the results.
+///
+/// # Errors
+/// A transport error.
+pub fn produce(
+    ctx: &Producer<'_>,
+    function: &dyn Function,
+    gate: &Gate,
+    v: &[u64],
+) -> Result<Vec<u64>> {
+    let chunks = ctx.chunks_of(v.len(), LANES);
+    let masks = ctx.lanes(chunks.len(), |lane, index| {
+        let v = &v[chunks[index].clone()];
+        let dealt = deal(lane, function, gate, v);
+        lane.send(Role::ModelOwner, OPEN, dealt)?;
+        Ok(result_mask(lane, v.len()))
+    })?;
+    Ok(masks.concat())
+}
+
+/// P1, ahead: its material, which knows the masks r of the results. It sends nothing.
+///
+/// # Errors
+/// None but those of other lanes.
+pub fn prepare(ctx: &Client<'_>, count: usize) -> Result<ClientMaterial> {
+    let chunks = ctx.chunks_of(count, LANES);
+    let lanes = ctx.lanes(chunks.len(), |lane, index| {
+        let mask = result_mask(lane, chunks[index].len());
+        let pads = lane.narrow("dealt", 0).into_prf_with(Role::CryptoProducer);
+        Ok((Mutex::new(Some(pads)), mask))
+    })?;
+    let (lanes, masks): (Vec<_>, Vec<_>) = lanes.into_iter().unzip();
+    Ok(ClientMaterial { lanes, mask: masks.concat() })
+}
+
+/// P0, ahead: takes what P2 dealt.
+///
+/// # Errors
+/// A transport error.
+pub fn collect(
+    ctx: &Server<'_>,
+    function: &dyn Function,
+    gate: &Gate,
+    count: usize,
+) -> Result<ServerMaterial> {
+    let chunks = ctx.chunks_of(count, LANES);
+    let lanes = ctx.lanes(chunks.len(), |lane, index| {
+        let sizes = Sizes::of(function, gate, chunks[index].len());
+        let dealt = lane.recv(Role::CryptoProducer, OPEN, sizes.dealt())?;
+        let remask = lane.narrow("open", 0).into_prf_with(Role::CryptoProducer);
+        Ok(Mutex::new(Some(ServerLane { remask, dealt })))
+    })?;
+    Ok(ServerMaterial(lanes))
+}
+
+/// P0, online: from its halves u, its halves z of the results.
+///
+/// # Errors
+/// A transport error, [`crate::Error::Malformed`].
+pub fn serve(
+    ctx: &Server<'_>,
+    function: &dyn Function,
+    gate: &Gate,
+    material: ServerMaterial,
+    u: &[u64],
+) -> Result<Vec<u64>> {
+    let chunks = ctx.chunks_of(u.len(), LANES);
+    let parts = ctx.lanes(chunks.len(), |lane, index| {
+        let material = take(&material.0[index]);
+        serve_chunk(lane, function, gate, material, &u[chunks[index].clone()])
+    })?;
+    Ok(parts.concat())
+}
+
+/// P1, online: answers what P0 opens. Its halves of the results are the material's masks.
+///
+/// # Errors
+/// As [`serve`].
+pub fn answer(
+    ctx: &Client<'_>,
+    function: &dyn Function,
+    gate: &Gate,
+    material: ClientMaterial,
+) -> Result<()> {
+    let ClientMaterial { lanes, mask } = material;
+    let chunks = ctx.chunks_of(mask.len(), LANES);
+    ctx.lanes(chunks.len(), |lane, index| {
+        let pads = take(&lanes[index]);
+        answer_chunk(lane, function, gate, pads, &mask[chunks[index].clone()])
+    })?;
+    Ok(())
+}
+
+impl ClientMaterial {
+    /// r, P1's halves of the results.
+    pub fn mask(&self) -> &[u64] {
+        &self.mask
+    }
+}
+
+/// Bytes of the messages of a chunk.
+struct Sizes {
+    count: usize,
+    opened: Width,
+    out: Width,
+    points: usize,
+    split: Option<Split>,
+    shared: Vec<Width>,
+}
+
+impl Sizes {
+    fn of(function: &dyn Function, gate: &Gate, count: usize) -> Sizes {
+        let points = function.points().len();
+        Sizes {
+            count,
+            opened: gate.opened(),
+            out: gate.out(),
+            points,
+            split: (points > 0).then(|| Split::of(gate.low_bits())),
+            shared: function.shared(gate),
+        }
+    }
+
+    fn tables(&self) -> usize {
+        let planes = self.split.as_ref().map_or(0, Split::table_planes);
+        self.points * planes * Width::new(1).bytes(self.count)
+    }
+
+    fn dealt(&self) -> usize {
+        let shared = self.shared.iter().map(|width| width.bytes(self.count));
+        self.tables() + shared.sum::<usize>()
+    }
+
+    fn opened(&self) -> usize {
+        let planes = self.split.as_ref().map_or(0, Split::opened_planes);
+        self.opened.bytes(self.count) + self.points * planes * Width::new(1).bytes(self.count)
+    }
+
+    fn answer(&self) -> usize {
+        self.points * Width::new(1).bytes(self.count) + self.out.bytes(self.count)
+    }
+}
+
+/// r of a chunk, for P1 and P2.
+fn result_mask<R: Copy + Send + Sync>(ctx: &Context<'_, R>, count: usize) -> Vec<u64> {
+    let other = match ctx.party() {
+        Role::DataOwner => Role::CryptoProducer,
+        _ => Role::DataOwner,
+    };
+    ctx.narrow("result", 0).into_prf_with(other).words(count)
+}
+
+/// P2: the tables and P0's shares.
+fn deal(ctx: &mut Producer<'_>, function: &dyn Function, gate: &Gate, v: &[u64]) -> Vec<u8> {
+    let count = v.len();
+    let sizes = Sizes::of(function, gate, count);
+    let mut remask = ctx.narrow("open", 0).into_prf_with(Role::ModelOwner);
+    let mut pads = ctx.narrow("dealt", 0).into_prf_with(Role::DataOwner);
+    let pairs = v.iter().zip(remask.words(count));
+    let tau: Vec<u64> = pairs.map(|(&v, q)| gate.tau(v, q)).collect();
+    let mut dealt = Vec::with_capacity(sizes.dealt());
+    let mut masks = Vec::with_capacity(sizes.points);
+    if let Some(split) = &sizes.split {
+        let low = gate.low_bits();
+        let tau = BitPlanes::transpose(&tau, 0, low + 1);
+        let random = ctx.prf_private();
+        // A chain of its own for every point: two look-ups in one table would tell their difference.
+        for _ in 0..sizes.points {
+            let mask = random.bit_planes(1, count);
+            // One plane more, as a split of one digit needs none.
+            let encoding = random.bit_planes(split.random_planes() + 1, count);
+            let mut tables = pads.bit_planes(split.table_planes(), count);
+            for (batch, tables) in tables.batches_mut().enumerate() {
+                let (low, top) = tau.batch(batch).split_at(low as usize);
+                let omega = top[0] ^ mask.batch(batch)[0];
+                chain::encode(split, low, omega, encoding.batch(batch), tables);
+            }
+            tables.clear_unused();
+            tables.pack_into(&mut dealt);
+            masks.push(mask.to_values());
+        }
+    }
+    let secret = Secret { tau: &tau, masks: &masks };
+    for (mut values, width) in function.share(gate, &secret).into_iter().zip(&sizes.shared) {
+        pads.subtract_from(&mut values);
+        width::pack_into(*width, &values, &mut dealt);
+    }
+    dealt
+}
+
+fn serve_chunk(
+    ctx: &mut Server<'_>,
+    function: &dyn Function,
+    gate: &Gate,
+    material: ServerLane,
+    u: &[u64],
+) -> Result<Vec<u64>> {
+    let count = u.len();
+    let sizes = Sizes::of(function, gate, count);
+    let ServerLane { mut remask, dealt } = material;
+    let (tables, mut shares) = dealt.split_at(sizes.tables());
+    // step 1
+    let pairs = u.iter().zip(remask.words(count));
+    let opened: Vec<u64> = pairs.map(|(&u, q)| gate.open(u, q)).collect();
+    let mut message = Vec::with_capacity(sizes.opened());
+    width::pack_into(gate.opened(), &opened, &mut message);
+    if let Some(split) = &sizes.split {
+        let tables = tables.chunks_exact(tables.len() / sizes.points);
+        for (point, tables) in function.points().into_iter().zip(tables) {
+            let tables = BitPlanes::unpack(split.table_planes(), count, tables)
+                .map_err(|what| ctx.malformed(Role::CryptoProducer, OPEN, what))?;
+            look_up(split, gate, &opened, point, &tables).entries.pack_into(&mut message);
+        }
+    }
+    ctx.send(Role::DataOwner, OPEN, message)?;
+    let mut columns = Vec::with_capacity(sizes.shared.len());
+    for &width in &sizes.shared {
+        let (column, rest) = shares.split_at(width.bytes(count));
+        shares = rest;
+        columns.push(
+            width::unpack(width, column, count)
+                .map_err(|what| ctx.malformed(Role::CryptoProducer, OPEN, what))?,
+        );
+    }
+    // step 2
+    let answer = ctx.recv(Role::DataOwner, ANSWER, sizes.answer())?;
+    let malformed = |what| ctx.malformed(Role::DataOwner, ANSWER, what);
+    let (signs, result) = answer.split_at(sizes.points * Width::new(1).bytes(count));
+    let signs = signs.chunks(Width::new(1).bytes(count).max(1));
+    let signs = signs.map(|signs| width::unpack(Width::new(1), signs, count));
+    let signs: Vec<Vec<u64>> = signs.collect::<std::result::Result<_, _>>().map_err(malformed)?;
+    let public = Public { one: 1, opened: &opened, signs: &signs };
+    let mut z = function.combine(gate, &public, &columns);
+    ring::add_assign(&mut z, &width::unpack(gate.out(), result, count).map_err(malformed)?);
+    Ok(z)
+}
+
+fn answer_chunk(
+    ctx: &mut Client<'_>,
+    function: &dyn Function,
+    gate: &Gate,
+    mut pads: Prf,
+    mask: &[u64],
+) -> Result<()> {
+    let count = mask.len();
+    let sizes = Sizes::of(function, gate, count);
+    // What needs no message is done before it comes.
+    let tables: Vec<BitPlanes> = match &sizes.split {
+        Some(split) => {
+            (0..sizes.points).map(|_| pads.bit_planes(split.table_planes(), count)).collect()
+        }
+        None => Vec::new(),
+    };
+    let columns: Vec<Vec<u64>> = sizes.shared.iter().map(|_| pads.words(count)).collect();
+    // step 1
+    let message = ctx.recv(Role::ModelOwner, OPEN, sizes.opened())?;
+    let malformed = |what| ctx.malformed(Role::ModelOwner, OPEN, what);
+    let (opened, entries) = message.split_at(gate.opened().bytes(count));
+    let opened = width::unpack(gate.opened(), opened, count).map_err(malformed)?;
+    let mut signs = Vec::with_capacity(sizes.points);
+    let mut message = Vec::with_capacity(sizes.answer());
+    if let Some(split) = &sizes.split {
+        let entries = entries.chunks_exact(entries.len() / sizes.points);
+        for ((point, tables), entries) in function.points().into_iter().zip(&tables).zip(entries) {
+            let mut entries =
+                BitPlanes::unpack(split.opened_planes(), count, entries).map_err(malformed)?;
+            let own = look_up(split, gate, &opened, point, tables);
+            for (entry, own) in entries.as_mut_slice().iter_mut().zip(own.entries.as_slice()) {
+                *entry ^= *own;
+            }
+            let mut sign = BitPlanes::zeros(1, count);
+            let batches = entries.batches().zip(own.at.batches());
+            for (sign, (entries, at)) in sign.as_mut_slice().iter_mut().zip(batches) {
+                *sign = chain::solve(split, entries) ^ at[gate.low_bits() as usize];
+            }
+            sign.pack_into(&mut message);
+            signs.push(sign.to_values());
+        }
+    }
+    // step 2
+    let public = Public { one: 0, opened: &opened, signs: &signs };
+    let mut result = function.combine(gate, &public, &columns);
+    ring::sub_assign(&mut result, mask);
+    width::pack_into(gate.out(), &result, &mut message);
+    ctx.send(Role::ModelOwner, ANSWER, message)
+}
+
+/// What stands in a chain's tables at T minus a point.
+struct LookedUp {
+    /// The low n - 1 bits of T minus the point.
+    at: BitPlanes,
+    entries: BitPlanes,
+}
+
+fn look_up(split: &Split, gate: &Gate, opened: &[u64], point: u64, tables: &BitPlanes) -> LookedUp {
+    let at: Vec<u64> = opened.iter().map(|opened| opened.wrapping_sub(point)).collect();
+    let low = gate.low_bits();
+    let at = BitPlanes::transpose(&at, 0, low + 1);
+    let mut entries = BitPlanes::zeros(split.opened_planes(), opened.len());
+    let batches = at.batches().zip(tables.batches());
+    for (entries, (at, tables)) in entries.batches_mut().zip(batches) {
+        chain::look_up(split, &at[..low as usize], tables, entries);
+    }
+    LookedUp { at, entries }
+}
+
+fn take<T>(slot: &Mutex<Option<T>>) -> T {
+    let taken = slot.lock().expect("no panic while locked").take();
+    taken.expect("a lane's material is used once, by its lane")
+}

@@ -1,0 +1,120 @@
+//! ReLU fused with the truncation before it: max(t, 0) = b t, b = \[t >= 0\].
+//!
+//! With the masked sign B = b XOR r, b t = B (T - tau_m) + (1 - 2B)(r T - r tau_m): P2 shares r, tau, r tau
+//! and, modulo 2^(l_out - n), msb(tau) and r msb(tau). Messages and simulation are those of
+//! [`super::gadget`].
+
+use fixedpoint::width::Width;
+
+use super::{
+    gadget::{Function, Public, Secret},
+    gate::Gate,
+    truncation::{lift, tops},
+};
+
+/// max(t, 0).
+#[derive(Clone, Copy, Debug)]
+pub struct Relu;
+
+impl Function for Relu {
+    fn name(&self) -> &'static str {
+        "relu"
+    }
+
+    fn points(&self) -> Vec<u64> {
+        vec![0]
+    }
+
+    fn shared(&self, gate: &Gate) -> Vec<Width> {
+        shared(gate)
+    }
+
+    fn share(&self, gate: &Gate, secret: &Secret<'_>) -> Vec<Vec<u64>> {
+        share(gate, secret.tau, &secret.masks[0])
+    }
+
+    fn combine(&self, gate: &Gate, public: &Public<'_>, shares: &[Vec<u64>]) -> Vec<u64> {
+        select(gate, public, &public.signs[0], shares).gated
+    }
+
+    fn ideal(&self, t: i64) -> i64 {
+        t.max(0)
+    }
+}
+
+/// The rings of what [`select`] needs: r, tau, r tau, msb(tau), r msb(tau).
+pub(crate) fn shared(gate: &Gate) -> Vec<Width> {
+    let whole = [gate.out(); 3];
+    whole.into_iter().chain(gate.wrap().into_iter().flat_map(|wrap| [wrap; 2])).collect()
+}
+
+/// What [`select`] needs, for bits masked by `mask`.
+pub(crate) fn share(gate: &Gate, tau: &[u64], mask: &[u64]) -> Vec<Vec<u64>> {
+    let gated = |values: &[u64]| -> Vec<u64> {
+        values.iter().zip(mask).map(|(value, bit)| value & bit.wrapping_neg()).collect()
+    };
+    let mut values = vec![mask.to_vec(), tau.to_vec(), gated(tau)];
+    if gate.wrap().is_some() {
+        let tops = tops(gate, tau);
+        let gated = gated(&tops);
+        values.extend([tops, gated]);
+    }
+    values
+}
+
+/// Shares of t and of b t.
+pub(crate) struct Selected {
+    pub(crate) truncated: Vec<u64>,
+    pub(crate) gated: Vec<u64>,
+}
+
+/// Shares of t and b t for bits b, from b under their masks and what [`share`] gave.
+pub(crate) fn select(
+    gate: &Gate,
+    public: &Public<'_>,
+    bits: &[u64],
+    shares: &[Vec<u64>],
+) -> Selected {
+    let (opened, half) = (public.opened, gate.half());
+    let (own, own_half) = (public.one.wrapping_neg(), public.one.wrapping_mul(half));
+    let mut truncated = lift(gate, opened, &shares[1], shares.get(3));
+    for (t, &opened) in truncated.iter_mut().zip(opened) {
+        *t = (opened & own).wrapping_sub(*t).wrapping_sub(own_half);
+    }
+    let mut gated = lift(gate, opened, &shares[2], shares.get(4));
+    let rest = opened.iter().zip(&shares[0]).zip(truncated.iter().zip(bits));
+    for (gated, ((&opened, &mask), (&t, &bit))) in gated.iter_mut().zip(rest) {
+        // r t, since r 2^(k-1-s) and r tau_m leave T.
+        let masked = mask.wrapping_mul(opened.wrapping_sub(half)).wrapping_sub(*gated);
+        let bit = bit.wrapping_neg();
+        *gated = (t & bit).wrapping_add((masked ^ bit).wrapping_sub(bit));
+    }
+    Selected { truncated, gated }
+}
+
+#[cfg(test)]
+mod tests {
+    use fixedpoint::width::Width;
+
+    use super::{
+        super::{gadget::cost, test_gadget::check},
+        *,
+    };
+
+    #[test]
+    fn equals_its_ideal_and_its_cost() {
+        check(&Relu, 0);
+    }
+
+    #[test]
+    fn costs_what_the_specification_allows() {
+        let bits = |l: u32, out: u32| {
+            let gate = Gate::new(Width::new(l), 32, 12, Width::new(out));
+            let cost = cost(&Relu, &gate, 8);
+            let links: Vec<u64> = cost.links().iter().map(|(_, bytes)| bytes).collect();
+            (cost.ahead_links().total(), links[0], links[2])
+        };
+        assert_eq!(bits(33, 33), (443, 36, 34));
+        assert_eq!(bits(40, 40), (574 - 96, 36, 41));
+    }
+}
