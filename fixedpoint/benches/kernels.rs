@@ -3,30 +3,62 @@
 //! bit planes count values.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use fixedpoint::conv::ConvShape;
 use fixedpoint::planes::BitPlanes;
 use fixedpoint::prime::{self, Comparison, DIGITS};
 use fixedpoint::width::{self, Width};
-use fixedpoint::{Side, dispatch, gemm, packing};
+use fixedpoint::{Padding, Side, dispatch, gemm, packing};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// Values in a batch: digits of one operand fill half of a second-level cache, as a streamed chunk should.
 const VALUES: usize = 4096;
 
+/// Rings of the products: whole words, fused 52-bit products, 32-bit ones.
+const PRODUCT_BITS: [u32; 3] = [64, 33, 32];
+
 criterion_main!(kernels);
-criterion_group!(kernels, products, digits, narrow, bits);
+criterion_group!(kernels, products, convolutions, digits, narrow, bits);
 
 fn products(criterion: &mut Criterion) {
-    let mut rng = ChaCha8Rng::seed_from_u64(1);
     let mut group = criterion.benchmark_group(format!("gemm/{}", dispatch::level()));
     for (m, k, n) in [(512, 512, 512), (64, 576, 1024), (1, 1024, 1024), (1024, 1024, 1)] {
-        let a: Vec<u64> = (0..m * k).map(|_| rng.random()).collect();
-        let b: Vec<u64> = (0..k * n).map(|_| rng.random()).collect();
+        let (a, b) = (random_words(1, m * k), random_words(2, k * n));
         let mut c = vec![0; m * n];
         group.throughput(Throughput::Elements(2 * (m * k * n) as u64));
-        group.bench_function(format!("{m}x{k}x{n}"), |bencher| {
-            bencher.iter(|| gemm::multiply(m, k, n, &a, &b, &mut c));
-        });
+        for bits in PRODUCT_BITS {
+            group.bench_function(format!("{m}x{k}x{n} modulo 2^{bits}"), |bencher| {
+                let width = Width::new(bits);
+                bencher.iter(|| gemm::multiply_modulo(width, m, k, n, &a, &b, &mut c));
+            });
+        }
+    }
+}
+
+fn convolutions(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group(format!("conv/{}", dispatch::level()));
+    for groups in [1, 64] {
+        let shape = ConvShape {
+            batch: 1,
+            in_channels: 64,
+            out_channels: 64,
+            height: 32,
+            width: 32,
+            kernel: (3, 3),
+            stride: (1, 1),
+            padding: Padding::same(1),
+            dilation: (1, 1),
+            groups,
+        };
+        let input = random_words(5, shape.input_len());
+        let weights = random_words(6, shape.weight_len());
+        group.throughput(Throughput::Elements(2 * shape.macs() as u64));
+        for bits in PRODUCT_BITS {
+            group.bench_function(format!("{groups} groups modulo 2^{bits}"), |bencher| {
+                let width = Width::new(bits);
+                bencher.iter(|| shape.convolve_modulo(width, &input, &weights));
+            });
+        }
     }
 }
 
@@ -80,7 +112,7 @@ fn digits(criterion: &mut Criterion) {
 }
 
 fn narrow(criterion: &mut Criterion) {
-    let values = random_words(3);
+    let values = random_words(3, VALUES);
     let mut group = criterion.benchmark_group(format!("width/{}", dispatch::level()));
     group.throughput(Throughput::Elements(VALUES as u64));
     for bits in [1, 5, 8, 21, 32, 33, 40, 60, 64] {
@@ -100,7 +132,7 @@ fn narrow(criterion: &mut Criterion) {
 }
 
 fn bits(criterion: &mut Criterion) {
-    let values = random_words(4);
+    let values = random_words(4, VALUES);
     let mut group = criterion.benchmark_group(format!("planes/{}", dispatch::level()));
     group.throughput(Throughput::Elements(VALUES as u64));
     for planes in [8, 21, 32, 64] {
@@ -127,7 +159,7 @@ fn bits(criterion: &mut Criterion) {
     });
 }
 
-fn random_words(seed: u64) -> Vec<u64> {
+fn random_words(seed: u64, count: usize) -> Vec<u64> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    (0..VALUES).map(|_| rng.random()).collect()
+    (0..count).map(|_| rng.random()).collect()
 }

@@ -1,4 +1,4 @@
-//! Convolutions over Z_{2^64} as matrix products.
+//! Convolutions over Z_{2^64} and the narrower rings of [`width`](crate::width), as matrix products.
 
 use std::ops::Range;
 
@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use crate::gemm;
 use crate::shape::{non_zero, places, product, window_fits};
+use crate::width::Width;
 pub use crate::{Padding, ShapeError};
 
 /// A convolution of NCHW images with weights `[out_channels, in_channels / groups, kernel height, kernel width]`.
@@ -155,6 +156,13 @@ impl ConvShape {
     /// The convolution: NCHW output of an NCHW input and weights as the type describes.
     #[must_use]
     pub fn convolve(&self, input: &[u64], weights: &[u64]) -> Vec<u64> {
+        self.convolve_modulo(Width::WORD, input, weights)
+    }
+
+    /// As [`convolve`](Self::convolve), modulo 2^l. What input and weights have above l bits does not matter; the output
+    /// has zeros there.
+    #[must_use]
+    pub fn convolve_modulo(&self, width: Width, input: &[u64], weights: &[u64]) -> Vec<u64> {
         assert_eq!(input.len(), self.input_len(), "input does not fill its shape");
         assert_eq!(weights.len(), self.weight_len(), "weights do not fill their shape");
         let mut output = vec![0; self.output_len()];
@@ -170,8 +178,9 @@ impl ConvShape {
                         weights,
                         output,
                     );
+                    width.reduce_all(output);
                 } else {
-                    self.convolve_group(input, image, group, weights, output);
+                    self.convolve_group(width, input, image, group, weights, output);
                 }
             },
         );
@@ -181,6 +190,7 @@ impl ConvShape {
     /// One group of one image as matrix products, one for every run of positions.
     fn convolve_group(
         &self,
+        width: Width,
         input: &[u64],
         image: usize,
         group: usize,
@@ -190,7 +200,7 @@ impl ConvShape {
         if self.is_pointwise() {
             let channels = self.group_channels(input, image, group);
             let mut rows: Vec<_> = output.chunks_exact_mut(self.positions()).collect();
-            return gemm::multiply_rows(self.patch(), weights, channels, &mut rows);
+            return gemm::multiply_rows(width, self.patch(), weights, channels, &mut rows);
         }
         let run = self.run();
         let mut channels: Vec<_> = output
@@ -205,7 +215,7 @@ impl ConvShape {
             let positions = start..start + rows[0].len();
             let mut matrix = vec![0; self.patch() * positions.len()];
             self.im2col(input, image, group, positions, &mut matrix);
-            gemm::multiply_rows(self.patch(), weights, &matrix, &mut rows);
+            gemm::multiply_rows(width, self.patch(), weights, &matrix, &mut rows);
         });
     }
 
@@ -394,11 +404,13 @@ mod tests {
     fn check(shape: &ConvShape) {
         shape.validate().unwrap();
         let (input, weights) = (random(1, shape.input_len()), random(2, shape.weight_len()));
-        assert_eq!(
-            shape.convolve(&input, &weights),
-            reference(shape, &input, &weights),
-            "{shape:?}"
-        );
+        let mut expected = reference(shape, &input, &weights);
+        assert_eq!(shape.convolve(&input, &weights), expected, "{shape:?}");
+        for width in [64, 52, 33, 32, 1].map(Width::new) {
+            width.reduce_all(&mut expected);
+            let output = shape.convolve_modulo(width, &input, &weights);
+            assert_eq!(output, expected, "{shape:?} modulo 2^{}", width.bits());
+        }
         // A run of positions is a block of columns of the whole matrix.
         let (len, group) = (shape.positions(), shape.groups - 1);
         let mut whole = vec![7; shape.patch() * len];

@@ -4,7 +4,7 @@
 //! | ring | module | what lives in it |
 //! |---|---|---|
 //! | Z_{2^64} | [`ring`] | shares of values; [`gemm`] and [`conv`] compute in it |
-//! | Z_{2^l} | [`width`] | the same in fewer bits: [`width`] packs them for a wire, [`planes`] turns them into bits |
+//! | Z_{2^l} | [`width`] | the same in fewer bits, packed on a wire, or turned into bits by [`planes`] |
 //! | Z_{2^64-1} | [`odd_ring`] | shares on the way to a sign bit |
 //! | Z_67 | [`prime`] | shares of the bits of a value, one digit a bit; [`packing`] puts them on a wire |
 //!

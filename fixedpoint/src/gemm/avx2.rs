@@ -2,37 +2,49 @@
 //!
 //! Modulo 2^64, a b = a_low b_low + 2^32 (a_low b_high + a_high b_low), where the second part matters modulo 2^32 only. One
 //! 32-bit product of `a` with the swapped halves of `b` gives both cross terms side by side, and they are summed apart from
-//! the low terms: two products and two sums for four elements, and one shift a tile.
+//! the low terms: two products and two sums for four elements, and one shift a tile. Modulo 2^32 there is only the 32-bit
+//! product, of eight elements.
 
 use std::arch::x86_64::*;
 use std::ops::Range;
 
-use super::{Kernel, Portable};
+use super::{Kernel, Portable, Rows, add_sums, for_rows};
 use crate::avx2::{load, store};
 
-/// Tiles of six rows by one register. Only for processors with AVX2.
-pub(super) struct Avx2;
+/// Rows, and tiles of 64-bit elements, six rows by one register. Only for processors with AVX2.
+pub(super) struct Words;
+
+/// Tiles of 32-bit elements, six rows by two registers: right modulo 2^32. Only for processors with AVX2.
+pub(super) struct Halves;
 
 const LANES: usize = 4;
+const HALF_LANES: usize = 8;
 
-impl Kernel for Avx2 {
+impl Kernel for Words {
+    type Element = u64;
+    type Rows = Self;
     const ROWS: usize = 6;
     const COLUMNS: usize = LANES;
 
     fn tile(a: &[u64], b: &[u64], c: &mut [&mut [u64]], columns: Range<usize>) {
         // SAFETY: `multiply_at` chooses this kernel only where the processor has AVX2.
-        unsafe {
-            match c.len() {
-                1 => tile::<1>(a, b, c, columns),
-                2 => tile::<2>(a, b, c, columns),
-                3 => tile::<3>(a, b, c, columns),
-                4 => tile::<4>(a, b, c, columns),
-                5 => tile::<5>(a, b, c, columns),
-                _ => tile::<6>(a, b, c, columns),
-            }
-        }
+        unsafe { for_rows!(c.len(), [1 2 3 4 5 6], tile(a, b, c, columns)) }
     }
+}
 
+impl Kernel for Halves {
+    type Element = u32;
+    type Rows = Words;
+    const ROWS: usize = 6;
+    const COLUMNS: usize = 2 * HALF_LANES;
+
+    fn tile(a: &[u32], b: &[u32], c: &mut [&mut [u64]], columns: Range<usize>) {
+        // SAFETY: `multiply_at` chooses this kernel only where the processor has AVX2.
+        unsafe { for_rows!(c.len(), [1 2 3 4 5 6], tile_of_halves(a, b, c, columns)) }
+    }
+}
+
+impl Rows for Words {
     fn axpy(c: &mut [u64], a: u64, b: &[u64]) {
         // SAFETY: `multiply_at` and `add_scaled_at` choose this kernel only where the processor has AVX2.
         unsafe { axpy(c, a, b) }
@@ -95,8 +107,35 @@ fn tile<const R: usize>(a: &[u64], b: &[u64], c: &mut [&mut [u64]], columns: Ran
     for (row, sum) in c.iter_mut().zip(sums) {
         let mut spilled = [0u64; LANES];
         store(&mut spilled, sum.total());
-        for (c, sum) in row[columns.clone()].iter_mut().zip(spilled) {
-            *c = c.wrapping_add(sum);
+        add_sums(&mut row[columns.clone()], &spilled);
+    }
+}
+
+#[target_feature(enable = "avx2")]
+fn tile_of_halves<const R: usize>(
+    a: &[u32],
+    b: &[u32],
+    c: &mut [&mut [u64]],
+    columns: Range<usize>,
+) {
+    let mut sums = [[_mm256_setzero_si256(); 2]; R];
+    let (a, _) = a.as_chunks::<R>();
+    let (b, _) = b.as_chunks::<{ Halves::COLUMNS }>();
+    for (a, b) in a.iter().zip(b) {
+        let (b, _) = b.as_chunks::<HALF_LANES>();
+        let b = [load(&b[0]), load(&b[1])];
+        for (sums, &a) in sums.iter_mut().zip(a) {
+            let a = _mm256_set1_epi32(a.cast_signed());
+            for (sum, b) in sums.iter_mut().zip(b) {
+                *sum = _mm256_add_epi32(*sum, _mm256_mullo_epi32(a, b));
+            }
+        }
+    }
+    for (row, sums) in c.iter_mut().zip(sums) {
+        for (c, sum) in row[columns.clone()].chunks_mut(HALF_LANES).zip(sums) {
+            let mut spilled = [0u32; HALF_LANES];
+            store(&mut spilled, sum);
+            add_sums(c, &spilled);
         }
     }
 }

@@ -1,37 +1,134 @@
-//! Matrix tiles with the 64-bit products of AVX-512 DQ.
+//! Matrix tiles with AVX-512: the 64-bit products of DQ, the 52-bit products of IFMA, or 32-bit ones.
 
 use std::arch::x86_64::*;
 use std::ops::Range;
 
-use super::{Kernel, Portable};
+use super::{Kernel, Portable, Rows, add_sums, for_rows};
 use crate::avx512::{load, store};
 
-/// Tiles of eight rows by two registers: sixteen sums hide the latency of a product. Only for processors with AVX-512 F
-/// and DQ.
-pub(super) struct Avx512;
+/// Rows, and tiles of 64-bit elements. Only for processors with AVX-512 F and DQ.
+pub(super) struct Words;
+
+/// Tiles of 64-bit elements, right modulo 2^52. Only for processors with AVX-512 F and IFMA, and DQ for rows.
+pub(super) struct Fused;
+
+/// Tiles of 32-bit elements, right modulo 2^32. Only for processors with AVX-512 F and DQ.
+pub(super) struct Halves;
 
 const LANES: usize = 8;
 
-impl Kernel for Avx512 {
-    const ROWS: usize = 8;
-    const COLUMNS: usize = 2 * LANES;
+/// A kernel with tiles of eight rows by two registers: sixteen sums hide the latency of a product. Takes its elements and
+/// how many a register has, what the processor must have, and how to put one element into all lanes, to add a product to a
+/// sum and to add sums to the result.
+macro_rules! kernel {
+    (
+        $kernel:ident: $element:ty, $lanes:literal, $features:literal;
+        broadcast: $broadcast:expr;
+        add_product: $add_product:expr;
+        add_sums: $add_sums:expr;
+    ) => {
+        impl Kernel for $kernel {
+            type Element = $element;
+            type Rows = Words;
+            const ROWS: usize = 8;
+            const COLUMNS: usize = 2 * $lanes;
 
-    fn tile(a: &[u64], b: &[u64], c: &mut [&mut [u64]], columns: Range<usize>) {
-        // SAFETY: `multiply_at` chooses this kernel only where the processor has these features.
-        unsafe {
-            match c.len() {
-                1 => tile::<1>(a, b, c, columns),
-                2 => tile::<2>(a, b, c, columns),
-                3 => tile::<3>(a, b, c, columns),
-                4 => tile::<4>(a, b, c, columns),
-                5 => tile::<5>(a, b, c, columns),
-                6 => tile::<6>(a, b, c, columns),
-                7 => tile::<7>(a, b, c, columns),
-                _ => tile::<8>(a, b, c, columns),
+            fn tile(a: &[$element], b: &[$element], c: &mut [&mut [u64]], columns: Range<usize>) {
+                #[target_feature(enable = $features)]
+                fn tile<const R: usize>(
+                    a: &[$element],
+                    b: &[$element],
+                    c: &mut [&mut [u64]],
+                    columns: Range<usize>,
+                ) {
+                    if columns.len() <= $lanes {
+                        tile_of::<R, 1>(a, b, c, columns);
+                    } else {
+                        tile_of::<R, 2>(a, b, c, columns);
+                    }
+                }
+
+                #[target_feature(enable = $features)]
+                fn tile_of<const R: usize, const C: usize>(
+                    a: &[$element],
+                    b: &[$element],
+                    c: &mut [&mut [u64]],
+                    columns: Range<usize>,
+                ) {
+                    let mut sums = [[_mm512_setzero_si512(); C]; R];
+                    let (a, _) = a.as_chunks::<R>();
+                    let (b, _) = b.as_chunks::<{ $kernel::COLUMNS }>();
+                    for (a, b) in a.iter().zip(b) {
+                        let mut row = [_mm512_setzero_si512(); C];
+                        for (row, b) in row.iter_mut().zip(b.as_chunks::<$lanes>().0) {
+                            *row = load(b);
+                        }
+                        for (sums, &a) in sums.iter_mut().zip(a) {
+                            let a = $broadcast(a.cast_signed());
+                            for (sum, &b) in sums.iter_mut().zip(&row) {
+                                *sum = $add_product(*sum, a, b);
+                            }
+                        }
+                    }
+                    for (row, sums) in c.iter_mut().zip(sums) {
+                        for (c, sum) in row[columns.clone()].chunks_mut($lanes).zip(sums) {
+                            $add_sums(c, sum);
+                        }
+                    }
+                }
+
+                // SAFETY: `multiply_at` chooses this kernel only where the processor has these features.
+                unsafe { for_rows!(c.len(), [1 2 3 4 5 6 7 8], tile(a, b, c, columns)) }
             }
         }
-    }
+    };
+}
 
+kernel! {
+    Words: u64, 8, "avx512f,avx512dq";
+    broadcast: _mm512_set1_epi64;
+    add_product: |sum, a, b| _mm512_add_epi64(sum, _mm512_mullo_epi64(a, b));
+    add_sums: add_words;
+}
+
+kernel! {
+    Fused: u64, 8, "avx512f,avx512ifma";
+    broadcast: _mm512_set1_epi64;
+    add_product: _mm512_madd52lo_epu64;
+    add_sums: add_words;
+}
+
+kernel! {
+    Halves: u32, 16, "avx512f";
+    broadcast: _mm512_set1_epi32;
+    add_product: |sum, a, b| _mm512_add_epi32(sum, _mm512_mullo_epi32(a, b));
+    add_sums: add_halves;
+}
+
+/// Adds the lanes of a register to as many words, or the first of them to fewer.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn add_words(c: &mut [u64], sums: __m512i) {
+    if let Some(c) = c.first_chunk_mut::<LANES>() {
+        store(c, _mm512_add_epi64(load(c), sums));
+    } else {
+        let mut spilled = [0u64; LANES];
+        store(&mut spilled, sums);
+        add_sums(c, &spilled);
+    }
+}
+
+/// As [`add_words`], for 32-bit lanes.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn add_halves(c: &mut [u64], sums: __m512i) {
+    let halves = [_mm512_castsi512_si256(sums), _mm512_extracti64x4_epi64::<1>(sums)];
+    for (c, sums) in c.chunks_mut(LANES).zip(halves) {
+        add_words(c, _mm512_cvtepu32_epi64(sums));
+    }
+}
+
+impl Rows for Words {
     fn axpy(c: &mut [u64], a: u64, b: &[u64]) {
         // SAFETY: `multiply_at` and `add_scaled_at` choose this kernel only where the processor has these features.
         unsafe { axpy(c, a, b) }
@@ -45,52 +142,6 @@ impl Kernel for Avx512 {
     fn dot(a: &[u64], b: &[u64]) -> u64 {
         // SAFETY: `multiply_at` chooses this kernel only where the processor has these features.
         unsafe { dot(a, b) }
-    }
-}
-
-#[target_feature(enable = "avx512f,avx512dq")]
-fn tile<const R: usize>(a: &[u64], b: &[u64], c: &mut [&mut [u64]], columns: Range<usize>) {
-    if columns.len() <= LANES {
-        tile_of::<R, 1>(a, b, c, columns);
-    } else {
-        tile_of::<R, 2>(a, b, c, columns);
-    }
-}
-
-#[target_feature(enable = "avx512f,avx512dq")]
-fn tile_of<const R: usize, const C: usize>(
-    a: &[u64],
-    b: &[u64],
-    c: &mut [&mut [u64]],
-    columns: Range<usize>,
-) {
-    let mut sums = [[_mm512_setzero_si512(); C]; R];
-    let (a, _) = a.as_chunks::<R>();
-    let (b, _) = b.as_chunks::<{ Avx512::COLUMNS }>();
-    for (a, b) in a.iter().zip(b) {
-        let mut row = [_mm512_setzero_si512(); C];
-        for (row, b) in row.iter_mut().zip(b.as_chunks::<LANES>().0) {
-            *row = load(b);
-        }
-        for (sums, &a) in sums.iter_mut().zip(a) {
-            let a = _mm512_set1_epi64(a.cast_signed());
-            for (sum, &b) in sums.iter_mut().zip(&row) {
-                *sum = _mm512_add_epi64(*sum, _mm512_mullo_epi64(a, b));
-            }
-        }
-    }
-    for (row, sums) in c.iter_mut().zip(sums) {
-        let (whole, rest) = row[columns.clone()].as_chunks_mut::<LANES>();
-        for (c, &sum) in whole.iter_mut().zip(&sums) {
-            store(c, _mm512_add_epi64(load(c), sum));
-        }
-        if let Some(&sum) = sums.get(whole.len()) {
-            let mut spilled = [0u64; LANES];
-            store(&mut spilled, sum);
-            for (c, sum) in rest.iter_mut().zip(spilled) {
-                *c = c.wrapping_add(sum);
-            }
-        }
     }
 }
 

@@ -2,24 +2,23 @@
 
 use std::ops::Range;
 
-use super::Kernel;
+use super::{Kernel, Rows, add_sums, for_rows};
 
 /// Four by four scalar accumulators: vectors without a 64-bit product would only slow this down.
 pub(super) struct Portable;
 
 impl Kernel for Portable {
+    type Element = u64;
+    type Rows = Self;
     const ROWS: usize = 4;
     const COLUMNS: usize = 4;
 
     fn tile(a: &[u64], b: &[u64], c: &mut [&mut [u64]], columns: Range<usize>) {
-        match c.len() {
-            1 => tile::<1>(a, b, c, columns),
-            2 => tile::<2>(a, b, c, columns),
-            3 => tile::<3>(a, b, c, columns),
-            _ => tile::<4>(a, b, c, columns),
-        }
+        for_rows!(c.len(), [1 2 3 4], tile(a, b, c, columns));
     }
+}
 
+impl Rows for Portable {
     fn axpy(c: &mut [u64], a: u64, b: &[u64]) {
         for (c, &b) in c.iter_mut().zip(b) {
             *c = c.wrapping_add(a.wrapping_mul(b));
@@ -50,9 +49,7 @@ fn tile<const R: usize>(a: &[u64], b: &[u64], c: &mut [&mut [u64]], columns: Ran
         }
     }
     for (row, sums) in c.iter_mut().zip(sums) {
-        for (c, sum) in row[columns.clone()].iter_mut().zip(sums) {
-            *c = c.wrapping_add(sum);
-        }
+        add_sums(&mut row[columns.clone()], &sums);
     }
 }
 

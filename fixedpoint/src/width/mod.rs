@@ -61,9 +61,8 @@ impl Width {
 
     /// Every word modulo 2^l.
     pub fn reduce_all(self, words: &mut [u64]) {
-        let mask = self.mask();
-        for word in words {
-            *word &= mask;
+        if self < Self::WORD {
+            words.iter_mut().for_each(|word| *word = self.reduce(*word));
         }
     }
 
