@@ -22,6 +22,7 @@ use toml::{Table, Value};
 
 use crate::{
     architecture::NetworkFile,
+    data::Format,
     error::{Error, Result},
 };
 
@@ -99,11 +100,16 @@ pub struct ModelOwner {
 /// `[data-owner]`: what P1 alone has.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DataOwner {
-    /// An IDX file of images. A net that there are no trained weights for can do without: the
-    /// pixels are then random, the same in every run.
-    pub images: Option<PathBuf>,
-    /// An IDX file of labels: only to count how many predictions are right.
-    pub labels: Option<PathBuf>,
+    /// Files or folders of images, one after the other. A net that there are no trained weights for
+    /// can do without: the pixels are then random, the same in every run.
+    pub images: Vec<PathBuf>,
+    /// Files of labels, one after the other: only to count how many predictions are right. None for
+    /// images that have theirs: CIFAR, folders by class, a column of a CSV file.
+    pub labels: Vec<PathBuf>,
+    /// The format of the images. Default: by what the files are called and begin with.
+    pub format: Option<Format>,
+    /// The column of a CSV file that has the labels.
+    pub label_column: Option<Column>,
     /// The first image to classify. Default 0.
     pub first: usize,
     /// How many images to classify, all in one batch. Default: all from `first` on; one where the
@@ -118,12 +124,21 @@ pub struct DataOwner {
 /// The network's input is `(pixel * scale - mean) / std`, with a mean and a std for each channel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Normalisation {
-    /// The factor of every pixel, a byte. Default 1/255.
-    pub scale: f64,
+    /// The factor of every pixel. Default 1/255 for bytes, 1 for floating point.
+    pub scale: Option<f64>,
     /// One for each channel. Default 0.
     pub mean: Vec<f64>,
     /// One for each channel. Default 1.
     pub std: Vec<f64>,
+}
+
+/// A column of a CSV file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Column {
+    /// Its place, from 0.
+    Place(usize),
+    /// Its name in the header.
+    Name(String),
 }
 
 /// The transport's profiles by name.
@@ -170,7 +185,7 @@ impl Config {
     pub fn random_inputs(&self, roles: &[Role]) -> Vec<&'static str> {
         let none = |owner: &ModelOwner| owner.weights.is_none() && !self.network.has_weights();
         let weights = self.model_owner.as_ref().is_some_and(none);
-        let images = self.data_owner.as_ref().is_some_and(|owner| owner.images.is_none());
+        let images = self.data_owner.as_ref().is_some_and(|owner| owner.images.is_empty());
         let mut random = Vec::new();
         if weights && roles.contains(&Role::ModelOwner) {
             random.push("weights");
@@ -484,6 +499,8 @@ impl DataOwner {
             "bind",
             "images",
             "labels",
+            "format",
+            "label_column",
             "first",
             "count",
             "scale",
@@ -491,27 +508,39 @@ impl DataOwner {
             "std",
             "predictions",
         ])?;
-        let images = table.path("images")?;
-        let labels = table.path("labels")?;
+        let images = table.paths("images")?;
+        let labels = table.paths("labels")?;
         if !network.untrained() {
             table.need("images", images.as_ref())?;
         }
-        if images.is_none() && labels.is_some() {
-            return Err(table.wrong("labels", "left out where there are no `images`"));
+        let format = table.one_of("format", Format::ALL, Format::name)?;
+        let column = |value: &Value| match value {
+            Value::Integer(place) => usize::try_from(*place).ok().map(Column::Place),
+            value => value.as_str().map(|name| Column::Name(name.to_owned())),
+        };
+        let label_column =
+            table.read("label_column", "a column's name, or its place from 0", column)?;
+        if images.is_none() {
+            for key in ["labels", "format", "label_column"] {
+                if table.table.contains_key(key) {
+                    return Err(table.wrong(key, "left out where there are no `images`"));
+                }
+            }
         }
         let channels = network.input[0];
-        let scale = table.float("scale")?.unwrap_or(1.0 / 255.0);
         let std = table.floats("std", channels)?.unwrap_or(vec![1.0; channels]);
         if std.iter().any(|&std| std <= 0.0) {
             return Err(table.wrong("std", "above 0"));
         }
         let mean = table.floats("mean", channels)?.unwrap_or(vec![0.0; channels]);
         Ok(DataOwner {
-            images,
-            labels,
+            images: images.unwrap_or_default(),
+            labels: labels.unwrap_or_default(),
+            format,
+            label_column,
             first: table.integer("first", 0..=u32::MAX.into())?.unwrap_or(0) as usize,
             count: table.integer("count", 1..=MAX_BATCH as i64)?.map(|count| count as usize),
-            normalisation: Normalisation { scale, mean, std },
+            normalisation: Normalisation { scale: table.float("scale")?, mean, std },
             predictions: table.path("predictions")?,
         })
     }
@@ -620,8 +649,21 @@ impl<'t> Section<'t> {
     }
 
     fn path(&self, key: &str) -> Result<Option<PathBuf>> {
-        let directory = self.file.parent().unwrap_or(Path::new(""));
-        Ok(self.string(key)?.map(|path| directory.join(path)))
+        Ok(self.string(key)?.map(|path| self.directory().join(path)))
+    }
+
+    /// One path, or several.
+    fn paths(&self, key: &str) -> Result<Option<Vec<PathBuf>>> {
+        let path = |value: &Value| value.as_str().map(|path| self.directory().join(path));
+        self.read(key, "a path, or an array of at least one", |value| match value {
+            Value::Array(values) if !values.is_empty() => values.iter().map(path).collect(),
+            value => Some(vec![path(value)?]),
+        })
+    }
+
+    /// Where relative paths start from.
+    fn directory(&self) -> &'t Path {
+        self.file.parent().unwrap_or(Path::new(""))
     }
 
     /// Reads a string with `parse`, whose error is what it must be.
@@ -755,12 +797,27 @@ mod tests {
     }
 
     #[test]
+    fn images_may_be_several_files_of_a_format() {
+        let owner = |rest: &str| {
+            parse(&format!("[data-owner]\n{rest}")).unwrap().data_owner().unwrap().clone()
+        };
+        let several = owner("images = ['a.bin', '/b.bin']\nformat = 'cifar10'\nlabel_column = 'y'");
+        assert_eq!(several.images, [PathBuf::from("dir/a.bin"), "/b.bin".into()]);
+        assert_eq!(several.format, Some(Format::Cifar10));
+        assert_eq!(several.label_column, Some(Column::Name("y".into())));
+        let one = owner("images = 'a'\nlabels = ['b']\nlabel_column = 2\nscale = 1");
+        assert_eq!((one.images, one.labels), (vec!["dir/a".into()], vec!["dir/b".into()]));
+        assert_eq!((one.label_column, one.format), (Some(Column::Place(2)), None));
+        assert_eq!(one.normalisation.scale, Some(1.0));
+    }
+
+    #[test]
     fn defaults_stand_where_nothing_is_said() {
         let config = parse("[data-owner]\nimages = 'i'\n").unwrap();
         assert_eq!(config.protocol, Protocol::default());
         assert_eq!(config.hosts, <[Host; 3]>::default());
         assert_eq!(config.data_owner().unwrap().count, None);
-        assert_eq!(config.data_owner().unwrap().normalisation.scale, 1.0 / 255.0);
+        assert_eq!(config.data_owner().unwrap().normalisation.scale, None);
         let missing = config.model_owner().unwrap_err().to_string();
         assert_eq!(
             missing,
@@ -833,6 +890,18 @@ mod tests {
             (
                 "[data-owner]\nimages = 'i'\nmean = [1, 2]",
                 "`data-owner.mean` is [1, 2]; it must be a finite number, or an array of 1 (one a channel)",
+            ),
+            (
+                "[data-owner]\nimages = []",
+                "`data-owner.images` is []; it must be a path, or an array of at least one",
+            ),
+            (
+                "[data-owner]\nimages = 'i'\nformat = 'tiff'",
+                "`data-owner.format` is \"tiff\"; it must be one of idx, cifar10, cifar100, npy, images, csv",
+            ),
+            (
+                "[data-owner]\nimages = 'i'\nlabel_column = -1",
+                "`data-owner.label_column` is -1; it must be a column's name, or its place from 0",
             ),
             (
                 "[data-owner]\nimages = 'i'\nscale = nan",
@@ -920,7 +989,7 @@ mod tests {
         let config = Config::parse(Path::new("x.toml"), &text).unwrap();
         assert_eq!(config.model_owner().unwrap().weights, None);
         let data = config.data_owner().unwrap();
-        assert_eq!((&data.images, data.count, data.first), (&None, None, 0));
+        assert_eq!((data.images.len(), data.count, data.first), (0, None, 0));
         let labels = complaint(&plan("squeezenet", "[data-owner]\nlabels = 'l'"));
         let expected =
             "`data-owner.labels` is \"l\"; it must be left out where there are no `images`";

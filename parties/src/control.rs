@@ -14,7 +14,7 @@ use nets::Suite;
 use protocols::Role;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::party::Record;
+use crate::{data::Window, party::Record};
 
 /// What the launcher tells a party.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,8 +41,8 @@ pub enum Job {
         config: PathBuf,
         /// Overrides the config's suite.
         suite: Option<Suite>,
-        /// Overrides the data owner's count.
-        images: Option<usize>,
+        /// Overrides the data owner's first image and count.
+        window: Window,
         /// Whether branches run side by side even if the config does not say so.
         overlap: bool,
     },

@@ -44,11 +44,11 @@ pub fn run(role: Role) -> Result<()> {
 fn work(role: Role, launcher: &Launcher) -> Result<()> {
     let (ToParty::Job(job), words) = launcher.next()? else { return Err(out_of_turn()) };
     let (record, words) = match job {
-        Job::Network { config, suite, images, overlap } => {
+        Job::Network { config, suite, window, overlap } => {
             let mut config = Config::load(&config)?;
             config.protocol.overlap |= overlap;
             let task = Task::of(&config, suite)?;
-            let inputs = task.inputs(role, &config, images)?;
+            let inputs = task.inputs(role, &config, window)?;
             let party = meet(role, launcher, &config.protocol, task.agreement())?;
             let told = Mutex::new(Instant::now());
             let ended = |layers: usize| {

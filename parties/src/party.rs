@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     config::{Config, ProfileName, Protocol},
     connect::{Bound, Established, Setup},
+    data::Window,
     error::Result,
     hello::Agreement,
     process::Usage,
@@ -217,11 +218,11 @@ impl Task {
     ///
     /// # Errors
     /// As [`Task::model`] and [`Task::batch`].
-    pub fn inputs(&self, role: Role, config: &Config, images: Option<usize>) -> Result<Inputs> {
+    pub fn inputs(&self, role: Role, config: &Config, window: Window) -> Result<Inputs> {
         Ok(match role {
             Role::ModelOwner => Inputs::Model(self.model(config)?.1),
             Role::DataOwner => {
-                let (batch, words) = self.batch(config, images)?;
+                let (batch, words) = self.batch(config, window)?;
                 Inputs::Images(Images { count: batch.images, words })
             }
             Role::CryptoProducer => Inputs::Nothing,

@@ -11,7 +11,7 @@ use protocols::SessionOptions;
 use crate::{
     architecture::wrong_file,
     config::{Config, Protocol},
-    data::Batch,
+    data::{Batch, Window},
     error::{Error, Result},
     hello::Agreement,
 };
@@ -96,17 +96,17 @@ impl Task {
         Ok((model, encoded))
     }
 
-    /// The data owner's batch, as it is and as it is shared; `images` overrides the config's count.
+    /// The data owner's batch, as it is and as it is shared.
     ///
     /// # Errors
     /// [`Error::File`] if a file is missing, malformed or does not fit the network.
-    pub fn batch(&self, config: &Config, images: Option<usize>) -> Result<(Batch, Vec<u64>)> {
+    pub fn batch(&self, config: &Config, window: Window) -> Result<(Batch, Vec<u64>)> {
         let owner = config.data_owner()?;
-        let batch = Batch::load(owner, &config.network, images)?;
+        let batch = Batch::load(owner, &config.network, window)?;
         let encode = |&value| self.fixed.encode(value);
         let encoded: std::result::Result<_, _> = batch.inputs.iter().map(encode).collect();
         let encoded = encoded.map_err(|error| {
-            let file = owner.images.as_deref().unwrap_or(&config.file);
+            let file = owner.images.first().unwrap_or(&config.file);
             Error::file(file, error)
         })?;
         Ok((batch, encoded))

@@ -11,6 +11,7 @@ use super::{predictions, say};
 use crate::{
     config::Config,
     connect::Bound,
+    data::Window,
     error::{Error, Result},
     launched,
     party::{Record, connect},
@@ -62,7 +63,7 @@ pub fn run(args: &Args) -> Result<End> {
 
 fn by_hand(role: Role, config: &Config, report: Option<&Path>) -> Result<()> {
     let task = Task::of(config, None)?;
-    let inputs = task.inputs(role, config, None)?;
+    let inputs = task.inputs(role, config, Window::default())?;
     for what in config.random_inputs(&[role]) {
         tracing::warn!("{what} are random, the same in every run: the classes mean nothing");
     }

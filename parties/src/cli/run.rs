@@ -9,7 +9,7 @@ use super::{predictions, say, summary};
 use crate::{
     config::{Config, parse_suite},
     control::Job,
-    data::Batch,
+    data::{Batch, Window},
     error::{Error, Result},
     launch::launch,
     report::{self, Accuracy, Format, Report, Seconds, Totals},
@@ -47,8 +47,8 @@ pub fn run(args: &Args) -> Result<()> {
     }
     let mut config = Config::load(&args.config)?;
     config.protocol.overlap |= args.overlap;
-    let images = args.images.map(|images| images as usize);
-    let plain = Plain::prepare(&config, args.suite, images)?;
+    let window = Window::of(args.images.map(|images| images as usize));
+    let plain = Plain::prepare(&config, args.suite, window)?;
     let bound = plain.check_truncation(&config)?;
     let Plain { task, batch, .. } = &plain;
     let images = batch.images;
@@ -58,7 +58,7 @@ pub fn run(args: &Args) -> Result<()> {
     let job = Job::Network {
         config: absolute(&config)?,
         suite: args.suite,
-        images: Some(images),
+        window,
         overlap: args.overlap,
     };
     let jobs = Role::ALL.map(|_| (job.clone(), Vec::new()));
@@ -127,10 +127,10 @@ struct Judged {
 }
 
 impl Plain {
-    fn prepare(config: &Config, suite: Option<Suite>, images: Option<usize>) -> Result<Plain> {
+    fn prepare(config: &Config, suite: Option<Suite>, window: Window) -> Result<Plain> {
         let task = Task::of(config, suite)?;
         let (model, encoded) = task.model(config)?;
-        let (batch, words) = task.batch(config, images)?;
+        let (batch, words) = task.batch(config, window)?;
         let fixed = reference::fixed(&task.graph, &encoded, &words)?;
         let errors = bounds::expected_error(&task.graph, &encoded, &fixed)?;
         Ok(Plain { task, model, encoded, batch, fixed, errors })
@@ -180,13 +180,7 @@ impl Plain {
             [&secure, &reference, &float].map(|logits| reference::classes(logits, classes));
         let correct = |found: &[usize]| {
             let labels = batch.labels.as_ref()?;
-            Some(
-                found
-                    .iter()
-                    .zip(labels)
-                    .filter(|&(&class, &label)| class == usize::from(label))
-                    .count(),
-            )
+            Some(found.iter().zip(labels).filter(|(class, label)| class == label).count())
         };
         let agree = secure_classes.iter().zip(&float_classes).filter(|(a, b)| a == b).count();
         let errors = secure.iter().zip(&float).map(|(secure, float)| (secure - float).abs());
