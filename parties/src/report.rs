@@ -480,6 +480,7 @@ fn unseen(name: &str) -> LayerMeasurement {
         name: name.to_owned(),
         sent: Links::default(),
         received: Links::default(),
+        ahead: Links::default(),
         phases: Default::default(),
         depth: 0,
         seconds: 0.0,
