@@ -52,6 +52,19 @@ pub enum Error {
         /// What is wrong.
         what: &'static str,
     },
+    /// A layer whose values need more than a machine word.
+    #[error(
+        "layer '{node}' needs {bits} bits at {fractional_bits} fractional bits, more than 61: \
+         use fewer of those, or calibrate the network for smaller bounds"
+    )]
+    RingWidth {
+        /// The layer.
+        node: String,
+        /// Bits that its values need.
+        bits: u32,
+        /// Fractional bits of inputs and weights.
+        fractional_bits: u32,
+    },
     /// A batch that is empty or beyond the limit.
     #[error("a batch of {batch} images: run 1 to {max} at once")]
     Batch {

@@ -21,6 +21,7 @@
 pub mod bounds;
 pub mod builder;
 pub mod cost;
+pub mod dealer;
 pub mod error;
 pub mod graph;
 pub mod model;

@@ -69,6 +69,16 @@ impl Model {
     /// [`Error::WeightRange`], [`Error::FractionalBits`] and, for a model of another graph,
     /// [`Error::ModelGraph`].
     pub fn encode(&self, graph: &Graph, fixed: FixedPoint) -> Result<EncodedModel> {
+        self.encode_with(graph, fixed, |_| 2 * fixed.fractional_bits())
+    }
+
+    /// As [`Model::encode`], with biases of other scales.
+    pub(crate) fn encode_with(
+        &self,
+        graph: &Graph,
+        fixed: FixedPoint,
+        bias_bits: impl Fn(NodeId) -> u32,
+    ) -> Result<EncodedModel> {
         let bits = fixed.fractional_bits();
         check_fractional_bits(fixed)?;
         self.check(graph)?;
@@ -79,7 +89,7 @@ impl Model {
             let node = &graph.node(id).name;
             Ok(Some(Linear {
                 weight: encode(node, "weight", &layer.weight, bits)?,
-                bias: encode(node, "bias", &layer.bias, 2 * bits)?,
+                bias: encode(node, "bias", &layer.bias, bias_bits(id))?,
             }))
         };
         let layers = graph.ids().map(encode_layer).collect::<Result<_>>()?;

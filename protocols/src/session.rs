@@ -15,7 +15,7 @@ use crate::{
     error::{Error, Result},
     ledger::{LayerMeasurement, Meter, Stage},
     party::Role,
-    prf::Seeds,
+    prf::{Seed, Seeds},
     step::{Step, StepId},
     transport::Transport,
 };
@@ -201,6 +201,13 @@ impl Session {
     ) -> Result<T> {
         assert_eq!(self.role, Role::CryptoProducer, "only the crypto producer produces");
         Ok(self.layer(Stage::Ahead, 0, layer, Producing, run)?.0)
+    }
+
+    /// A seed that this party shares with another, for a purpose that needs no step.
+    pub fn seed_with(&self, other: Role, label: &str) -> Seed {
+        let place = self.role.others().iter().position(|&role| role == other);
+        let place = place.expect("a party shares no seed with itself");
+        self.seeds.with_others[place].derive(label)
     }
 
     /// What the layers so far sent and received, in the order in which their first stages ended.

@@ -201,7 +201,20 @@ pub fn answer(
     Ok(())
 }
 
+impl ServerMaterial {
+    /// Bytes of memory, about.
+    pub fn bytes(&self) -> usize {
+        let lanes = self.0.iter().map(|lane| lane.lock().expect("no panic while locked"));
+        lanes.map(|lane| lane.as_ref().map_or(0, |lane| lane.dealt.len())).sum()
+    }
+}
+
 impl ClientMaterial {
+    /// Bytes of memory, about.
+    pub fn bytes(&self) -> usize {
+        8 * self.mask.len()
+    }
+
     /// r, P1's halves of the results.
     pub fn mask(&self) -> &[u64] {
         &self.mask

@@ -12,7 +12,7 @@ use super::{
 };
 
 /// t above 0 and `slope` / 2^`bits` times t below, both times 2^`bits`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeakyRelu {
     /// a.
     pub slope: i64,

@@ -66,6 +66,13 @@ impl WeightKey {
     }
 }
 
+impl LinearMaterial {
+    /// Bytes of memory.
+    pub fn bytes(&self) -> usize {
+        8 * self.0.len()
+    }
+}
+
 /// What a layer's D takes, once.
 pub fn setup_cost(width: Width, weights: usize) -> Cost {
     Cost::none().ahead(Role::ModelOwner, Role::DataOwner, width.bytes(weights) as u64)
@@ -122,7 +129,7 @@ pub fn produce(
     r: &[u64],
 ) -> Result<Vec<u64>> {
     by_images(ctx, shape, |lane, part, inputs| {
-        let mut v = part.convolve(&r[inputs], a);
+        let mut v = part.convolve_modulo(width, &r[inputs], a);
         let shared = lane.prf_with(Role::DataOwner);
         shared.subtract_from(&mut v);
         if mask == Mask::Hidden {
@@ -148,7 +155,7 @@ pub fn prepare(
     r: &[u64],
 ) -> Result<Vec<u64>> {
     by_images(ctx, shape, |lane, part, inputs| {
-        let mut e = part.convolve(&r[inputs], d);
+        let mut e = part.convolve_modulo(width, &r[inputs], d);
         let shared = lane.prf_with(Role::CryptoProducer);
         shared.add_to(&mut e);
         let known = match mask {
@@ -193,12 +200,15 @@ pub fn collect(
 pub fn serve(
     ctx: &Server<'_>,
     shape: &ConvShape,
+    width: Width,
     material: LinearMaterial,
     weights: &[u64],
     bias: &[u64],
     z: &[u64],
 ) -> Result<Vec<u64>> {
-    let mut u = by_images(ctx, shape, |_, part, inputs| Ok(part.convolve(&z[inputs], weights)))?;
+    let mut u = by_images(ctx, shape, |_, part, inputs| {
+        Ok(part.convolve_modulo(width, &z[inputs], weights))
+    })?;
     ring::add_assign(&mut u, &material.0);
     let channels = u.chunks_exact_mut(shape.positions());
     for (channel, bias) in channels.zip(bias.iter().cycle()) {
@@ -278,7 +288,7 @@ mod tests {
                     Ok(vec![])
                 })?;
                 serve(Stage::Online, &mut |ctx| {
-                    super::serve(ctx, shape, material.take().unwrap(), &weights, &bias, &z)
+                    super::serve(ctx, shape, width, material.take().unwrap(), &weights, &bias, &z)
                 })
             }
             Role::DataOwner => {

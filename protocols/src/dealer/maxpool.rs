@@ -30,6 +30,20 @@ pub struct ServerTree(Vec<ServerMaterial>);
 /// What P1 holds of a pooling layer before the query.
 pub struct ClientTree(Vec<ClientMaterial>);
 
+impl ServerTree {
+    /// Bytes of memory, about.
+    pub fn bytes(&self) -> usize {
+        self.0.iter().map(ServerMaterial::bytes).sum()
+    }
+}
+
+impl ClientTree {
+    /// Bytes of memory, about.
+    pub fn bytes(&self) -> usize {
+        self.0.iter().map(ClientMaterial::bytes).sum()
+    }
+}
+
 /// Messages of a pooling layer.
 ///
 /// # Panics

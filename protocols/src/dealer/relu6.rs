@@ -15,7 +15,7 @@ use super::{
 };
 
 /// min(max(t, 0), cap).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Relu6 {
     /// c, above 0.
     pub cap: u64,

@@ -59,15 +59,20 @@ impl Divisor {
 
 /// One evaluator's half: `x` in NCHW order.
 pub fn evaluate(side: Side, shape: &PoolShape, divisor: &Divisor, x: &Share) -> Share {
-    let mut sums = sums(shape, x.words());
+    Share::new(lifted(shape, divisor, x.words())).truncate(side, divisor.bits)
+}
+
+/// Each window's average times 2 to the divisor's bits: what is to be truncated. The same on shares and
+/// on plain values.
+pub fn lifted(shape: &PoolShape, divisor: &Divisor, x: &[u64]) -> Vec<u64> {
+    let mut sums = sums(shape, x);
     divisor.multiply(&mut sums);
-    Share::new(sums).truncate(side, divisor.bits)
+    sums
 }
 
 /// The floor of each window's average.
 pub fn ideal(shape: &PoolShape, divisor: &Divisor, x: &[u64]) -> Vec<u64> {
-    let mut sums = sums(shape, x);
-    divisor.multiply(&mut sums);
+    let sums = lifted(shape, divisor, x);
     sums.into_iter().map(|sum| truncation::floor_shift(sum, divisor.bits)).collect()
 }
 

@@ -1,0 +1,463 @@
+//! The executor of the `dealer` suite: a network with everything that does not depend on the query done
+//! ahead of it.
+//!
+//! All three parties walk the same graph. Ahead, P2 deals layer by layer, P1 sends what the linear layers
+//! need, and P0 collects both; online, P0 and P1 exchange two messages for each non-linear layer. Both stages
+//! of a layer have the layer's name in the ledger, and what P0 sends once for a model is the layer
+//! [`SETUP`]. Streamed, each stage runs on a thread of its own, the first just ahead of the second; dealt first, one
+//! ends before the other begins.
+
+mod ahead;
+pub mod cost;
+mod local;
+mod online;
+pub mod plan;
+pub mod reference;
+mod shelf;
+
+use std::sync::Arc;
+
+use protocols::{
+    Role, Session, Stage,
+    dealer::{
+        WeightKey,
+        linear::{receive_weights, send_weights},
+        reveal,
+    },
+};
+
+use self::{
+    ahead::{ClientLayer, Layer, ServerLayer},
+    plan::Plan,
+    shelf::Shelf,
+};
+use crate::{
+    error::{Error, Result},
+    graph::{Graph, NodeId, OUTPUT, SETUP},
+    model::EncodedModel,
+    order::{Order, walk},
+    secure::Progress,
+};
+
+/// Magnitudes of the query are below what its ring holds; this is the most that any may.
+const INPUT_BITS: u32 = 60;
+
+/// What runs, the same at all parties.
+#[derive(Clone, Copy)]
+pub struct Run<'a> {
+    /// The architecture.
+    pub graph: &'a Graph,
+    /// Its plan.
+    pub plan: &'a Plan,
+    /// When each layer starts, online.
+    pub order: Order,
+    /// Images.
+    pub batch: usize,
+}
+
+/// When what can be done ahead of the query is done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pace {
+    /// Just before it is needed.
+    #[default]
+    Streamed,
+    /// Completely before the query.
+    DealtFirst,
+}
+
+/// A party's two stages: one session, or the second one of its own where the first was long ago.
+#[derive(Clone, Copy)]
+pub struct Stages<'a> {
+    /// For what travels ahead.
+    pub ahead: &'a Session,
+    /// For the query.
+    pub online: &'a Session,
+}
+
+/// P1's masked weights D, layer by layer.
+pub struct MaskedWeights(Vec<Option<Vec<u64>>>);
+
+/// P0, once for a model and session: sends P1 the masked weights.
+///
+/// # Errors
+/// [`Error::ModelGraph`], [`Error::ModelEncoding`], [`Error::Protocol`].
+pub fn send_setup(
+    session: &Session,
+    run: &Run<'_>,
+    model: &EncodedModel,
+    key: &WeightKey,
+) -> Result<()> {
+    let (of_model, of_run) = (model.fixed().fractional_bits(), run.plan.fixed().fractional_bits());
+    if of_model != of_run {
+        return Err(Error::ModelEncoding { model: of_model, run: of_run });
+    }
+    model.check(run.graph)?;
+    session.serve(Stage::Ahead, 0, SETUP, |ctx| {
+        for id in run.linear() {
+            let (layer, name) = (run.plan.layer(id), run.layer(id).name().to_owned());
+            let weights = &model.layer(id).expect("the model was checked").weight;
+            send_weights(&mut ctx.narrow(&name, 0), key, &name, layer.width, weights)?;
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// P1, once for a model and session: receives them.
+///
+/// # Errors
+/// [`Error::Protocol`].
+pub fn receive_setup(session: &Session, run: &Run<'_>) -> Result<MaskedWeights> {
+    let mut weights: Vec<Option<Vec<u64>>> = run.graph.ids().map(|_| None).collect();
+    session.query(Stage::Ahead, 0, SETUP, |ctx| {
+        for id in run.linear() {
+            let mut ctx = ctx.narrow(run.layer(id).name(), 0);
+            let count = run.graph.linear_shape(id, 1).expect("a linear layer").weight_len();
+            let received = receive_weights(&mut ctx, run.plan.layer(id).width, count)?;
+            weights[id.index()] = Some(received);
+        }
+        Ok(())
+    })?;
+    Ok(MaskedWeights(weights))
+}
+
+/// P2, all it does.
+///
+/// # Errors
+/// [`Error::WrongParty`], [`Error::Batch`], later [`Error::Protocol`].
+pub fn produce(
+    session: &Session,
+    run: &Run<'_>,
+    key: &WeightKey,
+    progress: Progress<'_>,
+) -> Result<()> {
+    check(session, run, Role::CryptoProducer)?;
+    walk(run.graph, Order::Sequential, |id, _, operands: &[Arc<Vec<u64>>]| {
+        let layer = run.layer(id);
+        progress(id.index(), layer.name());
+        let operands: Vec<&[u64]> = operands.iter().map(|operand| operand.as_slice()).collect();
+        let half = session.produce(layer.name(), |ctx| layer.produce(ctx, key, &operands))?;
+        Ok((half, 0))
+    })?;
+    progress(run.graph.nodes().len(), OUTPUT);
+    Ok(())
+}
+
+/// P0: answers a batch of queries. `between` is called when everything is dealt, where that comes first.
+///
+/// # Errors
+/// [`Error::WrongParty`], [`Error::Batch`], later [`Error::Protocol`].
+pub fn serve(
+    stages: Stages<'_>,
+    run: &Run<'_>,
+    pace: Pace,
+    model: &EncodedModel,
+    between: &dyn Fn() -> protocols::Result<()>,
+    progress: Progress<'_>,
+) -> Result<()> {
+    check(stages.online, run, Role::ModelOwner)?;
+    model.check(run.graph)?;
+    let collect = |shelf: &Shelf<ServerLayer>| {
+        for id in run.graph.ids() {
+            let layer = run.layer(id);
+            let collect = |ctx: &mut protocols::Server<'_>| layer.collect(ctx);
+            let (material, _) = stages.ahead.serve(Stage::Ahead, 0, layer.name(), collect)?;
+            let bytes = material.bytes();
+            shelf.put(id, material, bytes)?;
+        }
+        Ok(())
+    };
+    let answer = |shelf: &Shelf<ServerLayer>| {
+        let (result, depth) =
+            walk(run.graph, run.order, |id, depth, operands: &[Arc<Vec<u64>>]| {
+                let layer = run.layer(id);
+                let material = shelf.take(id)?;
+                progress(id.index(), layer.name());
+                let operands: Vec<&[u64]> =
+                    operands.iter().map(|operand| operand.as_slice()).collect();
+                stages.online.serve(Stage::Online, depth, layer.name(), |ctx| {
+                    layer.serve(ctx, model, material, &operands)
+                })
+            })?;
+        progress(run.graph.nodes().len(), OUTPUT);
+        let width = run.plan.layer(run.graph.output()).width;
+        stages
+            .online
+            .serve(Stage::Online, depth, OUTPUT, |ctx| reveal::send_output(ctx, width, &result))?;
+        Ok(())
+    };
+    Ok(staged(pace, run.graph, collect, between, answer)?)
+}
+
+/// P1: has a batch of images, in NCHW order with f fractional bits, evaluated; the result has the scale
+/// of [`Plan::result`]. `between` as in [`serve`].
+///
+/// # Errors
+/// [`Error::WrongParty`], [`Error::Batch`], [`Error::Images`], [`Error::InputRange`], later
+/// [`Error::Protocol`].
+pub fn query(
+    stages: Stages<'_>,
+    run: &Run<'_>,
+    pace: Pace,
+    weights: &MaskedWeights,
+    images: &[u64],
+    between: &dyn Fn() -> protocols::Result<()>,
+    progress: Progress<'_>,
+) -> Result<Vec<i64>> {
+    check(stages.online, run, Role::DataOwner)?;
+    check_images(run, images)?;
+    let prepare = |shelf: &Shelf<ClientLayer>| {
+        walk(run.graph, Order::Sequential, |id, _, operands: &[Arc<Option<Vec<u64>>>]| {
+            let layer = run.layer(id);
+            let operands: Vec<Option<&[u64]>> =
+                operands.iter().map(|operand| operand.as_deref()).collect();
+            let weights = weights.0[id.index()].as_deref();
+            let prepare = |ctx: &mut protocols::Client<'_>| layer.prepare(ctx, weights, &operands);
+            let ((mask, material), _) =
+                stages.ahead.query(Stage::Ahead, 0, layer.name(), prepare)?;
+            let bytes = material.bytes();
+            shelf.put(id, material, bytes)?;
+            Ok((mask, 0))
+        })?;
+        Ok(())
+    };
+    let answer = |shelf: &Shelf<ClientLayer>| {
+        let output = run.graph.output();
+        let mask = std::sync::Mutex::new(Vec::new());
+        let ((), depth) = walk(run.graph, run.order, |id, depth, _| {
+            let layer = run.layer(id);
+            let mut material = shelf.take(id)?;
+            progress(id.index(), layer.name());
+            if id == output {
+                *mask.lock().expect("no panic while locked") = std::mem::take(&mut material.mask);
+            }
+            stages.online.query(Stage::Online, depth, layer.name(), |ctx| {
+                layer.answer(ctx, material, images)
+            })
+        })?;
+        progress(run.graph.nodes().len(), OUTPUT);
+        let (width, mask) =
+            (run.plan.layer(output).width, mask.into_inner().expect("no panic while locked"));
+        let receive = |ctx: &mut protocols::Client<'_>| reveal::receive_output(ctx, width, &mask);
+        Ok(stages.online.query(Stage::Online, depth, OUTPUT, receive)?.0)
+    };
+    Ok(staged(pace, run.graph, prepare, between, answer)?)
+}
+
+/// Runs both stages, one beside or after the other.
+fn staged<T: Send, O>(
+    pace: Pace,
+    graph: &Graph,
+    ahead: impl FnOnce(&Shelf<T>) -> protocols::Result<()> + Send,
+    between: &dyn Fn() -> protocols::Result<()>,
+    online: impl FnOnce(&Shelf<T>) -> protocols::Result<O>,
+) -> protocols::Result<O> {
+    let shelf = Shelf::new(graph.nodes().len(), pace == Pace::Streamed);
+    if pace == Pace::DealtFirst {
+        ahead(&shelf)?;
+        between()?;
+        return online(&shelf);
+    }
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| {
+            let result = ahead(&shelf);
+            if let Err(error) = &result {
+                shelf.fail(error.clone());
+            }
+            result
+        });
+        let result = online(&shelf);
+        if let Err(error) = &result {
+            shelf.fail(error.clone());
+        }
+        first.join().expect("the first stage does not panic")?;
+        result
+    })
+}
+
+fn check(session: &Session, run: &Run<'_>, due: Role) -> Result<()> {
+    let role = session.role();
+    if role != due {
+        return Err(Error::WrongParty { role });
+    }
+    run.graph.check_batch(run.batch)
+}
+
+fn check_images(run: &Run<'_>, images: &[u64]) -> Result<()> {
+    let (dims, batch, got) = (run.graph.input(), run.batch, images.len());
+    let expected = batch * dims.len();
+    if got != expected {
+        return Err(Error::Images { dims, batch, expected, got });
+    }
+    let first = run.graph.ids().next().expect("a graph has an input");
+    let limit_bits = INPUT_BITS.min(run.plan.layer(first).width.bits() - 1);
+    let too_large = |x: &u64| x.cast_signed().unsigned_abs() >> limit_bits != 0;
+    match images.iter().position(too_large) {
+        Some(index) => Err(Error::InputRange { index, limit_bits }),
+        None => Ok(()),
+    }
+}
+
+impl Run<'_> {
+    fn layer(&self, id: NodeId) -> Layer<'_> {
+        let &Run { graph, plan, batch, .. } = self;
+        Layer { graph, plan, id, batch }
+    }
+
+    fn linear(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.graph.ids().filter(|&id| self.graph.linear_shape(id, 1).is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fixedpoint::encoding::FixedPoint;
+    use protocols::{
+        LayerMeasurement,
+        test_world::{Outcome, TestWorld},
+    };
+
+    use super::{
+        plan::{Bounds, DEFAULT_MAGNITUDE_BITS},
+        *,
+    };
+    use crate::{graph::Dims, model::Model, test_nets, weights::Weights, zoo};
+
+    struct World {
+        graph: Graph,
+        plan: Plan,
+        model: EncodedModel,
+        images: Vec<u64>,
+        batch: usize,
+    }
+
+    impl World {
+        fn new(graph: Graph, batch: usize) -> World {
+            let model = Model::fold(&graph, &Weights::random(&graph, 11)).unwrap();
+            let images = test_nets::images(&graph, batch, 12);
+            World::with(graph, &model, &images, batch)
+        }
+
+        fn with(graph: Graph, model: &Model, images: &[f64], batch: usize) -> World {
+            let fixed = FixedPoint::new(12);
+            let plan = Plan::new(&graph, fixed, &Bounds::Alike(DEFAULT_MAGNITUDE_BITS)).unwrap();
+            let model = plan.encode(&graph, model).unwrap();
+            let images = fixed.encode_slice(images).unwrap();
+            World { graph, plan, model, images, batch }
+        }
+
+        fn over(&self, world: &TestWorld, order: Order, pace: Pace) -> Outcome<Vec<i64>> {
+            let run = Run { graph: &self.graph, plan: &self.plan, order, batch: self.batch };
+            let quiet = |_: usize, _: &str| {};
+            world.run(|session| {
+                let stages = Stages { ahead: session, online: session };
+                let key = |other| WeightKey::new(session.seed_with(other, "weights"));
+                let result = match session.role() {
+                    Role::ModelOwner => {
+                        send_setup(session, &run, &self.model, &key(Role::CryptoProducer))
+                            .and_then(|()| {
+                                serve(stages, &run, pace, &self.model, &|| Ok(()), &quiet)
+                            })
+                            .map(|()| Vec::new())
+                    }
+                    Role::DataOwner => receive_setup(session, &run).and_then(|weights| {
+                        query(stages, &run, pace, &weights, &self.images, &|| Ok(()), &quiet)
+                    }),
+                    Role::CryptoProducer => {
+                        produce(session, &run, &key(Role::ModelOwner), &quiet).map(|()| Vec::new())
+                    }
+                };
+                result.map_err(|error| match error {
+                    Error::Protocol(error) => error,
+                    other => panic!("{other}"),
+                })
+            })
+        }
+
+        /// Runs it and checks result and cost; gives the error of the result.
+        fn check(&self, order: Order, pace: Pace) {
+            let name = self.graph.name();
+            let outcome = self.over(&TestWorld::new(20), order, pace);
+            let [served, logits, dealt] = outcome.results.map(|result| result.unwrap());
+            assert!(served.is_empty() && dealt.is_empty());
+            let clear =
+                reference::evaluate(&self.graph, &self.plan, &self.model, &self.images).unwrap();
+            assert_eq!(clear.first_outside(), None, "{name}");
+            let due = clear.output(&self.graph);
+            let simulated = |seed| {
+                let coins =
+                    reference::simulate(&self.graph, &self.plan, &self.model, &self.images, seed);
+                let coins = coins.unwrap();
+                let pairs = coins.output(&self.graph).iter().zip(due);
+                pairs.map(|(got, due)| got.abs_diff(*due)).max().unwrap()
+            };
+            let allowed = 8 * (simulated(1).max(simulated(2)) + 1);
+            for (got, due) in logits.iter().zip(due) {
+                assert!(got.abs_diff(*due) <= allowed, "{name}: {got}, not {due} +- {allowed}");
+            }
+            assert_eq!(logits.len(), due.len());
+            // A wrong result would not be near by chance.
+            let largest = due.iter().map(|due| due.unsigned_abs()).max().unwrap();
+            assert!(allowed < largest / 4, "{name}: +- {allowed} of {largest}");
+            self.check_cost(&outcome.measurements);
+        }
+
+        fn check_cost(&self, seen: &[LayerMeasurement]) {
+            let of = |name: &str| seen.iter().find(|layer| layer.name == name).unwrap();
+            let setup = cost::setup(&self.graph, &self.plan);
+            assert_eq!(of(SETUP).sent, setup.links());
+            for id in self.graph.ids() {
+                let name = &self.graph.node(id).name;
+                let (seen, cost) = (of(name), cost::layer(&self.graph, &self.plan, id, self.batch));
+                assert_eq!(seen.sent, cost.links(), "{name}");
+                assert_eq!(seen.received, cost.links(), "{name}");
+                assert_eq!(seen.ahead, cost.ahead_links(), "{name}");
+                assert_eq!(seen.rounds(), cost.rounds(), "{name}");
+            }
+            let output = cost::output(&self.graph, &self.plan, self.batch);
+            assert_eq!(of(OUTPUT).sent, output.links());
+        }
+    }
+
+    #[test]
+    fn networks_give_what_they_give_in_clear_and_cost_what_is_predicted() {
+        for graph in [
+            test_nets::tiny(),
+            test_nets::everything(),
+            test_nets::fire(),
+            test_nets::shuffle_units(),
+        ] {
+            let world = World::new(graph, 3);
+            world.check(Order::Sequential, Pace::Streamed);
+            world.check(Order::Overlapped, Pace::Streamed);
+            world.check(Order::Sequential, Pace::DealtFirst);
+        }
+    }
+
+    #[test]
+    fn the_networks_of_the_zoo_in_their_plans() {
+        for (net, name) in [
+            ("squeezenet", "orig"),
+            ("squeezenet", "ours"),
+            ("shufflenet-v2", "orig"),
+            ("shufflenet-v2", "ours"),
+            ("mobilenet-v2", "orig"),
+            ("mobilenet-v2", "ours"),
+            ("mobilenet-v2", "none"),
+        ] {
+            let input = Dims::new(1, 28, 28);
+            let published = zoo::with_plans(net).unwrap();
+            let plan = zoo::Plan::published(published, name, input).unwrap();
+            let options = zoo::Options { plan: Some(plan), ..zoo::Options::new(input, 10) };
+            let graph = zoo::build(net, &options).unwrap();
+            World::new(graph, 1).check(Order::Sequential, Pace::Streamed);
+        }
+    }
+
+    #[test]
+    fn digits_are_told_as_in_clear() {
+        let test_nets::Digits { graph, model, images, .. } = test_nets::digits();
+        let batch = images.len() / graph.input().len();
+        World::with(graph, &model, &images, batch).check(Order::Sequential, Pace::Streamed);
+    }
+}

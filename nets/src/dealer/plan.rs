@@ -1,0 +1,369 @@
+//! How a network runs in the `dealer` suite: the ring and scale of every layer's result, what each non-linear
+//! layer cuts off, and who knows which mask. Public, and the same at all parties.
+//!
+//! Scales go forward: a linear layer adds f bits, an average those of its divisor; an activation cuts down to f
+//! again. Sums and concatenations lift what has a lower scale. Rings go backward: a result is as wide as
+//! the widest of its users needs, and a narrower user takes it modulo its own ring. A layer whose values
+//! are below 2^b in magnitude at a scale of S bits has the bound k = b + S + 1.
+
+use std::ops::Range;
+
+use fixedpoint::{encoding::FixedPoint, width::Width};
+use protocols::{
+    dealer::{Cube, Function, Gate, LeakyRelu, Mask, Relu, Relu6, Sign, Square, Truncation},
+    securenn::avgpool::Divisor,
+};
+
+use crate::{
+    error::{Error, Result},
+    graph::{Activation, ActivationKind, Dims, Graph, NodeId, Op},
+    model::{EncodedModel, Model, check_fractional_bits},
+    public_bounds::PublicBounds,
+};
+
+/// The largest scale that a linear layer or an average may reach: beyond it, its input is cut first.
+const MAX_SCALE: u32 = 48;
+
+/// The bits of a leaky slope.
+const SLOPE_BITS: u32 = 12;
+
+/// How large the values of each layer may be.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Bounds {
+    /// All below 2 to this power, in real units. It tells nothing about the weights.
+    Alike(u32),
+    /// Each layer's own.
+    Layers(PublicBounds),
+}
+
+/// Values below 128 in magnitude: 32 bits at a scale of 24.
+pub const DEFAULT_MAGNITUDE_BITS: u32 = 7;
+
+/// A network's plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    fixed: FixedPoint,
+    layers: Vec<LayerPlan>,
+}
+
+/// A layer's plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerPlan {
+    /// The ring of its result.
+    pub width: Width,
+    /// The fractional bits of its result.
+    pub scale: u32,
+    /// Whether P1 needs to know the mask of its result.
+    pub mask: Mask,
+    /// What each input is multiplied with first: a power of two that lifts it to a common scale.
+    pub lift: Vec<u32>,
+    /// A truncation of its input, where its own scale would grow too large.
+    pub before: Option<Gate>,
+    /// What it does.
+    pub step: Step,
+}
+
+/// What a layer does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// It takes the query.
+    Input,
+    /// A linear layer.
+    Linear,
+    /// Something local, except for averages.
+    Local,
+    /// An average: sums, multiplied by a public constant.
+    Average(Divisor),
+    /// Functions, each on some of the channels; together all of them, in order.
+    Activate(Vec<Part>),
+    /// A max pool, each level of its tree being this gate.
+    MaxPool(Gate),
+}
+
+/// A function on a range of channels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    /// The channels.
+    pub channels: Range<usize>,
+    /// The function; `None` where values pass as they are.
+    pub gadget: Option<(Nonlinear, Gate)>,
+    /// How many bits its result is lifted by, to the scale of the others.
+    pub lift: u32,
+}
+
+/// The functions that layers apply.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Nonlinear {
+    /// t.
+    Truncation,
+    /// max(t, 0).
+    Relu,
+    /// t above 0, slope t below.
+    LeakyRelu(LeakyRelu),
+    /// min(max(t, 0), cap).
+    Relu6(Relu6),
+    /// t^2.
+    Square,
+    /// t^3.
+    Cube,
+    /// 1 or -1.
+    Sign,
+}
+
+impl Nonlinear {
+    /// The protocol.
+    pub fn function(&self) -> &dyn Function {
+        match self {
+            Nonlinear::Truncation => &Truncation,
+            Nonlinear::Relu => &Relu,
+            Nonlinear::LeakyRelu(leaky) => leaky,
+            Nonlinear::Relu6(relu6) => relu6,
+            Nonlinear::Square => &Square,
+            Nonlinear::Cube => &Cube,
+            Nonlinear::Sign => &Sign,
+        }
+    }
+}
+
+impl Plan {
+    /// The plan of a network whose values stay within bounds.
+    ///
+    /// # Errors
+    /// [`Error::FractionalBits`], [`Error::RingWidth`] for a layer that needs more than 64 bits.
+    pub fn new(graph: &Graph, fixed: FixedPoint, bounds: &Bounds) -> Result<Plan> {
+        check_fractional_bits(fixed)?;
+        let mut drafts: Vec<Draft> = Vec::with_capacity(graph.nodes().len());
+        for id in graph.ids() {
+            drafts.push(Draft::new(graph, fixed, id, &drafts));
+        }
+        let known = known(graph, &drafts);
+        // Rings, from the output back.
+        let mut needs = vec![0; drafts.len()];
+        let bits = |id: NodeId, scale: u32| -> Result<u32> {
+            let bits = magnitude_bits(graph, bounds, id) + scale as i32 + 1;
+            // The smallest gate opens two bits more than it cuts off.
+            let bits = bits.max(scale as i32 + 2).cast_unsigned();
+            if bits < 62 {
+                return Ok(bits);
+            }
+            let node = graph.node(id).name.clone();
+            Err(Error::RingWidth { node, bits, fractional_bits: fixed.fractional_bits() })
+        };
+        let output = graph.output();
+        needs[output.index()] = bits(output, drafts[output.index()].scale)? + 1;
+        let mut layers = Vec::with_capacity(drafts.len());
+        for (id, draft) in graph.ids().rev().zip(drafts.iter().rev().cloned()) {
+            let out = needs[id.index()];
+            let Draft { scale, cut, lift, activation } = draft;
+            let node = graph.node(id);
+            let input_scale = |place: usize| drafts[node.inputs[place].index()].scale;
+            let gate = |bound: u32, shift: u32, out: u32| {
+                Gate::new(Width::new(bound + 1), bound, shift, Width::new(out))
+            };
+            let mut before = None;
+            // The ring that an input must have.
+            let mut need = out;
+            let step = match &node.op {
+                Op::Input => Step::Input,
+                Op::Conv(_) | Op::Dense(_) => Step::Linear,
+                Op::AvgPool(_) | Op::GlobalAvgPool => {
+                    Step::Average(divisor(graph, fixed, id).expect("an average"))
+                }
+                Op::Activation(_) => {
+                    let activation = activation.expect("an activation");
+                    let bound = bits(id, input_scale(0))?;
+                    let shift = input_scale(0) - fixed.fractional_bits();
+                    // Values that pass uncut need the ring of the result.
+                    need = match activation.iter().any(|draft| draft.nonlinear.is_none()) {
+                        true => out.max(bound + 1),
+                        false => bound + 1,
+                    };
+                    let part = |draft: PartDraft| Part {
+                        channels: draft.channels,
+                        gadget: draft.nonlinear.map(|function| (function, gate(bound, shift, out))),
+                        lift: draft.lift,
+                    };
+                    Step::Activate(activation.into_iter().map(part).collect())
+                }
+                Op::MaxPool(_) => {
+                    // The next level compares what this one gives.
+                    let bound = bits(id, input_scale(0))? + 1;
+                    let ring = Width::new(out.max(bound + 1));
+                    need = ring.bits();
+                    Step::MaxPool(Gate::new(ring, bound, 0, ring))
+                }
+                Op::Add
+                | Op::Concat
+                | Op::Slice { .. }
+                | Op::Shuffle { .. }
+                | Op::Reshape(_)
+                | Op::Flatten => Step::Local,
+            };
+            if cut {
+                let input = node.inputs[0];
+                let bound = bits(input, input_scale(0))?;
+                before = Some(gate(bound, input_scale(0) - fixed.fractional_bits(), out));
+                need = bound + 1;
+            }
+            for input in &node.inputs {
+                let known = &mut needs[input.index()];
+                *known = need.max(*known);
+            }
+            let mask = if known[id.index()] { Mask::Known } else { Mask::Hidden };
+            layers.push(LayerPlan { width: Width::new(out), scale, mask, lift, before, step });
+        }
+        layers.reverse();
+        Ok(Plan { fixed, layers })
+    }
+
+    /// The fixed point of inputs and weights.
+    pub fn fixed(&self) -> FixedPoint {
+        self.fixed
+    }
+
+    /// The fixed point of the network's result.
+    pub fn result(&self, graph: &Graph) -> FixedPoint {
+        FixedPoint::new(self.layer(graph.output()).scale)
+    }
+
+    /// A model's layers in this plan's scales: weights with f bits, biases with those of the result.
+    ///
+    /// # Errors
+    /// As [`Model::encode`].
+    pub fn encode(&self, graph: &Graph, model: &Model) -> Result<EncodedModel> {
+        model.encode_with(graph, self.fixed, |id| self.layer(id).scale)
+    }
+
+    /// A layer's plan.
+    pub fn layer(&self, id: NodeId) -> &LayerPlan {
+        &self.layers[id.index()]
+    }
+}
+
+/// What is known of a layer on the way forward.
+#[derive(Clone)]
+struct Draft {
+    scale: u32,
+    /// Whether its input is truncated to f bits first.
+    cut: bool,
+    lift: Vec<u32>,
+    activation: Option<Vec<PartDraft>>,
+}
+
+#[derive(Clone)]
+struct PartDraft {
+    channels: Range<usize>,
+    nonlinear: Option<Nonlinear>,
+    lift: u32,
+}
+
+impl Draft {
+    fn new(graph: &Graph, fixed: FixedPoint, id: NodeId, drafts: &[Draft]) -> Draft {
+        let f = fixed.fractional_bits();
+        let node = graph.node(id);
+        let scales: Vec<u32> =
+            node.inputs.iter().map(|input| drafts[input.index()].scale).collect();
+        let scale = scales.iter().copied().max().unwrap_or(f);
+        let lift = scales.iter().map(|input| scale - input).collect();
+        let draft = Draft { scale, cut: false, lift, activation: None };
+        let grown = |bits: u32| {
+            // What is at f bits already cannot be cut.
+            let cut = scale > f && scale + bits > MAX_SCALE;
+            let scale = if cut { f + bits } else { scale + bits };
+            Draft { scale, cut, ..draft.clone() }
+        };
+        match &node.op {
+            Op::Conv(_) | Op::Dense(_) => grown(f),
+            Op::AvgPool(_) | Op::GlobalAvgPool => {
+                grown(divisor(graph, fixed, id).expect("an average").bits())
+            }
+            Op::Activation(activation) => {
+                let (parts, scale) = parts(activation, graph.dims(id), scale, f);
+                Draft { scale, activation: Some(parts), ..draft }
+            }
+            Op::Input
+            | Op::MaxPool(_)
+            | Op::Add
+            | Op::Concat
+            | Op::Slice { .. }
+            | Op::Shuffle { .. }
+            | Op::Reshape(_)
+            | Op::Flatten => draft,
+        }
+    }
+}
+
+/// The functions of an activation and the scale of its result.
+fn parts(activation: &Activation, dims: Dims, scale: u32, f: u32) -> (Vec<PartDraft>, u32) {
+    let (nonlinear, more) = match activation.kind {
+        ActivationKind::Relu => (Nonlinear::Relu, 0),
+        ActivationKind::Relu6 => (Nonlinear::Relu6(Relu6 { cap: 6 << f }), 0),
+        ActivationKind::LeakyRelu { slope } => {
+            (Nonlinear::LeakyRelu(LeakyRelu::of(slope, SLOPE_BITS)), SLOPE_BITS)
+        }
+    };
+    let (active, rest) = activation.split(dims.channels);
+    let mut parts = vec![PartDraft { channels: active, nonlinear: Some(nonlinear), lift: 0 }];
+    if !rest.is_empty() {
+        // Where nothing is cut off, values pass as they are.
+        let nonlinear = (scale > f).then_some(Nonlinear::Truncation);
+        parts.push(PartDraft { channels: rest, nonlinear, lift: more });
+    }
+    (parts, f + more)
+}
+
+/// For every layer whether P1 must know the mask of its result: where a linear layer or the output
+/// takes it, directly or by way of local layers.
+fn known(graph: &Graph, drafts: &[Draft]) -> Vec<bool> {
+    let mut known = vec![false; graph.nodes().len()];
+    known[graph.output().index()] = true;
+    for id in graph.ids().rev() {
+        let node = graph.node(id);
+        let draft = &drafts[id.index()];
+        let needs = match &node.op {
+            // What a gadget gives has a mask of its own, which P1 knows.
+            _ if draft.cut => false,
+            Op::Conv(_) | Op::Dense(_) => true,
+            Op::Activation(_) => {
+                let mut parts = draft.activation.iter().flatten();
+                known[id.index()] && parts.any(|part| part.nonlinear.is_none())
+            }
+            Op::MaxPool(_)
+            | Op::AvgPool(_)
+            | Op::GlobalAvgPool
+            | Op::Add
+            | Op::Concat
+            | Op::Slice { .. }
+            | Op::Shuffle { .. }
+            | Op::Reshape(_)
+            | Op::Flatten => known[id.index()],
+            Op::Input => false,
+        };
+        for input in &node.inputs {
+            known[input.index()] |= needs;
+        }
+    }
+    known
+}
+
+/// What an average divides by; `None` for other layers.
+fn divisor(graph: &Graph, fixed: FixedPoint, id: NodeId) -> Option<Divisor> {
+    let shape = graph.pool_shape(id, 1)?;
+    match &graph.node(id).op {
+        Op::AvgPool(_) | Op::GlobalAvgPool => {
+            Some(Divisor::new(&shape, graph.counted_padding(id), &fixed))
+        }
+        _ => None,
+    }
+}
+
+/// The power of two that a layer's values, and what it compares, stay below.
+fn magnitude_bits(graph: &Graph, bounds: &Bounds, id: NodeId) -> i32 {
+    match bounds {
+        Bounds::Alike(bits) => bits.cast_signed(),
+        Bounds::Layers(bounds) => {
+            let bound = bounds.layer(&graph.node(id).name).expect("bounds of this network");
+            bound.magnitude.log2().ceil() as i32
+        }
+    }
+}
