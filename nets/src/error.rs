@@ -84,6 +84,24 @@ pub enum Error {
     /// The operating system's word on a file.
     #[error(transparent)]
     Io(#[from] io::Error),
+    /// A weights file of another format than safetensors.
+    #[error("is {found}, not safetensors: {instead}")]
+    WeightsFormat {
+        /// What it is.
+        found: &'static str,
+        /// What to do.
+        instead: String,
+    },
+    /// A weights file far larger than the network's weights.
+    #[error(
+        "has {bytes} bytes where the network's weights take {most} at most: is this the right network?"
+    )]
+    WeightsSize {
+        /// The file's size.
+        bytes: u64,
+        /// The most that is read.
+        most: u64,
+    },
     /// Bytes that are no whole safetensors file.
     #[error("no whole safetensors file ({reason}): it may be truncated, copy it again")]
     Safetensors {
@@ -117,7 +135,7 @@ pub enum Error {
         tensors: Vec<String>,
     },
     /// A tensor of another shape than the network's.
-    #[error("tensor '{tensor}' has shape {got:?} where the network needs {expected:?}")]
+    #[error("tensor '{tensor}' has shape {got:?} where the network needs {expected:?}: {advice}")]
     TensorShape {
         /// The tensor.
         tensor: String,
@@ -125,6 +143,8 @@ pub enum Error {
         got: Vec<usize>,
         /// The shape that the network needs.
         expected: Vec<usize>,
+        /// What the difference comes from, and what to do.
+        advice: String,
     },
     /// A tensor of a type that is not read.
     #[error("tensor '{tensor}' is of type {dtype}: store F16, BF16, F32 or F64")]

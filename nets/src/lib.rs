@@ -20,6 +20,7 @@
 
 pub mod bounds;
 pub mod builder;
+mod checkpoint;
 pub mod cost;
 pub mod dealer;
 pub mod error;

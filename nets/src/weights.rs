@@ -1,10 +1,11 @@
 //! Weights as a training framework left them: named tensors from a safetensors file.
 
-use std::{collections::BTreeMap, fmt, fs, ops::Range, path::Path};
+use std::{collections::BTreeMap, fmt, fs::File, io::Read, ops::Range, path::Path};
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use crate::{
+    checkpoint,
     error::{Error, Result},
     graph::{ActivationKind, Graph, NodeId, Op},
 };
@@ -53,13 +54,14 @@ pub fn parameters(graph: &Graph) -> Vec<Parameter> {
 
 impl Weights {
     /// The weights of a network from a safetensors file (F16, BF16, F32 or F64). The file holds the
-    /// network's [`parameters`] and nothing else, but for `num_batches_tracked`, which is ignored.
+    /// network's [`parameters`] and nothing else, but for `num_batches_tracked`, which is ignored. All
+    /// names may have a prefix in common, such as `module.`, which wrappers put there.
     ///
     /// # Errors
-    /// [`Error::File`] around [`Error::Io`] or any error of [`Weights::parse`].
+    /// [`Error::File`] around [`Error::Io`], [`Error::WeightsFormat`], [`Error::WeightsSize`] or any
+    /// error of [`Weights::parse`].
     pub fn read(path: &Path, graph: &Graph) -> Result<Weights> {
-        let parse = |bytes: Vec<u8>| Weights::parse(&bytes, graph);
-        let result = fs::read(path).map_err(Error::Io).and_then(parse);
+        let result = read_checked(path, graph).and_then(|bytes| Weights::parse(&bytes, graph));
         result.map_err(|error| Error::File { path: path.to_owned(), source: Box::new(error) })
     }
 
@@ -74,14 +76,23 @@ impl Weights {
         let mut present: BTreeMap<&str, TensorView<'_>> = file.iter().collect();
         present.retain(|name, _| !name.ends_with(IGNORED_SUFFIX));
         let names: Vec<String> = present.keys().map(|name| (*name).to_owned()).collect();
+        let parameters = parameters(graph);
+        let prefix = common_prefix(&names, &parameters);
         let mut tensors = BTreeMap::new();
-        for Parameter { name, shape } in parameters(graph) {
+        for parameter in &parameters {
+            let name = format!("{prefix}{}", parameter.name);
             let Some(view) = present.remove(name.as_str()) else {
-                let (tensor, present) = (name, names);
-                return Err(Error::MissingTensor { tensor, present });
+                return Err(Error::MissingTensor { tensor: name, present: names });
             };
-            let values = read_tensor(&name, &view, &shape)?;
-            tensors.insert(name, values);
+            if view.shape() != parameter.shape {
+                return Err(Error::TensorShape {
+                    tensor: name,
+                    got: view.shape().to_vec(),
+                    expected: parameter.shape.clone(),
+                    advice: advice(&parameters, parameter, view.shape()),
+                });
+            }
+            tensors.insert(parameter.name.clone(), read_tensor(&name, &view)?);
         }
         if !present.is_empty() {
             let tensors = present.into_keys().map(str::to_owned).collect();
@@ -209,15 +220,75 @@ fn parameter(prefix: &str, suffix: &str, shape: Vec<usize>) -> Parameter {
     Parameter { name, shape }
 }
 
-fn read_tensor(name: &str, view: &TensorView<'_>, expected: &[usize]) -> Result<Vec<f64>> {
-    let tensor = || name.to_owned();
-    if view.shape() != expected {
-        return Err(Error::TensorShape {
-            tensor: tensor(),
-            got: view.shape().to_vec(),
-            expected: expected.to_vec(),
-        });
+/// The bytes of a file that may be a network's weights by its beginning and its size.
+fn read_checked(path: &Path, graph: &Graph) -> Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let mut bytes = Vec::new();
+    (&mut file).take(checkpoint::HEAD as u64).read_to_end(&mut bytes)?;
+    checkpoint::check(path, &bytes)?;
+    let values: usize =
+        parameters(graph).iter().map(|parameter| parameter.shape.iter().product::<usize>()).sum();
+    let most = 8 * values as u64 + HEADER_ALLOWANCE;
+    let size = file.metadata()?.len();
+    if size > most {
+        return Err(Error::WeightsSize { bytes: size, most });
     }
+    file.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Names, shapes, remarks and counters of steps take less.
+const HEADER_ALLOWANCE: u64 = 16 << 20;
+
+/// What all names of a file have before the network's.
+fn common_prefix(names: &[String], parameters: &[Parameter]) -> String {
+    let before = |name: &String| {
+        let prefix = name.strip_suffix(&parameters.first()?.name)?;
+        let whole = prefix.is_empty() || prefix.ends_with('.');
+        (whole && names.iter().all(|name| name.starts_with(prefix))).then(|| prefix.to_owned())
+    };
+    names.iter().find_map(before).unwrap_or_default()
+}
+
+/// What a tensor of another shape comes from, and what to do.
+fn advice(parameters: &[Parameter], parameter: &Parameter, got: &[usize]) -> String {
+    let due = &parameter.shape[..];
+    let layer =
+        |parameter: &Parameter| parameter.name.rsplit_once('.').map(|(layer, _)| layer.to_owned());
+    let [first, last] =
+        [parameters.first(), parameters.last()].map(|end| end.and_then(layer) == layer(parameter));
+    match (got, due) {
+        ([classes, rest @ ..], [due, due_rest @ ..]) if last && rest == due_rest => format!(
+            "the file tells {classes} classes apart, not {due}: set that number of classes, or train \
+             the last layer anew"
+        ),
+        ([a, channels, kernel @ ..], [b, due, due_kernel @ ..])
+            if first && a == b && kernel == due_kernel && kernel.len() == 2 =>
+        {
+            format!(
+                "the file takes images of {channels} channels, not {due}: set that input, or train on \
+                 such images"
+            )
+        }
+        ([.., rows, columns], [.., due_rows, due_columns])
+            if got.len() == 4 && due.len() == 4 && [rows, columns] != [due_rows, due_columns] =>
+        {
+            format!(
+                "its kernels are {rows}x{columns}, as in nets for other image sizes (ImageNet's): train \
+                 the net of this one, or export that model to ONNX and give it as the network"
+            )
+        }
+        ([a, _], [b, _]) if a == b => {
+            "the file was trained on images of another size: set that input, or train it anew"
+                .into()
+        }
+        _ => "the file is of another width, plan or version of the net".into(),
+    }
+}
+
+/// The values of a tensor, if they are finite numbers.
+fn read_tensor(name: &str, view: &TensorView<'_>) -> Result<Vec<f64>> {
+    let tensor = || name.to_owned();
     let values = numbers(view).ok_or_else(|| Error::TensorType {
         tensor: tensor(),
         dtype: format!("{:?}", view.dtype()),
@@ -398,6 +469,53 @@ mod tests {
     }
 
     #[test]
+    fn another_shape_is_explained() {
+        let complaint = |name: &str, shape: &[usize]| {
+            let mut tensors = stored();
+            let tensor = find(&mut tensors, name);
+            tensor.2 = shape.to_vec();
+            tensor.3 = vec![0; 4 * shape.iter().product::<usize>()];
+            parse(&tensors).unwrap_err().to_string()
+        };
+        let fc = parameters(&test_nets::tiny()).into_iter().find(|p| p.name == "fc.weight");
+        let [classes, inputs] = fc.unwrap().shape[..] else { panic!("fully connected") };
+        let cases: [(&str, &[usize], &str); 6] = [
+            ("conv1.weight", &[2, 3, 3, 3], "takes images of 3 channels, not 1"),
+            (
+                "conv1.weight",
+                &[2, 1, 7, 7],
+                "its kernels are 7x7, as in nets for other image sizes",
+            ),
+            ("conv1.weight", &[4, 1, 3, 3], "of another width, plan or version"),
+            ("fc.weight", &[1000, inputs], "the file tells 1000 classes apart, not 3"),
+            ("fc.weight", &[classes, inputs + 1], "trained on images of another size"),
+            ("fc.bias", &[1000], "the file tells 1000 classes apart, not 3"),
+        ];
+        for (name, shape, expected) in cases {
+            let message = complaint(name, shape);
+            assert!(message.contains(expected), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_that_all_names_have_is_passed_over() {
+        let expected = parse(&stored()).unwrap();
+        for prefix in ["module.", "model.", "_orig_mod.module."] {
+            let mut tensors = stored();
+            tensors.iter_mut().for_each(|tensor| tensor.0.insert_str(0, prefix));
+            tensors.push(("epoch.num_batches_tracked".into(), Dtype::I64, vec![], vec![0; 8]));
+            assert_eq!(parse(&tensors).unwrap(), expected);
+            let bias = find(&mut tensors, &format!("{prefix}fc.bias"));
+            bias.2 = vec![1, 3];
+            let error = parse(&tensors).unwrap_err().to_string();
+            assert!(error.contains(&format!("'{prefix}fc.bias' has shape [1, 3]")), "{error}");
+            find(&mut tensors, &format!("{prefix}fc.bias")).0 = "fc.bias".into();
+            let error = parse(&tensors).unwrap_err().to_string();
+            assert!(error.contains("tensor 'conv1.weight' is missing"), "{error}");
+        }
+    }
+
+    #[test]
     fn what_is_not_finite_is_named() {
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let mut tensors = stored();
@@ -409,9 +527,22 @@ mod tests {
 
     #[test]
     fn files_are_named_in_errors() {
-        let path = Path::new("/nowhere/weights.safetensors");
-        let error = Weights::read(path, &test_nets::tiny()).unwrap_err().to_string();
-        assert!(error.contains("/nowhere/weights.safetensors"), "{error}");
+        let complaint =
+            |path: &Path| Weights::read(path, &test_nets::tiny()).unwrap_err().to_string();
+        let nowhere = complaint(Path::new("/nowhere/weights.safetensors"));
+        assert!(nowhere.starts_with("/nowhere/weights.safetensors: "), "{nowhere}");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("net.pth");
+        std::fs::write(&path, b"PK\x03\x04 and so on").unwrap();
+        let pickle = complaint(&path);
+        assert!(pickle.starts_with(&format!("{}: is a zip", path.display())), "{pickle}");
+        let large = directory.path().join("vgg.safetensors");
+        File::create(&large).unwrap().set_len(1 << 40).unwrap();
+        let large = complaint(&large);
+        assert!(large.contains("has 1099511627776 bytes where"), "{large}");
+        std::fs::write(&path, file(&stored())).unwrap();
+        let read = Weights::read(&path, &test_nets::tiny()).unwrap();
+        assert_eq!(read, parse(&stored()).unwrap());
     }
 
     #[test]

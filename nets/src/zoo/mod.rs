@@ -1,4 +1,9 @@
-//! Architectures by name.
+//! Architectures by name, and by torchvision's names of tensors.
+//!
+//! The nets are those for small images: a checkpoint of torchvision's for ImageNet has other strides, and
+//! SqueezeNet's another first kernel. Strides are not in a checkpoint, so those of ShuffleNetV2 and
+//! MobileNetV2 load for 1000 classes, but say nothing sensible: train them on small images, or export
+//! the large ones to ONNX.
 
 mod digits_cnn;
 mod minionn_mnist;
