@@ -9,6 +9,7 @@
 //! | [`weights`], [`model`] | weights from a file; batch norm folded, then encoded: the model owner's secret |
 //! | [`mod@reference`], [`bounds`] | the network in clear, and how far the secure result may be from it |
 //! | [`ranges`], [`public_bounds`] | how large values get, by intervals and by samples, and what the others are told of it |
+//! | [`headroom`] | whether they fit the ring, and with how many fractional bits |
 //! | [`cost`] | bytes and rounds of every layer, from shapes alone |
 //! | [`tables`] | the published cost tables, computed anew |
 //! | [`order`] | whether layers run one after the other or side by side |
@@ -25,6 +26,7 @@ pub mod cost;
 pub mod dealer;
 pub mod error;
 pub mod graph;
+pub mod headroom;
 pub mod model;
 pub mod onnx;
 pub mod operation;

@@ -10,7 +10,7 @@
 //! [`crate::public_bounds`] is what it may tell the others.
 
 use fixedpoint::{Padding, conv::ConvShape, encoding::FixedPoint};
-use protocols::{channels, securenn::avgpool::Divisor};
+use protocols::channels;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -37,9 +37,9 @@ pub struct Range {
 pub struct LayerRange {
     /// Its results.
     pub result: Range,
-    /// What it compares with zero: the inputs of a ReLU or LeakyReLU where it is applied (a
-    /// partial one passes the others), those and 6 less for ReLU6, differences of two values of a window
-    /// for a max pool. `None` for a layer that compares nothing.
+    /// What it compares with zero: the inputs of an activation where it is applied (a partial one
+    /// passes the others), differences of two values of a window for a max pool. `None` for a layer
+    /// that compares nothing.
     pub compared: Option<Range>,
     /// The magnitudes of one image's results, added up: what the chance of a wrong truncation grows
     /// with.
@@ -50,7 +50,7 @@ pub struct LayerRange {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
-    /// [`intervals`]: no input of the given range goes beyond it.
+    /// [`intervals`]: no input of the given range goes beyond it, unless a layer before overflows.
     Interval,
     /// [`calibrated`]: no sample came near it.
     Calibration,
@@ -79,7 +79,7 @@ pub struct Observed {
 ///
 /// It holds for the network in real numbers and in fixed point with these fractional bits, as
 /// [`reference::fixed`] and the parties of `securenn` compute it: encoding moves inputs, weights and slopes by
-/// half a unit, every truncation its result by one unit, and what either adds is added here. It holds unless
+/// half a unit at most, every truncation its result by one, and what either adds is added here. It holds unless
 /// the ring wraps, which is what ranges are for: a layer whose range fits the ring, after others that do,
 /// cannot overflow. Ranges beyond 10^150 are cut to that, more than any ring holds.
 ///
@@ -98,7 +98,7 @@ pub fn intervals(
         ranges if ranges.len() == channels => ranges.to_vec(),
         ranges => return Err(Error::InputRanges { channels, got: ranges.len() }),
     };
-    let walk = Intervals { graph, model, fixed, unit: 1.0 / fixed.one() as f64 };
+    let walk = Intervals { graph, model, unit: 1.0 / fixed.one() as f64 };
     let mut layers: Vec<Vec<Range>> = Vec::with_capacity(graph.nodes().len());
     let mut ranges = Vec::with_capacity(graph.nodes().len());
     for id in graph.ids() {
@@ -259,6 +259,15 @@ impl LayerRange {
         self.compared.map_or(0.0, Range::magnitude).max(self.result.magnitude())
     }
 
+    /// [`LayerRange::compared`] as this operation compares it: a ReLU6 compares values less 6 as well.
+    pub fn compared_by(&self, op: &Op) -> Option<Range> {
+        let less = match op {
+            Op::Activation(Activation { kind: ActivationKind::Relu6, .. }) => 6.0,
+            _ => 0.0,
+        };
+        self.compared.map(|range| Range { low: range.low - less, ..range })
+    }
+
     fn or(&self, other: LayerRange) -> LayerRange {
         LayerRange {
             result: self.result.or(other.result),
@@ -287,7 +296,6 @@ impl Observed {
 struct Intervals<'a> {
     graph: &'a Graph,
     model: &'a Model,
-    fixed: FixedPoint,
     unit: f64,
 }
 
@@ -297,7 +305,14 @@ impl Intervals<'_> {
         let graph = self.graph;
         let dims = graph.input_dims(id);
         match &graph.node(id).op {
-            Op::Input => image.iter().map(|range| range.off_by(self.unit / 2.0)).collect(),
+            Op::Input => {
+                // What is encoded in real numbers again: an end that has an encoding stays.
+                let nearest = |x: f64| (x / self.unit).round() * self.unit;
+                let encoded = |range: &Range| {
+                    range.or(Range { low: nearest(range.low), high: nearest(range.high) }).cut()
+                };
+                image.iter().map(encoded).collect()
+            }
             Op::Conv(_) | Op::Dense(_) => {
                 let shape = graph.linear_shape(id, 1).expect("a linear layer");
                 let layer = self.model.layer(id).expect("the model was checked");
@@ -379,17 +394,13 @@ impl Intervals<'_> {
 
     fn average(&self, id: NodeId, inputs: &[Range]) -> Vec<Range> {
         let shape = self.graph.pool_shape(id, 1).expect("a pooling layer");
-        let divisor = Divisor::new(&shape, self.graph.counted_padding(id), &self.fixed);
-        // What a window's values are multiplied with in all: 1, or next to it.
-        let total = divisor.weight() as f64 / f64::from(divisor.bits()).exp2();
         let average = |range: &Range| {
             let range = match shape.padding == Padding::NONE {
                 true => *range,
                 false => range.or(Range::ZERO),
             };
-            let scaled = Range { low: range.low * total, high: range.high * total };
-            let float = 4.0 * f64::EPSILON * range.magnitude();
-            scaled.or(range).off_by(self.unit + float)
+            // The factor of n values is within 2^-f of 1 / n, in parts of it.
+            range.off_by(self.unit * (range.magnitude() + 2.0))
         };
         inputs.iter().map(average).collect()
     }
@@ -400,7 +411,7 @@ fn compared(graph: &Graph, id: NodeId, inputs: &[&[Range]]) -> Option<Range> {
     match &graph.node(id).op {
         Op::Activation(activation) => {
             let (active, _) = activation.split(inputs[0].len());
-            Some(compared_with(activation, Range::around(&inputs[0][active])))
+            Some(Range::around(&inputs[0][active]))
         }
         Op::MaxPool(_) => {
             let apart = inputs[0].iter().map(|range| range.high - range.low);
@@ -417,8 +428,7 @@ fn observed_layer(graph: &Graph, id: NodeId, results: &[Vec<f64>]) -> LayerRange
         Op::Activation(activation) => {
             let dims = graph.dims(id);
             let active = activation.channels(dims.channels) * dims.plane();
-            let x = Range::of(input()[..active].iter().copied());
-            Some(compared_with(activation, x))
+            Some(Range::of(input()[..active].iter().copied()))
         }
         Op::MaxPool(_) => {
             let shape = graph.pool_shape(id, 1).expect("a pooling layer");
@@ -431,13 +441,6 @@ fn observed_layer(graph: &Graph, id: NodeId, results: &[Vec<f64>]) -> LayerRange
     let result = &results[id.index()];
     let sum: f64 = result.iter().map(|x| x.abs()).sum();
     LayerRange { result: Range::of(result.iter().copied()), compared, sum: sum.min(MOST) }
-}
-
-fn compared_with(activation: &Activation, x: Range) -> Range {
-    match activation.kind {
-        ActivationKind::Relu | ActivationKind::LeakyRelu { .. } => x,
-        ActivationKind::Relu6 => Range { low: x.low - 6.0, ..x },
-    }
 }
 
 /// Differences in both directions, from how far apart the values of each window may be.
@@ -534,9 +537,9 @@ mod tests {
         let graph = test_nets::everything();
         let ranges = intervals(&graph, &model(&graph), &INPUT, FIXED).unwrap();
         let of = |name: &str| ranges[graph.find(name).unwrap().index()];
-        // The first half of the channels, less 6.
+        // The first half of the channels.
         let (stem, relu6) = (of("stem").result, of("relu6").compared.unwrap());
-        assert!(relu6.low >= stem.low - 6.0 && relu6.low < -6.0 && relu6.high <= stem.high);
+        assert_eq!(relu6.or(stem), stem);
         // Two values of one channel.
         let (sum, high) = (of("sum").result, of("high").compared.unwrap());
         assert_eq!(high.low, -high.high);
