@@ -14,6 +14,7 @@ use std::{
 use nets::{
     Dims, Graph, Suite,
     graph::MAX_BATCH,
+    ranges::Range,
     zoo::{self, BlockPlan, Kind, PLAN_NAMES, Plan, Pool},
 };
 use protocols::{Role, SessionOptions};
@@ -25,6 +26,9 @@ use crate::{
     data::Format,
     error::{Error, Result},
 };
+
+/// The most fractional bits that a config may ask for.
+pub const MAX_FRACTIONAL_BITS: u32 = 24;
 
 /// A whole config file, checked for form. Whether the files that it names exist is checked where
 /// they are used, because a host has only its own.
@@ -90,11 +94,17 @@ pub struct Host {
 }
 
 /// `[model-owner]`: what P0 alone has.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ModelOwner {
     /// A safetensors file. A net that there are no trained weights for can do without: its weights
     /// are then random, the same in every run.
     pub weights: Option<PathBuf>,
+    /// Files or folders of images like those that will be classified, which show how large values
+    /// get. Default: the data owner's images, where the config names them.
+    pub calibration: Vec<PathBuf>,
+    /// From pixels to the network's input: `scale`, `mean` and `std` as the data owner has them.
+    /// Default: the data owner's, where the config has them, else from 0 to 1.
+    pub normalisation: Option<Normalisation>,
 }
 
 /// `[data-owner]`: what P1 alone has.
@@ -179,6 +189,37 @@ impl Config {
     /// [`Error::File`] if the table is missing.
     pub fn data_owner(&self) -> Result<&DataOwner> {
         self.data_owner.as_ref().ok_or_else(|| self.missing_table(Role::DataOwner, "images"))
+    }
+
+    /// From pixels to the network's input, as far as this host knows: the model owner's word, the data
+    /// owner's where it says nothing, or what holds where nobody says anything.
+    pub fn normalisation(&self) -> Normalisation {
+        let own = self.model_owner.as_ref().and_then(|owner| owner.normalisation.as_ref());
+        let data = self.data_owner.as_ref().map(|owner| &owner.normalisation);
+        own.or(data).cloned().unwrap_or_else(|| Normalisation::none(self.network.input[0]))
+    }
+
+    /// What shows how large the network's values get: the model owner's images for that, or the data
+    /// owner's where the config has them. Random images show nothing about weights that are not random.
+    pub fn samples(&self) -> Option<DataOwner> {
+        let normalisation = self.normalisation();
+        if let Some(owner) = &self.model_owner
+            && !owner.calibration.is_empty()
+        {
+            return Some(DataOwner {
+                images: owner.calibration.clone(),
+                labels: Vec::new(),
+                format: None,
+                label_column: None,
+                first: 0,
+                count: None,
+                normalisation,
+                predictions: None,
+            });
+        }
+        let random = !self.random_inputs(&[Role::ModelOwner]).is_empty();
+        let owner = self.data_owner.as_ref().filter(|owner| random || !owner.images.is_empty())?;
+        Some(DataOwner { normalisation, ..owner.clone() })
     }
 
     /// Which of these roles' inputs are random for want of files: `weights`, `images`.
@@ -416,7 +457,7 @@ impl Protocol {
         if let Some(window) = table.integer("window", 1..=256)? {
             options.window = window as usize;
         }
-        let bits = table.integer("fractional_bits", 1..=24)?;
+        let bits = table.integer("fractional_bits", 1..=MAX_FRACTIONAL_BITS.into())?;
         let timeout = table.integer("connect_timeout_seconds", 1..=86_400)?;
         Ok(Protocol {
             suite: table.parsed_by("suite", parse_suite)?.unwrap_or_default(),
@@ -480,7 +521,7 @@ impl Host {
 
 impl ModelOwner {
     fn read(table: &Section, network: &Network) -> Result<ModelOwner> {
-        table.allow(&["key", "bind", "weights"])?;
+        table.allow(&["key", "bind", "weights", "calibration", "scale", "mean", "std"])?;
         let weights = table.path("weights")?;
         if network.has_weights() && weights.is_some() {
             return Err(table.wrong("weights", "left out: `network.onnx` has them"));
@@ -488,7 +529,11 @@ impl ModelOwner {
         if !network.untrained() && !network.has_weights() {
             table.need("weights", weights.as_ref())?;
         }
-        Ok(ModelOwner { weights })
+        let said = ["scale", "mean", "std"].iter().any(|&key| table.table.contains_key(key));
+        let normalisation =
+            said.then(|| Normalisation::read(table, network.input[0])).transpose()?;
+        let calibration = table.paths("calibration")?.unwrap_or_default();
+        Ok(ModelOwner { weights, calibration, normalisation })
     }
 }
 
@@ -527,12 +572,6 @@ impl DataOwner {
                 }
             }
         }
-        let channels = network.input[0];
-        let std = table.floats("std", channels)?.unwrap_or(vec![1.0; channels]);
-        if std.iter().any(|&std| std <= 0.0) {
-            return Err(table.wrong("std", "above 0"));
-        }
-        let mean = table.floats("mean", channels)?.unwrap_or(vec![0.0; channels]);
         Ok(DataOwner {
             images: images.unwrap_or_default(),
             labels: labels.unwrap_or_default(),
@@ -540,9 +579,34 @@ impl DataOwner {
             label_column,
             first: table.integer("first", 0..=u32::MAX.into())?.unwrap_or(0) as usize,
             count: table.integer("count", 1..=MAX_BATCH as i64)?.map(|count| count as usize),
-            normalisation: Normalisation { scale: table.float("scale")?, mean, std },
+            normalisation: Normalisation::read(table, network.input[0])?,
             predictions: table.path("predictions")?,
         })
+    }
+}
+
+impl Normalisation {
+    fn read(table: &Section, channels: usize) -> Result<Normalisation> {
+        let default = Normalisation::none(channels);
+        let std = table.floats("std", channels)?.unwrap_or(default.std);
+        if std.iter().any(|&std| std <= 0.0) {
+            return Err(table.wrong("std", "above 0"));
+        }
+        let mean = table.floats("mean", channels)?.unwrap_or(default.mean);
+        Ok(Normalisation { scale: table.float("scale")?, mean, std })
+    }
+
+    /// Nothing said.
+    fn none(channels: usize) -> Normalisation {
+        Normalisation { scale: None, mean: vec![0.0; channels], std: vec![1.0; channels] }
+    }
+
+    /// What the network's inputs are of bytes, channel by channel.
+    pub fn ranges(&self) -> Vec<Range> {
+        let scale = self.scale.unwrap_or(1.0 / 255.0);
+        let end = |pixel: u8, mean, std| (f64::from(pixel) * scale - mean) / std;
+        let range = |(&mean, &std)| Range::between(end(0, mean, std), end(u8::MAX, mean, std));
+        self.mean.iter().zip(&self.std).map(range).collect()
     }
 }
 
@@ -809,6 +873,29 @@ mod tests {
         assert_eq!((one.images, one.labels), (vec!["dir/a".into()], vec!["dir/b".into()]));
         assert_eq!((one.label_column, one.format), (Some(Column::Place(2)), None));
         assert_eq!(one.normalisation.scale, Some(1.0));
+    }
+
+    #[test]
+    fn the_model_owner_may_have_samples_of_its_own() {
+        let network = "[network]\nnet = 'digits-cnn'\ninput = [1, 8, 8]\nclasses = 10\n";
+        let samples = |rest: &str| {
+            let config =
+                Config::parse(Path::new("dir/x.toml"), &format!("{network}{rest}")).unwrap();
+            config.samples()
+        };
+        let model = "[model-owner]\nweights = 'w'\n";
+        let data = "[data-owner]\nimages = 'i'\nfirst = 3\ncount = 2\nscale = 2\n";
+        assert_eq!(samples(model), None);
+        let shared = samples(&format!("{model}{data}")).unwrap();
+        assert_eq!((shared.images, shared.first), (vec![PathBuf::from("dir/i")], 3));
+        assert_eq!(shared.normalisation.ranges(), [Range { low: 0.0, high: 510.0 }]);
+        let own =
+            samples(&format!("{model}calibration = ['c', '/d']\nmean = 1\nstd = 0.5\n{data}"));
+        let own = own.unwrap();
+        assert_eq!((own.images, own.first), (vec!["dir/c".into(), "/d".into()], 0));
+        assert_eq!(own.normalisation.ranges(), [Range { low: -2.0, high: 0.0 }]);
+        let wrong = complaint(&format!("{network}{model}std = 0"));
+        assert!(wrong.ends_with("`model-owner.std` is 0; it must be above 0"), "{wrong}");
     }
 
     #[test]

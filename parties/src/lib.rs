@@ -22,6 +22,7 @@ pub mod profile;
 pub mod quic;
 pub mod report;
 mod signal;
+pub mod survey;
 pub mod table;
 pub mod task;
 pub mod tls;

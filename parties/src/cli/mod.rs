@@ -1,6 +1,7 @@
 //! The command line: one file a command.
 
 mod bench;
+mod calibrate;
 mod cost;
 mod inspect;
 mod keygen;
@@ -40,6 +41,7 @@ enum Command {
     Party(party::Args),
     Cost(cost::Args),
     Inspect(inspect::Args),
+    Calibrate(calibrate::Args),
     Tables(tables::Args),
     Bench(bench::Args),
     Keygen(keygen::Args),
@@ -62,6 +64,7 @@ pub fn main() -> ExitCode {
         },
         Command::Cost(args) => cost::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Calibrate(args) => calibrate::run(&args),
         Command::Tables(args) => tables::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Keygen(args) => keygen::run(&args),
@@ -75,7 +78,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// How `cost` and `tables` print.
+/// How `cost`, `calibrate` and `tables` print.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 enum Form {
     /// For people.

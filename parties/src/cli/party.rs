@@ -14,9 +14,10 @@ use crate::{
     data::Window,
     error::{Error, Result},
     launched,
-    party::{Record, connect},
+    party::{Inputs, Record, connect},
     process,
     report::{self, Format, Report, Seconds, Totals},
+    survey,
     task::Task,
     tls::{Identity, Trust},
 };
@@ -63,7 +64,16 @@ pub fn run(args: &Args) -> Result<End> {
 
 fn by_hand(role: Role, config: &Config, report: Option<&Path>) -> Result<()> {
     let task = Task::of(config, None)?;
-    let inputs = task.inputs(role, config, Window::default())?;
+    let inputs = match role {
+        Role::ModelOwner => {
+            let (model, encoded) = task.model(config)?;
+            if let Some(doubt) = survey::check(&task, config, &model)? {
+                tracing::warn!("{doubt}");
+            }
+            Inputs::Model(encoded)
+        }
+        Role::DataOwner | Role::CryptoProducer => task.inputs(role, config, Window::default())?,
+    };
     for what in config.random_inputs(&[role]) {
         tracing::warn!("{what} are random, the same in every run: the classes mean nothing");
     }

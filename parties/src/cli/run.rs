@@ -2,7 +2,11 @@
 
 use std::path::PathBuf;
 
-use nets::{EncodedModel, Model, Suite, bounds, reference};
+use nets::{
+    EncodedModel, Model, Suite, bounds,
+    headroom::{REFUSE_FAILURE, WARN_FAILURE},
+    reference,
+};
 use protocols::Role;
 
 use super::{predictions, say, summary};
@@ -13,6 +17,7 @@ use crate::{
     error::{Error, Result},
     launch::launch,
     report::{self, Accuracy, Format, Report, Seconds, Totals},
+    survey,
     task::Task,
 };
 
@@ -34,12 +39,6 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
 }
-
-/// Above this probability an image that truncation spoils its result, the user is warned.
-const WARN_FAILURE: f64 = 1.0 / 1024.0;
-
-/// Above this one nothing is run.
-const REFUSE_FAILURE: f64 = 1.0 / 64.0;
 
 pub fn run(args: &Args) -> Result<()> {
     if let Some(file) = &args.report {
@@ -138,20 +137,18 @@ impl Plain {
 
     /// The largest bound of any image on the probability that a truncation spoils its result.
     fn check_truncation(&self, config: &Config) -> Result<f64> {
-        let Plain { task, encoded, fixed, errors, .. } = self;
+        let Plain { task, model, encoded, batch, fixed, errors } = self;
         let bounds = bounds::truncation_failure(&task.graph, encoded, fixed, errors)?;
         let bound = bounds.into_iter().fold(0.0, f64::max);
-        let what = format!(
-            "truncation may spoil an image with probability {bound:.1e}; lower \
-             `protocol.fractional_bits` ({}) or scale inputs and weights down",
-            task.fixed.fractional_bits()
-        );
+        if bound <= WARN_FAILURE {
+            return Ok(bound);
+        }
+        let advice = survey::advice(task, model, &batch.inputs)?;
+        let what = format!("truncation may spoil an image with probability {bound:.1e}: {advice}");
         if bound > REFUSE_FAILURE {
             return Err(Error::file(&config.file, what));
         }
-        if bound > WARN_FAILURE {
-            eprintln!("warning: {what}");
-        }
+        eprintln!("warning: {what}");
         Ok(bound)
     }
 

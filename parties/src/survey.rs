@@ -1,0 +1,184 @@
+//! How large a network's values get, as the model owner can know before a run: for certain from its
+//! weights, and by samples of the images that will be classified.
+
+use fixedpoint::encoding::FixedPoint;
+use nets::{
+    Graph, Model,
+    headroom::{REFUSE_FAILURE, WARN_FAILURE, demands, exceeding, fitting_bits},
+    ranges::{self, Bound, LayerRange, MIN_MARGIN, Observed, Range},
+};
+
+use crate::{
+    config::{Config, DataOwner, MAX_FRACTIONAL_BITS, Network},
+    data::{self, Batch, Window},
+    error::{Error, Result},
+    task::Task,
+};
+
+/// What is known about a network's values.
+pub struct Survey<'a> {
+    graph: &'a Graph,
+    model: &'a Model,
+    /// The range of each channel of the input: that of a byte's pixel, or where samples go beyond it, what
+    /// they make likely.
+    pub input: Vec<Range>,
+    /// What samples did, if there are any.
+    pub observed: Option<Observed>,
+    /// How many times as large other images may make every value.
+    pub margin: f64,
+}
+
+impl<'a> Survey<'a> {
+    /// What the weights alone say, for images with the config's normalisation.
+    pub fn new(task: &'a Task, config: &Config, model: &'a Model, margin: f64) -> Survey<'a> {
+        let input = config.normalisation().ranges();
+        Survey { graph: &task.graph, model, input, observed: None, margin }
+    }
+
+    /// Runs the network in clear on these images as well.
+    ///
+    /// # Errors
+    /// As [`ranges::observed`].
+    pub fn observe(&mut self, images: &[f64]) -> nets::Result<()> {
+        let observed = ranges::observed(self.graph, self.model, images)?;
+        let (bytes, seen) = (self.whole_input(), observed.layers[0].result);
+        if bytes.or(seen) != bytes {
+            self.input = vec![seen.widened(self.margin)];
+        }
+        self.observed = Some(observed);
+        Ok(())
+    }
+
+    /// The range of all channels of the input.
+    pub fn whole_input(&self) -> Range {
+        self.input.iter().copied().reduce(Range::or).expect("an input has channels")
+    }
+
+    /// What no input goes beyond.
+    ///
+    /// # Errors
+    /// As [`ranges::intervals`].
+    pub fn intervals(&self, fixed: FixedPoint) -> nets::Result<Vec<LayerRange>> {
+        ranges::intervals(self.graph, self.model, &self.input, fixed)
+    }
+
+    /// What samples make likely.
+    pub fn calibrated(&self) -> Option<Vec<LayerRange>> {
+        self.observed.as_ref().map(|observed| observed.widened(self.margin))
+    }
+
+    /// The tighter of both.
+    ///
+    /// # Errors
+    /// As [`ranges::intervals`].
+    pub fn bounds(&self, fixed: FixedPoint) -> nets::Result<Vec<Bound>> {
+        Ok(ranges::tighter(&self.intervals(fixed)?, self.calibrated().as_deref()))
+    }
+
+    /// The most fractional bits with which no input makes a layer overflow.
+    ///
+    /// # Errors
+    /// As [`ranges::intervals`].
+    pub fn certain_bits(&self) -> nets::Result<Option<u32>> {
+        self.fitting(|fixed| self.intervals(fixed))
+    }
+
+    /// The most fractional bits with which the tighter bounds fit.
+    ///
+    /// # Errors
+    /// As [`ranges::intervals`].
+    pub fn likely_bits(&self) -> nets::Result<Option<u32>> {
+        self.fitting(|fixed| Ok(ranges_of(&self.bounds(fixed)?)))
+    }
+
+    fn fitting(
+        &self,
+        ranges: impl Fn(FixedPoint) -> nets::Result<Vec<LayerRange>>,
+    ) -> nets::Result<Option<u32>> {
+        fitting_bits(self.graph, MAX_FRACTIONAL_BITS, WARN_FAILURE, ranges)
+    }
+}
+
+/// Checks, as the model owner, that no layer can overflow. The result is one line about one that could.
+///
+/// # Errors
+/// [`Error::File`] if a layer does overflow on a sample, or the samples cannot be read.
+pub fn check(task: &Task, config: &Config, model: &Model) -> Result<Option<String>> {
+    let fixed = task.fixed;
+    let mut survey = Survey::new(task, config, model, MIN_MARGIN);
+    let Some(layer) = overflowing(task, &survey.intervals(fixed)?, WARN_FAILURE) else {
+        return Ok(None);
+    };
+    let Some(samples) = config.samples() else {
+        let remedy = remedy(fixed, survey.certain_bits()?);
+        return Ok(Some(format!(
+            "layer '{layer}' could overflow on some images: name samples as `model-owner.calibration` \
+             to see whether any do, or {remedy}"
+        )));
+    };
+    survey.observe(&sample(&samples, &config.network, CHECKED)?)?;
+    let observed = survey.observed.as_ref().expect("just observed");
+    if let Some(layer) = overflowing(task, &observed.layers, REFUSE_FAILURE) {
+        let remedy = remedy(fixed, survey.fitting(|_| Ok(observed.layers.clone()))?);
+        return Err(Error::file(&config.file, format!("layer '{layer}' overflows: {remedy}")));
+    }
+    let Some(layer) = overflowing(task, &ranges_of(&survey.bounds(fixed)?), WARN_FAILURE) else {
+        return Ok(None);
+    };
+    let (margin, remedy) = (survey.margin, remedy(fixed, survey.likely_bits()?));
+    Ok(Some(format!(
+        "layer '{layer}' could overflow on images with values {margin} times as large as those of the \
+         samples: {remedy}"
+    )))
+}
+
+/// Where truncation is likely to spoil these images, and what would help.
+///
+/// # Errors
+/// As [`ranges::observed`].
+pub fn advice(task: &Task, model: &Model, images: &[f64]) -> nets::Result<String> {
+    let seen = ranges::observed(&task.graph, model, images)?.layers;
+    let fewer = task.fixed.fractional_bits() - 1;
+    let fitting = fitting_bits(&task.graph, fewer, WARN_FAILURE, |_| Ok(seen.clone()))?;
+    let remedy = remedy(task.fixed, fitting);
+    Ok(match overflowing(task, &seen, WARN_FAILURE) {
+        Some(layer) => format!("from layer '{layer}' on; {remedy}"),
+        None => remedy,
+    })
+}
+
+/// The first images of what a config names, or as many random ones: `most`, or all if there are fewer.
+///
+/// # Errors
+/// As [`Batch::load`].
+pub fn sample(owner: &DataOwner, network: &Network, most: usize) -> Result<Vec<f64>> {
+    let held = match owner.images.is_empty() {
+        true => most,
+        false => data::held(owner, network)?,
+    };
+    Ok(Batch::load(owner, network, Window::of(Some(most.min(held))))?.inputs)
+}
+
+/// Samples that are looked at before a run: few, because the others are waiting.
+const CHECKED: usize = 8;
+
+fn overflowing<'a>(task: &'a Task, ranges: &[LayerRange], failure: f64) -> Option<&'a str> {
+    let layer = exceeding(&demands(&task.graph, ranges, task.fixed), failure)?;
+    Some(&task.graph.node(layer).name)
+}
+
+fn remedy(fixed: FixedPoint, fitting: Option<u32>) -> String {
+    let set = fixed.fractional_bits();
+    match fitting {
+        Some(fitting) => format!(
+            "lower `protocol.fractional_bits` ({set}) to {fitting}, or scale inputs and weights down"
+        ),
+        None => format!(
+            "scale inputs and weights down, as no `protocol.fractional_bits` ({set}) would do"
+        ),
+    }
+}
+
+fn ranges_of(bounds: &[Bound]) -> Vec<LayerRange> {
+    bounds.iter().map(|bound| bound.range).collect()
+}
