@@ -7,8 +7,9 @@ use protocols::{
 };
 
 use crate::{
+    dealer::{self, plan::Plan},
     error::Result,
-    graph::{Activation, ActivationKind, Dims, Graph, NodeId, OUTPUT, Op},
+    graph::{Activation, ActivationKind, Dims, Graph, NodeId, OUTPUT, Op, SETUP},
     order::Order,
     secure::dense_shape,
     suite::Suite,
@@ -36,7 +37,8 @@ pub struct LayerCost {
     pub macs: u64,
 }
 
-/// A whole run over a batch: every node of the graph in order, then `output`.
+/// A whole run over a batch: every node of the graph in order, then `output`, then `setup` where a
+/// suite has one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NetworkCost {
     /// The protocols.
@@ -63,6 +65,10 @@ pub struct Totals {
     pub bytes: u64,
     /// Predicted payload bytes of each link.
     pub links: Links,
+    /// Of [`Totals::links`] what is sent once for a model.
+    pub setup_links: Links,
+    /// Of [`Totals::links`] what is sent ahead of the query.
+    pub offline_links: Links,
     /// One-way latencies that the run must wait for.
     pub critical_path: u32,
     /// As in [`LayerCost`], for one image.
@@ -74,13 +80,13 @@ pub struct Totals {
 }
 
 impl NetworkCost {
-    /// The cost of a run over `batch` images, one layer after the other.
+    /// The cost of a run over `batch` images with the `securenn` suite, one layer after the other.
     ///
     /// # Errors
     /// [`crate::Error::Batch`].
-    pub fn of(graph: &Graph, batch: usize, suite: Suite) -> Result<NetworkCost> {
+    pub fn securenn(graph: &Graph, batch: usize) -> Result<NetworkCost> {
         graph.check_batch(batch)?;
-        let Suite::SecureNn = suite;
+        let suite = Suite::SecureNn;
         let mut layers: Vec<LayerCost> =
             graph.ids().map(|id| layer_cost(graph, id, batch)).collect();
         let result = graph.dims(graph.output());
@@ -99,6 +105,34 @@ impl NetworkCost {
         Ok(NetworkCost { suite, batch, order: Order::Sequential, layers, inputs })
     }
 
+    /// The cost of a run over `batch` images with the `dealer` suite, one layer after the other. A layer
+    /// more, [`SETUP`], comes last: what is sent once for a model.
+    ///
+    /// # Errors
+    /// [`crate::Error::Batch`].
+    pub fn dealer(graph: &Graph, plan: &Plan, batch: usize) -> Result<NetworkCost> {
+        let mut cost = NetworkCost::securenn(graph, batch)?;
+        cost.suite = Suite::Dealer;
+        let predicted = graph.ids().map(|id| dealer::cost::layer(graph, plan, id, batch));
+        let output = dealer::cost::output(graph, plan, batch);
+        for (layer, predicted) in cost.layers.iter_mut().zip(predicted.chain([output])) {
+            *layer = LayerCost { paper: None, predicted, ..layer.clone() };
+        }
+        let output = NodeId::new(cost.layers.len() - 1);
+        cost.inputs.push(vec![output]);
+        cost.layers.push(LayerCost {
+            name: SETUP.into(),
+            op: SETUP,
+            output_shape: graph.input(),
+            paper: None,
+            predicted: dealer::cost::setup(graph, plan),
+            nonlinear_values: 0,
+            parameters: 0,
+            macs: 0,
+        });
+        Ok(cost)
+    }
+
     /// The same run in another order.
     pub fn in_order(self, order: Order) -> NetworkCost {
         NetworkCost { order, ..self }
@@ -108,7 +142,12 @@ impl NetworkCost {
     pub fn totals(&self) -> Totals {
         let mut paper = Paper::default();
         let mut links = Links::default();
+        let (mut setup_links, mut offline_links) = (Links::default(), Links::default());
         for layer in &self.layers {
+            match layer.op {
+                SETUP => setup_links += layer.predicted.links(),
+                _ => offline_links += layer.predicted.ahead_links(),
+            }
             let Paper { rounds, bits } = layer.paper.unwrap_or_default();
             paper.rounds += rounds;
             paper.bits += bits;
@@ -121,6 +160,8 @@ impl NetworkCost {
             rounds: self.longest_chain(&rounds),
             bytes: links.total(),
             links,
+            setup_links,
+            offline_links,
             critical_path: self.depths().last().copied().unwrap_or(0),
             nonlinear_values: sum(|layer| layer.nonlinear_values),
             parameters: sum(|layer| layer.parameters),
@@ -238,7 +279,7 @@ mod tests {
     };
 
     fn cost(graph: &Graph, batch: usize) -> NetworkCost {
-        NetworkCost::of(graph, batch, Suite::SecureNn).unwrap()
+        NetworkCost::securenn(graph, batch).unwrap()
     }
 
     fn layer<'a>(cost: &'a NetworkCost, name: &str) -> &'a LayerCost {
@@ -347,6 +388,6 @@ mod tests {
         assert_eq!(layer(&cost, "fc").parameters, 8 * 3 + 3);
         assert_eq!(layer(&cost, "fc").macs, 24);
         assert_eq!(cost.totals().parameters, 47);
-        assert!(NetworkCost::of(&test_nets::tiny(), 0, Suite::SecureNn).is_err());
+        assert!(NetworkCost::securenn(&test_nets::tiny(), 0).is_err());
     }
 }

@@ -5,7 +5,7 @@ use std::{fmt, ops::Range, str::FromStr};
 
 use fixedpoint::{Padding, conv::ConvShape, encoding::FixedPoint, pool::PoolShape};
 use protocols::{
-    Cost, Dealer, Evaluator, Paper, Role, Share, exchange,
+    Cost, Dealer, Evaluator, Paper, Role, Session, Share, exchange,
     securenn::{
         conv, drelu, input, leaky_relu,
         matmul::{self, MatMulShape},
@@ -14,8 +14,9 @@ use protocols::{
 };
 
 use crate::{
+    dealer,
     error::{Error, Result},
-    model::check_fractional_bits,
+    suite::Suite,
     weights::Uniform,
 };
 
@@ -29,7 +30,7 @@ pub const TRANSPORT: &str = "transport";
 ///
 /// | operation | count | size at 1,000,000 |
 /// |---|---|---|
-/// | drelu, relu, relu6, leaky-relu | values | |
+/// | drelu, relu, relu6, leaky-relu, truncation, square, cube, sign | values | |
 /// | maxpool | results, each of a 2x2 window | |
 /// | matmul | 10,000 for each column of the right matrix, rounded up; the left one is 1000x1000 | 1000x1000 by 1000x100 |
 /// | conv | 1,000,000 for each image of 64x32x32, rounded up; 64 kernels 3x3, padding 1 | one image |
@@ -49,29 +50,38 @@ pub enum Operation {
     MatMul,
     /// A convolution over the ring, not truncated.
     Conv,
+    /// x / 2^f, rounded; of `dealer` alone, as it is local in `securenn`.
+    Truncation,
+    /// x^2, truncated before; of `dealer` alone.
+    Square,
+    /// x^3, truncated before; of `dealer` alone.
+    Cube,
+    /// 1 or -1; of `dealer` alone.
+    Sign,
 }
 
 /// An operation of a certain size: the same at all parties.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bench {
-    operation: Operation,
-    count: usize,
-    fixed: FixedPoint,
+    pub(crate) operation: Operation,
+    pub(crate) count: usize,
+    suite: Suite,
+    pub(crate) fixed: FixedPoint,
     bare: bool,
 }
 
 /// What the evaluators hold in clear before a bench. Invented, so nothing about it is secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BenchInputs {
-    /// P0's: the left matrix or the kernels, else nothing.
+    /// P0's: the left matrix or the kernels; else nothing in `securenn` and the values in `dealer`.
     pub model_owner: Vec<u64>,
-    /// P1's: the values, the right matrix (row-major) or the images.
+    /// P1's: the right matrix (row-major) or the images; else the values in `securenn`.
     pub data_owner: Vec<u64>,
 }
 
 impl Operation {
     /// All operations.
-    pub const ALL: [Operation; 7] = [
+    pub const ALL: [Operation; 11] = [
         Operation::Drelu,
         Operation::Relu,
         Operation::Relu6,
@@ -79,6 +89,10 @@ impl Operation {
         Operation::MaxPool,
         Operation::MatMul,
         Operation::Conv,
+        Operation::Truncation,
+        Operation::Square,
+        Operation::Cube,
+        Operation::Sign,
     ];
 
     /// The name on the command line and in reports.
@@ -91,20 +105,37 @@ impl Operation {
             Operation::MaxPool => "maxpool",
             Operation::MatMul => "matmul",
             Operation::Conv => "conv",
+            Operation::Truncation => "truncation",
+            Operation::Square => "square",
+            Operation::Cube => "cube",
+            Operation::Sign => "sign",
         }
     }
 
-    /// The operation in a certain size.
+    /// The operations of a suite.
+    pub fn of(suite: Suite) -> &'static [Operation] {
+        match suite {
+            Suite::SecureNn => &Operation::ALL[..7],
+            Suite::Dealer => &Operation::ALL,
+        }
+    }
+
+    /// The operation in a certain size, with the suite's own fractional bits.
     ///
     /// # Errors
-    /// [`Error::Count`], [`Error::FractionalBits`].
-    pub fn with_count(self, count: usize, fixed: FixedPoint) -> Result<Bench> {
-        check_fractional_bits(fixed)?;
+    /// [`Error::Count`], [`Error::Unknown`] for an operation that the suite has not.
+    pub fn with_count(self, count: usize, suite: Suite) -> Result<Bench> {
+        if !Operation::of(suite).contains(&self) {
+            let known = Operation::of(suite).iter().map(|operation| operation.name().to_owned());
+            let (what, name) = ("operation of this suite", self.name().to_owned());
+            return Err(Error::Unknown { what, name, known: known.collect() });
+        }
         if !(1..=MAX_COUNT).contains(&count) {
             let max = MAX_COUNT;
             return Err(Error::Count { count, max });
         }
-        Ok(Bench { operation: self, count, fixed, bare: false })
+        let fixed = FixedPoint::new(suite.fractional_bits());
+        Ok(Bench { operation: self, count, suite, fixed, bare: false })
     }
 }
 
@@ -162,12 +193,38 @@ impl Bench {
         BenchInputs { model_owner: draw(Role::ModelOwner), data_owner: draw(Role::DataOwner) }
     }
 
+    /// The suite.
+    pub fn suite(&self) -> Suite {
+        self.suite
+    }
+
+    /// Any party: runs the operation on its `own` input. The results are the sums of what the parties give.
+    /// `between` is called when all that is possible ahead is done.
+    ///
+    /// # Errors
+    /// [`protocols::Error::Shape`] for inputs of another length, or a transport error.
+    pub fn run(
+        &self,
+        session: &Session,
+        own: &[u64],
+        between: &dyn Fn() -> protocols::Result<()>,
+    ) -> protocols::Result<Vec<u64>> {
+        let name = self.name();
+        if self.suite == Suite::Dealer && !self.bare {
+            return dealer::bench::run(self, session, own, between);
+        }
+        match session.role() {
+            Role::CryptoProducer => session.deal(name, |ctx| self.deal(ctx)).map(|()| Vec::new()),
+            _ => session.evaluate(name, |ctx| self.evaluate(ctx, own)).map(Share::into_words),
+        }
+    }
+
     /// P0 and P1: shares `own` input without a message, and gives its half of the result (for max
     /// pools all maxima, then all places).
     ///
     /// # Errors
     /// [`protocols::Error::Shape`] for inputs of another length, or a transport error.
-    pub fn evaluate(&self, ctx: &mut Evaluator<'_>, own: &[u64]) -> protocols::Result<Share> {
+    fn evaluate(&self, ctx: &mut Evaluator<'_>, own: &[u64]) -> protocols::Result<Share> {
         ctx.check_len(own.len(), self.input_len(ctx.party()))?;
         if self.bare {
             exchange::run(ctx, &self.like())?;
@@ -192,6 +249,7 @@ impl Bench {
             }
             Operation::MatMul => matmul::evaluate(ctx, &self.matmul_shape(), &left, &x),
             Operation::Conv => conv::evaluate(ctx, &self.conv_shape(), &left, &x),
+            other => unreachable!("{other} is not of this suite"),
         }
     }
 
@@ -199,7 +257,7 @@ impl Bench {
     ///
     /// # Errors
     /// A transport error.
-    pub fn deal(&self, ctx: &mut Dealer<'_>) -> protocols::Result<()> {
+    fn deal(&self, ctx: &mut Dealer<'_>) -> protocols::Result<()> {
         if self.bare {
             return exchange::run(ctx, &self.like());
         }
@@ -211,6 +269,7 @@ impl Bench {
             Operation::MaxPool => maxpool::deal(ctx, &self.pool_shape()),
             Operation::MatMul => matmul::deal(ctx, &self.matmul_shape()),
             Operation::Conv => conv::deal(ctx, &self.conv_shape()),
+            other => unreachable!("{other} is not of this suite"),
         }
     }
 
@@ -221,6 +280,9 @@ impl Bench {
 
     /// The cost of the operation itself.
     fn like(&self) -> Cost {
+        if self.suite == Suite::Dealer {
+            return dealer::bench::cost(self);
+        }
         match self.operation {
             Operation::Drelu => drelu::cost(self.count),
             Operation::Relu => relu::cost(self.count),
@@ -229,13 +291,14 @@ impl Bench {
             Operation::MaxPool => maxpool::cost(&self.pool_shape()),
             Operation::MatMul => matmul::cost(&self.matmul_shape()),
             Operation::Conv => conv::cost(&self.conv_shape()),
+            other => unreachable!("{other} is not of this suite"),
         }
     }
 
     /// The published formula; none for a bare transfer.
     pub fn paper(&self) -> Option<Paper> {
         let count = self.count as f64;
-        if self.bare {
+        if self.bare || self.suite == Suite::Dealer {
             return None;
         }
         Some(match self.operation {
@@ -246,17 +309,18 @@ impl Bench {
             Operation::MaxPool => maxpool::paper(&self.pool_shape()),
             Operation::MatMul => matmul::paper(&self.matmul_shape()),
             Operation::Conv => conv::paper(&self.conv_shape()),
+            other => unreachable!("{other} is not of this suite"),
         })
     }
 
     /// How many of the reconstructed outputs differ from the ideal by anything but the coin of a
     /// truncation; missing and surplus outputs are all wrong.
     pub fn wrong(&self, inputs: &BenchInputs, outputs: &[u64]) -> usize {
+        if self.suite == Suite::Dealer && !self.bare {
+            return dealer::bench::wrong(self, inputs, outputs);
+        }
         let ideal = self.ideal(inputs);
-        let coin = match self.operation {
-            Operation::LeakyRelu => 1,
-            _ => 0,
-        };
+        let coin = u64::from(self.has_coin());
         let differs = |(got, ideal): &(&u64, &u64)| got.wrapping_sub(**ideal) > coin;
         let differing = outputs.iter().zip(&ideal).filter(differs).count();
         differing + outputs.len().abs_diff(ideal.len())
@@ -278,12 +342,21 @@ impl Bench {
             }
             Operation::MatMul => matmul::ideal(&self.matmul_shape(), left, x),
             Operation::Conv => conv::ideal(&self.conv_shape(), left, x),
+            other => unreachable!("{other} is not of this suite"),
         }
+    }
+
+    /// Whether a truncation's coin is in the results.
+    fn has_coin(&self) -> bool {
+        self.suite == Suite::Dealer || self.operation == Operation::LeakyRelu
     }
 
     /// The values that the operation is defined for, signed; `None` for the whole ring.
     fn domain(&self) -> Option<Range<i64>> {
         let symmetric = |bits: u32| Some(-(1i64 << bits)..1 << bits);
+        if self.suite == Suite::Dealer {
+            return dealer::bench::domain(self);
+        }
         match self.operation {
             Operation::Drelu | Operation::Relu => symmetric(62),
             Operation::Relu6 => Some(self.six() - (1 << 62)..1 << 62),
@@ -292,6 +365,7 @@ impl Bench {
             // Differences of two values are within DReLU's domain.
             Operation::MaxPool => symmetric(61),
             Operation::MatMul | Operation::Conv => None,
+            other => unreachable!("{other} is not of this suite"),
         }
     }
 
@@ -299,7 +373,11 @@ impl Bench {
         let Some(Range { start, end }) = self.domain() else {
             return vec![0, 1, u64::MAX, 1 << 63];
         };
-        let six = self.six();
+        // In `dealer` values have the scale of products.
+        let six = match self.suite {
+            Suite::SecureNn => self.six(),
+            Suite::Dealer => self.six() << self.fixed.fractional_bits(),
+        };
         [start, end - 1, -1, 0, 1, start + 1, end - 2, six - 1, six, six + 1]
             .into_iter()
             .filter(|edge| (start..end).contains(edge))
@@ -307,11 +385,11 @@ impl Bench {
             .collect()
     }
 
-    fn six(&self) -> i64 {
+    pub(crate) fn six(&self) -> i64 {
         6 * self.fixed.one().cast_signed()
     }
 
-    fn input_len(&self, role: Role) -> usize {
+    pub(crate) fn input_len(&self, role: Role) -> usize {
         let (matmul, conv) = (self.matmul_shape(), self.conv_shape());
         match (self.operation, role) {
             (_, Role::CryptoProducer) => 0,
@@ -320,13 +398,14 @@ impl Bench {
             (Operation::MatMul, Role::DataOwner) => matmul.k * matmul.n,
             (Operation::Conv, Role::ModelOwner) => conv.weight_len(),
             (Operation::Conv, Role::DataOwner) => conv.input_len(),
-            (_, Role::ModelOwner) => 0,
-            (Operation::MaxPool, Role::DataOwner) => self.pool_shape().input_len(),
-            (_, Role::DataOwner) => self.count,
+            // Of other operations one evaluator holds all values.
+            (_, role) if (role == Role::ModelOwner) != (self.suite == Suite::Dealer) => 0,
+            (Operation::MaxPool, _) => self.pool_shape().input_len(),
+            _ => self.count,
         }
     }
 
-    fn pool_shape(&self) -> PoolShape {
+    pub(crate) fn pool_shape(&self) -> PoolShape {
         PoolShape {
             batch: 1,
             channels: self.count,
@@ -338,11 +417,11 @@ impl Bench {
         }
     }
 
-    fn matmul_shape(&self) -> MatMulShape {
+    pub(crate) fn matmul_shape(&self) -> MatMulShape {
         MatMulShape { m: 1000, k: 1000, n: self.count.div_ceil(10_000) }
     }
 
-    fn conv_shape(&self) -> ConvShape {
+    pub(crate) fn conv_shape(&self) -> ConvShape {
         ConvShape {
             batch: self.count.div_ceil(1_000_000),
             in_channels: 64,
@@ -364,27 +443,34 @@ mod tests {
 
     use super::*;
 
-    const FIXED: FixedPoint = FixedPoint::new(13);
-
     #[test]
     fn every_operation_is_right_and_costs_what_it_says() {
-        for operation in Operation::ALL {
-            let bench = operation.with_count(3000, FIXED).unwrap();
+        let all = Suite::ALL.map(|suite| Operation::of(suite).iter().map(move |op| (suite, *op)));
+        for (suite, operation) in all.into_iter().flatten() {
+            let bench = operation.with_count(3000, suite).unwrap();
             let inputs = bench.inputs(41);
-            let outcome = TestWorld::new(42).layer(
-                |ctx| {
-                    let own = match ctx.party() {
-                        Role::ModelOwner => &inputs.model_owner,
-                        _ => &inputs.data_owner,
-                    };
-                    bench.evaluate(ctx, own)
-                },
-                |ctx| bench.deal(ctx),
-            );
-            outcome.assert_cost(&bench.cost());
-            let mut outputs = outcome.open();
-            assert_eq!(bench.wrong(&inputs, &outputs), 0, "{operation}");
-            assert_eq!(bench.paper().unwrap().rounds, bench.cost().rounds(), "{operation}");
+            let outcome = TestWorld::new(42).run(|session| {
+                let own = match session.role() {
+                    Role::ModelOwner => &inputs.model_owner[..],
+                    Role::DataOwner => &inputs.data_owner,
+                    Role::CryptoProducer => &[],
+                };
+                bench.run(session, own, &|| Ok(()))
+            });
+            let (seen, cost) = (&outcome.measurements[0], bench.cost());
+            assert_eq!((seen.sent, seen.received), (cost.links(), cost.links()), "{operation}");
+            assert_eq!((seen.ahead, seen.rounds()), (cost.ahead_links(), cost.rounds()));
+            assert_eq!(seen.depth, cost.critical_path(), "{operation}");
+            let parts = outcome.results.map(|result| result.unwrap());
+            let mut outputs = parts
+                .into_iter()
+                .filter(|part| !part.is_empty())
+                .reduce(|a, b| a.iter().zip(&b).map(|(a, b)| a.wrapping_add(*b)).collect());
+            let outputs = outputs.as_mut().unwrap();
+            assert_eq!(bench.wrong(&inputs, outputs), 0, "{suite} {operation}");
+            if let Some(paper) = bench.paper() {
+                assert_eq!(paper.rounds, bench.cost().rounds(), "{operation}");
+            }
             let bare = bench.bare();
             // Whole words: up to 7 bytes more on each of six links.
             let more = bare.cost().bytes() - bench.cost().bytes();
@@ -394,15 +480,15 @@ mod tests {
             assert_eq!(bench.wrong(&inputs, &outputs[..900]), outputs.len() - 900);
             outputs[7] = outputs[7].wrapping_add(1 << 20);
             outputs[9] = outputs[9].wrapping_sub(1);
-            let wrong = bench.wrong(&inputs, &outputs);
-            // A truncation's coin may hide the last one.
-            assert!(wrong == 2 || wrong == 1 && operation == Operation::LeakyRelu, "{operation}");
+            let wrong = bench.wrong(&inputs, outputs);
+            // A truncation's coin may hide the last one, and 2^20 be the other sign's ring.
+            assert!(wrong == 2 || wrong == 1 && bench.has_coin(), "{suite} {operation}");
         }
     }
 
     #[test]
     fn a_million_is_the_size_the_table_gives() {
-        let of = |operation: Operation| operation.with_count(1_000_000, FIXED).unwrap();
+        let of = |operation: Operation| operation.with_count(1_000_000, Suite::SecureNn).unwrap();
         let matmul = of(Operation::MatMul).matmul_shape();
         assert_eq!((matmul.m, matmul.k, matmul.n), (1000, 1000, 100));
         let conv = of(Operation::Conv).conv_shape();
@@ -410,11 +496,15 @@ mod tests {
         assert_eq!(of(Operation::MaxPool).pool_shape().output_len(), 1_000_000);
         // 584 bytes a ReLU.
         assert_eq!(of(Operation::Relu).cost().bytes(), 584_000_000);
+        let relu = Operation::Relu.with_count(1_000_000, Suite::Dealer).unwrap().cost();
+        // 443 bits ahead, 70 online.
+        assert_eq!(relu.ahead_links().total(), 55_375_000);
+        assert_eq!(relu.bytes() - relu.ahead_links().total(), 8_750_000);
     }
 
     #[test]
     fn inputs_repeat_and_hold_the_edges() {
-        let bench = Operation::Relu6.with_count(100, FIXED).unwrap();
+        let bench = Operation::Relu6.with_count(100, Suite::SecureNn).unwrap();
         let inputs = bench.inputs(1);
         assert_eq!(inputs, bench.inputs(1));
         assert_ne!(inputs, bench.inputs(2));
@@ -424,12 +514,15 @@ mod tests {
         for edge in [0, 6 << 13, (1 << 62) - 1, (6 << 13) - (1i64 << 62)] {
             assert!(x.contains(&edge.cast_unsigned()), "{edge}");
         }
-        for bits in [1, 30] {
-            let fixed = FixedPoint::new(bits);
-            let bench = Operation::LeakyRelu.with_count(100, fixed).unwrap();
-            let limit = 1u64 << (34 - bits);
-            let mut values = bench.inputs(1).data_owner.into_iter();
-            assert!(values.all(|x| x.cast_signed().unsigned_abs() <= limit));
+        let bench = Operation::LeakyRelu.with_count(100, Suite::SecureNn).unwrap();
+        let mut values = bench.inputs(1).data_owner.into_iter();
+        assert!(values.all(|x| x.cast_signed().unsigned_abs() <= 1 << 21));
+        // The largest of the domain, ReLU6's corner and six itself.
+        let bench = Operation::Relu6.with_count(100, Suite::Dealer).unwrap();
+        let BenchInputs { model_owner: x, data_owner } = bench.inputs(1);
+        assert!(data_owner.is_empty());
+        for edge in [(1i64 << 31) - (1 << 12), (6 << 24) - (1 << 31), 6 << 24, (6 << 24) - 1] {
+            assert!(x.contains(&edge.cast_unsigned()), "{edge}");
         }
     }
 
@@ -441,7 +534,7 @@ mod tests {
         let error = "softmax".parse::<Operation>().unwrap_err().to_string();
         assert!(error.contains("leaky-relu"), "{error}");
         for count in [0, MAX_COUNT + 1] {
-            assert!(Operation::Relu.with_count(count, FIXED).is_err());
+            assert!(Operation::Relu.with_count(count, Suite::Dealer).is_err());
         }
     }
 }

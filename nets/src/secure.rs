@@ -323,7 +323,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        bounds::error_bound, cost::NetworkCost, model::Model, reference, suite::Suite, test_nets,
+        bounds::error_bound, cost::NetworkCost, model::Model, reference, test_nets,
         weights::Weights,
     };
 
@@ -392,7 +392,7 @@ mod tests {
             let [model_owner, data_owner, producer] = outcome.results;
             assert_eq!(model_owner.unwrap(), None);
             assert_eq!(producer.unwrap(), None);
-            let cost = NetworkCost::of(&self.graph, self.batch, Suite::SecureNn).unwrap();
+            let cost = NetworkCost::securenn(&self.graph, self.batch).unwrap();
             let cost = cost.in_order(order);
             let measured = &outcome.measurements;
             assert_eq!(measured.len(), cost.layers.len());

@@ -13,16 +13,27 @@ pub enum Suite {
     /// [`protocols::securenn`].
     #[default]
     SecureNn,
+    /// [`protocols::dealer`].
+    Dealer,
 }
 
 impl Suite {
     /// All suites.
-    pub const ALL: [Suite; 1] = [Suite::SecureNn];
+    pub const ALL: [Suite; 2] = [Suite::SecureNn, Suite::Dealer];
 
     /// The name in configs and reports.
     pub const fn name(self) -> &'static str {
         match self {
             Suite::SecureNn => "securenn",
+            Suite::Dealer => "dealer",
+        }
+    }
+
+    /// The fractional bits of a run that asks for none.
+    pub const fn fractional_bits(self) -> u32 {
+        match self {
+            Suite::SecureNn => 13,
+            Suite::Dealer => 12,
         }
     }
 }

@@ -10,7 +10,6 @@ use crate::{
     cost::NetworkCost,
     error::Result,
     graph::Dims,
-    suite::Suite,
     zoo::{self, Plan, Published},
 };
 
@@ -182,7 +181,7 @@ impl Cell {
 fn figures(net: Published, plan: &str, input: Dims, classes: usize) -> Result<Figures> {
     let plan = Plan::published(net, plan, input)?;
     let graph = zoo::build(net.name(), &zoo::Options { input, classes, plan: Some(plan) })?;
-    let paper = NetworkCost::of(&graph, 1, Suite::SecureNn)?.totals().paper;
+    let paper = NetworkCost::securenn(&graph, 1)?.totals().paper;
     Ok(Figures { rounds: paper.rounds, mb: paper.megabytes() })
 }
 
@@ -212,7 +211,7 @@ mod tests {
         change(&mut plan);
         let options = zoo::Options { input, classes: 10, plan: Some(plan) };
         let graph = zoo::build(net.name(), &options).unwrap();
-        let paper = NetworkCost::of(&graph, 1, Suite::SecureNn).unwrap().totals().paper;
+        let paper = NetworkCost::securenn(&graph, 1).unwrap().totals().paper;
         (paper.megabytes(), paper.rounds as f64)
     }
 

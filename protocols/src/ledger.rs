@@ -117,8 +117,10 @@ pub struct LayerMeasurement {
     pub phases: BTreeSet<u16>,
     /// Its causal depth when the layer ended, counted from the start of the session.
     pub depth: u32,
-    /// Wall time from the start of the layer to its end.
+    /// Wall time from the start of the layer's online stage to its end.
     pub seconds: f64,
+    /// Wall time of its stage ahead of the query.
+    pub ahead_seconds: f64,
 }
 
 impl LayerMeasurement {
@@ -130,8 +132,9 @@ impl LayerMeasurement {
     /// Adds what another party saw of the same layer; time is that of the slowest.
     pub fn merge(&mut self, other: &LayerMeasurement) {
         let seconds = self.seconds.max(other.seconds);
+        let ahead_seconds = self.ahead_seconds.max(other.ahead_seconds);
         self.extend(other);
-        self.seconds = seconds;
+        (self.seconds, self.ahead_seconds) = (seconds, ahead_seconds);
     }
 
     /// Adds another part of the same layer at the same party; times add up.
@@ -142,6 +145,7 @@ impl LayerMeasurement {
         self.phases.extend(&other.phases);
         self.depth = self.depth.max(other.depth);
         self.seconds += other.seconds;
+        self.ahead_seconds += other.ahead_seconds;
     }
 }
 
@@ -189,14 +193,17 @@ impl Meter {
             Links(std::array::from_fn(|i| counters[i].load(Ordering::Relaxed)))
         };
         let sent = read(&self.sent);
+        let spent = self.started.elapsed().as_secs_f64();
+        let ahead = self.stage == Stage::Ahead;
         LayerMeasurement {
             name: self.name.clone(),
             sent,
             received: read(&self.received),
-            ahead: if self.stage == Stage::Ahead { sent } else { Links::default() },
+            ahead: if ahead { sent } else { Links::default() },
             phases: self.phases.lock().expect("no panic while locked").clone(),
             depth,
-            seconds: self.started.elapsed().as_secs_f64(),
+            seconds: if ahead { 0.0 } else { spent },
+            ahead_seconds: if ahead { spent } else { 0.0 },
         }
     }
 }

@@ -8,6 +8,7 @@
 //! ends before the other begins.
 
 mod ahead;
+pub(crate) mod bench;
 pub mod cost;
 mod local;
 mod online;
