@@ -80,7 +80,7 @@ pub fn error_bound(graph: &Graph, model: &EncodedModel) -> Result<Vec<f64>> {
 pub const MARGIN: f64 = 8.0;
 
 /// Simulations that [`expected_error`] takes the largest error of.
-const SIMULATIONS: u64 = 2;
+pub(crate) const SIMULATIONS: u64 = 2;
 
 /// For every layer how far from the reference (`results`, by [`crate::reference::fixed`]) the parties'
 /// results may be expected at most, in units of 2^-f: [`error_bound`], or [`MARGIN`] times the largest

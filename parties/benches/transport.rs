@@ -115,6 +115,8 @@ fn establish() -> [Established; 3] {
                 architecture: [0; 32],
                 options: SessionOptions::default(),
                 overlap: false,
+                plan: None,
+                dealt_first: false,
             },
             profile: Profile::LOOPBACK,
             connect_timeout: std::time::Duration::from_secs(10),

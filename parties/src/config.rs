@@ -13,6 +13,7 @@ use std::{
 
 use nets::{
     Dims, Graph, Suite,
+    dealer::plan::DEFAULT_MAGNITUDE_BITS,
     graph::MAX_BATCH,
     ranges::Range,
     zoo::{self, BlockPlan, Kind, PLAN_NAMES, Plan, Pool},
@@ -67,9 +68,18 @@ pub struct Network {
 pub struct Protocol {
     /// The protocol suite.
     pub suite: Suite,
-    /// Fraction bits of a fixed-point number: more are more exact, fewer leave the truncation
-    /// less chance to fail. Default 13.
-    pub fractional_bits: u32,
+    /// Fraction bits of a fixed-point number: more are more exact, fewer leave the truncation of
+    /// `securenn` less chance to fail and make the messages of `dealer` smaller. Default 13 in `securenn`,
+    /// 12 in `dealer`.
+    pub fractional_bits: Option<u32>,
+    /// In `dealer`, where there are no bounds: values of all layers are below 2 to this power. One bit
+    /// more costs about 6% more bytes; a value beyond it gives a wrong result. Default 7.
+    pub magnitude_bits: u32,
+    /// In `dealer`: a file of `tercet calibrate` with the bounds of every layer, the same at all parties.
+    pub bounds: Option<PathBuf>,
+    /// In `dealer`: whether everything is dealt before the query rather than just ahead of its use: the
+    /// query is answered faster, and the memory for all of it is needed at once. Default false.
+    pub dealt_first: bool,
     /// Chunk and window of long batches.
     pub options: SessionOptions,
     /// Whether branches of the network run side by side: fewer latencies, more memory. Default false.
@@ -440,6 +450,9 @@ impl Protocol {
         table.allow(&[
             "suite",
             "fractional_bits",
+            "magnitude_bits",
+            "bounds",
+            "dealt_first",
             "chunk",
             "window",
             "overlap",
@@ -458,10 +471,16 @@ impl Protocol {
             options.window = window as usize;
         }
         let bits = table.integer("fractional_bits", 1..=MAX_FRACTIONAL_BITS.into())?;
+        let magnitude = table.integer("magnitude_bits", 1..=40)?;
         let timeout = table.integer("connect_timeout_seconds", 1..=86_400)?;
         Ok(Protocol {
             suite: table.parsed_by("suite", parse_suite)?.unwrap_or_default(),
-            fractional_bits: bits.map_or(default.fractional_bits, |bits| bits as u32),
+            fractional_bits: bits.map(|bits| bits as u32),
+            magnitude_bits: magnitude.map_or(default.magnitude_bits, |bits| bits as u32),
+            bounds: table.path("bounds")?,
+            dealt_first: table
+                .read("dealt_first", "true or false", Value::as_bool)?
+                .unwrap_or(false),
             options,
             overlap: table.read("overlap", "true or false", Value::as_bool)?.unwrap_or(false),
             profile: table.parsed_by("profile", str::parse)?.unwrap_or_default(),
@@ -475,7 +494,10 @@ impl Default for Protocol {
     fn default() -> Self {
         Protocol {
             suite: Suite::default(),
-            fractional_bits: 13,
+            fractional_bits: None,
+            magnitude_bits: DEFAULT_MAGNITUDE_BITS,
+            bounds: None,
+            dealt_first: false,
             options: SessionOptions::default(),
             overlap: false,
             profile: ProfileName::default(),
@@ -617,8 +639,7 @@ impl Normalisation {
 pub fn parse_suite(name: &str) -> std::result::Result<Suite, String> {
     name.parse().map_err(|_| {
         let names = Suite::ALL.map(Suite::name).join(", ");
-        let later = if name == "dealer" { ": dealer is not in this version" } else { "" };
-        format!("one of {names}{later}")
+        format!("one of {names}")
     })
 }
 
@@ -843,7 +864,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(config.network.input, [1, 8, 8]);
-        assert_eq!(config.protocol.fractional_bits, 12);
+        assert_eq!(config.protocol.fractional_bits, Some(12));
         assert_eq!(config.protocol.options, SessionOptions { chunk: 128, window: 2 });
         assert!(config.protocol.overlap);
         assert_eq!(config.protocol.profile, ProfileName::Wan);
@@ -921,7 +942,7 @@ mod tests {
             ),
             (
                 "[protocol]\nzzz = 3",
-                "unknown key `protocol.zzz`; known are suite, fractional_bits, chunk, window, overlap, profile, connect_timeout_seconds",
+                "unknown key `protocol.zzz`; known are suite, fractional_bits, magnitude_bits, bounds, dealt_first, chunk, window, overlap, profile, connect_timeout_seconds",
             ),
             ("[protocl]", "unknown table or key `protocl`; did you mean protocol?"),
             ("protocol = 3", "unknown key"),
@@ -940,11 +961,7 @@ mod tests {
             ),
             (
                 "[protocol]\nsuite = 'aby'",
-                "`protocol.suite` is \"aby\"; it must be one of securenn",
-            ),
-            (
-                "[protocol]\nsuite = 'dealer'",
-                "`protocol.suite` is \"dealer\"; it must be one of securenn: dealer is not in this version",
+                "`protocol.suite` is \"aby\"; it must be one of securenn, dealer",
             ),
             (
                 "[protocol]\nprofile = 'moon'",

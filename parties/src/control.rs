@@ -45,6 +45,8 @@ pub enum Job {
         window: Window,
         /// Whether branches run side by side even if the config does not say so.
         overlap: bool,
+        /// Whether all is dealt before the query even if the config does not say so.
+        dealt_first: bool,
     },
     /// Its part of one operation, with the default protocol settings.
     Operation {
@@ -52,6 +54,8 @@ pub enum Job {
         name: String,
         /// How many values.
         count: usize,
+        /// The protocol suite.
+        suite: Suite,
         /// Only transfer its bytes.
         bare: bool,
     },
@@ -138,7 +142,8 @@ mod tests {
         let mut pipe = Vec::new();
         let words: Vec<u64> = (0..10_000).map(|i| i << 50).collect();
         write(&mut pipe, &ToParty::Start, &[]).unwrap();
-        let job = Job::Operation { name: "relu".into(), count: 3, bare: false };
+        let job =
+            Job::Operation { name: "relu".into(), count: 3, suite: Suite::Dealer, bare: false };
         write(&mut pipe, &ToParty::Job(job.clone()), &words).unwrap();
         let mut pipe = &pipe[..];
         assert_eq!(read(&mut pipe).unwrap(), Some((ToParty::Start, vec![])));

@@ -25,12 +25,18 @@ pub struct Agreement {
     pub options: SessionOptions,
     /// Whether branches of the network run side by side.
     pub overlap: bool,
+    /// A hash of the rings and bounds of all layers, where a suite has such.
+    pub plan: Option<[u8; 32]>,
+    /// Whether everything is dealt before the query.
+    pub dealt_first: bool,
 }
 
 impl Agreement {
     /// Names and values, as the parties exchange them.
     pub(crate) fn terms(&self) -> Vec<(String, String)> {
-        let architecture: String = self.architecture.iter().map(|b| format!("{b:02x}")).collect();
+        let hex = |hash: &[u8; 32]| hash.iter().map(|b| format!("{b:02x}")).collect::<String>();
+        let architecture = hex(&self.architecture);
+        let bounds = self.plan.as_ref().map_or("none".into(), hex);
         [
             ("protocol version", PROTOCOL_VERSION.to_string()),
             ("software version", env!("CARGO_PKG_VERSION").to_owned()),
@@ -41,6 +47,8 @@ impl Agreement {
             ("chunk", self.options.chunk.to_string()),
             ("window", self.options.window.to_string()),
             ("overlap", self.overlap.to_string()),
+            ("bounds", bounds),
+            ("dealt_first", self.dealt_first.to_string()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into()
@@ -111,6 +119,8 @@ mod tests {
             architecture: [7; 32],
             options: SessionOptions { chunk: 64, window: 6 },
             overlap: false,
+            plan: None,
+            dealt_first: false,
         };
         let own = agreement.terms();
         assert_eq!(compare([&own; 3]), Ok(()));

@@ -44,9 +44,10 @@ pub fn run(role: Role) -> Result<()> {
 fn work(role: Role, launcher: &Launcher) -> Result<()> {
     let (ToParty::Job(job), words) = launcher.next()? else { return Err(out_of_turn()) };
     let (record, words) = match job {
-        Job::Network { config, suite, window, overlap } => {
+        Job::Network { config, suite, window, overlap, dealt_first } => {
             let mut config = Config::load(&config)?;
             config.protocol.overlap |= overlap;
+            config.protocol.dealt_first |= dealt_first;
             let task = Task::of(&config, suite)?;
             let inputs = task.inputs(role, &config, window)?;
             let party = meet(role, launcher, &config.protocol, task.agreement())?;
@@ -62,10 +63,10 @@ fn work(role: Role, launcher: &Launcher) -> Result<()> {
             };
             party.evaluate(&task, &inputs, &ended)?
         }
-        Job::Operation { name, count, bare } => {
-            let bench = task::bench(&name, count, bare)?;
+        Job::Operation { name, count, suite, bare } => {
+            let bench = task::bench(&name, count, suite, bare)?;
             let protocol = Protocol::default();
-            let agreement = task::bench_agreement(&bench, protocol.suite);
+            let agreement = task::bench_agreement(&bench);
             let party = meet(role, launcher, &protocol, agreement)?;
             let ended = || launcher.tell(&FromParty::Ended, &[]);
             party.operate(&bench, protocol.options, &words, &ended)?

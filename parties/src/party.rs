@@ -4,14 +4,19 @@
 use std::{
     collections::HashMap,
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     time::{Duration, Instant},
 };
 
-use nets::{Bench, EncodedModel, EvaluatorInputs, secure};
+use nets::{
+    Bench, EncodedModel, EvaluatorInputs,
+    dealer::{self, Pace},
+    graph::SETUP,
+    secure,
+};
 use protocols::{
-    LayerMeasurement, Links, Role, Session, SessionOptions, Share, Transport, prf::Seeds,
-    step::Step, transport::Message,
+    LayerMeasurement, Links, Role, Session, SessionOptions, Transport, dealer::WeightKey,
+    prf::Seeds, step::Step, transport::Message,
 };
 use serde::{Deserialize, Serialize};
 
@@ -56,12 +61,27 @@ pub struct Record {
     /// Images in the batch; 0 for a bench.
     pub images: usize,
     /// Layer by layer, in the order in which they ended; `seconds` run from the end of the one
-    /// before, so that they add up to the whole time in either order.
+    /// before, so that they add up to the whole time in either order. Where all is dealt before the query,
+    /// a layer's part of that is in its `seconds` too.
     pub layers: Vec<LayerMeasurement>,
     /// UDP bytes it sent.
     pub wire: Links,
+    /// How long each stage took.
+    pub seconds: StageSeconds,
     /// What its process used.
     pub usage: Usage,
+}
+
+/// Wall time of a run's stages at one party.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StageSeconds {
+    /// What belongs to the model and the session.
+    pub setup: f64,
+    /// Dealing, where it comes before the query.
+    pub offline: f64,
+    /// From the query to the result, with all material present; none where it is dealt meanwhile, and
+    /// at a party that takes no part in it.
+    pub online: Option<f64>,
 }
 
 /// Finds the two others.
@@ -102,6 +122,9 @@ pub struct Connected {
 /// Where the data owner tells how many images there are. A name that no layer can have.
 const IMAGES: &str = "session/images";
 
+/// Where the evaluators tell each other that everything is dealt.
+const DEALT: &str = "session/dealt";
+
 impl Connected {
     /// Evaluates a network; the data owner gets the logits. `ended` is told how many layers have, or
     /// where branches run side by side, how many had started before the last one.
@@ -116,7 +139,6 @@ impl Connected {
     ) -> Result<(Record, Vec<u64>)> {
         let images = self.announce_images(task, inputs)?;
         let (session, transport) = self.session(task.options);
-        let began = Instant::now();
         let starts = Mutex::new(HashMap::new());
         let progress = |_place: usize, layer: &str| {
             let mut starts = starts.lock().expect("no panic while locked");
@@ -124,25 +146,53 @@ impl Connected {
             starts.insert(layer.to_owned(), Instant::now());
         };
         let Task { graph, fixed, order, .. } = task;
-        let evaluate =
-            |inputs| secure::evaluate(&session, graph, *order, images, *fixed, inputs, &progress);
-        let logits = match inputs {
-            Inputs::Model(model) => evaluate(EvaluatorInputs::ModelOwner(model)),
-            Inputs::Images(images) => evaluate(EvaluatorInputs::DataOwner(&images.words)),
-            Inputs::Nothing => {
-                secure::deal(&session, graph, *order, images, &progress).map(|()| None)
+        let mut clock = Clock::new(&transport, session.role());
+        let logits = match &task.plan {
+            Some(plan) => {
+                let run = dealer::Run { graph, plan, order: *order, batch: images };
+                run_dealer(&session, &run, task.pace, inputs, &mut clock, &progress)?
             }
-        }?;
+            None => {
+                let evaluate = |inputs| {
+                    secure::evaluate(&session, graph, *order, images, *fixed, inputs, &progress)
+                };
+                match inputs {
+                    Inputs::Model(model) => evaluate(EvaluatorInputs::ModelOwner(model)),
+                    Inputs::Images(images) => evaluate(EvaluatorInputs::DataOwner(&images.words)),
+                    Inputs::Nothing => {
+                        secure::deal(&session, graph, *order, images, &progress).map(|()| None)
+                    }
+                }?
+                .unwrap_or_default()
+            }
+        };
+        let seconds = clock.stop();
         ended(task.layers());
         let starts = starts.into_inner().expect("no panic while locked");
         let mut layers = session.measurements();
-        let mut before = began;
+        let dealer = task.plan.is_some();
+        let mut before = clock.began;
         for layer in &mut layers {
-            let end = starts[&layer.name] + Duration::from_secs_f64(layer.seconds);
-            layer.seconds = end.saturating_duration_since(before).as_secs_f64();
+            let spent = match session.role() {
+                Role::CryptoProducer if dealer => layer.ahead_seconds,
+                _ => layer.seconds,
+            };
+            let mut dealt = 0.0;
+            let end = match starts.get(&layer.name) {
+                Some(start) => {
+                    if let Some(query) = clock.query() {
+                        (before, dealt) = (before.max(query), layer.ahead_seconds);
+                    }
+                    *start + Duration::from_secs_f64(spent)
+                }
+                // What is done once, before all else.
+                None => before + Duration::from_secs_f64(layer.ahead_seconds),
+            };
+            layer.seconds = dealt + end.saturating_duration_since(before).as_secs_f64();
             before = before.max(end);
         }
-        Ok((finish(&session, &transport, images, layers)?, logits.unwrap_or_default()))
+        let record = finish(&session, &transport, images, layers, seconds)?;
+        Ok((record, logits))
     }
 
     /// Runs one operation on this party's own inputs; the result is its share of the outputs.
@@ -157,14 +207,12 @@ impl Connected {
         ended: &dyn Fn(),
     ) -> Result<(Record, Vec<u64>)> {
         let (session, transport) = self.session(options);
-        let name = bench.name();
-        let share = match session.role() {
-            Role::CryptoProducer => session.deal(name, |ctx| bench.deal(ctx)).map(|()| Vec::new()),
-            _ => session.evaluate(name, |ctx| bench.evaluate(ctx, own)).map(Share::into_words),
-        }?;
+        let clock = Clock::new(&transport, session.role());
+        let share = bench.run(&session, own, &|| clock.dealt())?;
+        let seconds = clock.stop();
         ended();
         let layers = session.measurements();
-        Ok((finish(&session, &transport, 0, layers)?, share))
+        Ok((finish(&session, &transport, 0, layers, seconds)?, share))
     }
 
     /// The number of images, which the data owner knows and the others must.
@@ -194,16 +242,100 @@ impl Connected {
     }
 }
 
+/// One party's part of the `dealer` suite; the data owner gets the results.
+fn run_dealer(
+    session: &Session,
+    run: &dealer::Run<'_>,
+    pace: Pace,
+    inputs: &Inputs,
+    clock: &mut Clock<'_>,
+    progress: secure::Progress<'_>,
+) -> Result<Vec<u64>> {
+    let stages = dealer::Stages { ahead: session, online: session };
+    let key = |other| WeightKey::new(session.seed_with(other, SETUP));
+    match inputs {
+        Inputs::Model(model) => {
+            dealer::send_setup(session, run, model, &key(Role::CryptoProducer))?;
+            clock.set_up();
+            dealer::serve(stages, run, pace, model, &|| clock.dealt(), progress)?;
+            Ok(Vec::new())
+        }
+        Inputs::Images(images) => {
+            let weights = dealer::receive_setup(session, run)?;
+            clock.set_up();
+            let between = || clock.dealt();
+            let logits =
+                dealer::query(stages, run, pace, &weights, &images.words, &between, progress)?;
+            Ok(logits.into_iter().map(i64::cast_unsigned).collect())
+        }
+        Inputs::Nothing => {
+            dealer::produce(session, run, &key(Role::ModelOwner), progress)?;
+            Ok(Vec::new())
+        }
+    }
+}
+
+/// When a party's stages began.
+struct Clock<'t> {
+    transport: &'t QuicTransport,
+    role: Role,
+    began: Instant,
+    ready: Instant,
+    query: OnceLock<Instant>,
+}
+
+impl Clock<'_> {
+    fn new(transport: &QuicTransport, role: Role) -> Clock<'_> {
+        let began = Instant::now();
+        Clock { transport, role, began, ready: began, query: OnceLock::new() }
+    }
+
+    /// What belongs to the model and the session is done.
+    fn set_up(&mut self) {
+        self.ready = Instant::now();
+    }
+
+    /// Everything is dealt at this evaluator; returns when it is at the other one too.
+    fn dealt(&self) -> protocols::Result<()> {
+        let other = match self.role {
+            Role::ModelOwner => Role::DataOwner,
+            Role::DataOwner => Role::ModelOwner,
+            Role::CryptoProducer => return Ok(()),
+        };
+        let step = Step::root(DEALT);
+        let message = Message { step: step.clone(), phase: 0, depth: 0, payload: Vec::new() };
+        self.transport.send(other, message)?;
+        self.transport.recv(other, &step)?;
+        // A second call would be a second query.
+        self.query.set(Instant::now()).expect("a session has one query");
+        Ok(())
+    }
+
+    fn query(&self) -> Option<Instant> {
+        self.query.get().copied()
+    }
+
+    fn stop(&self) -> StageSeconds {
+        let between = |from: Instant, to: Instant| to.duration_since(from).as_secs_f64();
+        StageSeconds {
+            setup: between(self.began, self.ready),
+            offline: self.query().map_or(0.0, |query| between(self.ready, query)),
+            online: self.query().map(|query| between(query, Instant::now())),
+        }
+    }
+}
+
 /// Ends the connections when both others have come as far, and tells what this party saw.
 fn finish(
     session: &Session,
     transport: &QuicTransport,
     images: usize,
     layers: Vec<LayerMeasurement>,
+    seconds: StageSeconds,
 ) -> Result<Record> {
     transport.finish()?;
     let wire = transport.wire_bytes();
-    Ok(Record { role: session.role(), images, layers, wire, usage: Usage::so_far() })
+    Ok(Record { role: session.role(), images, layers, wire, seconds, usage: Usage::so_far() })
 }
 
 impl Record {

@@ -496,6 +496,8 @@ mod tests {
             architecture: [0; 32],
             options: SessionOptions::default(),
             overlap: false,
+            plan: None,
+            dealt_first: false,
         };
         let parties = bound.into_iter().zip(identities).map(|(bound, identity)| {
             let setup = Setup {

@@ -8,7 +8,7 @@ mod html;
 
 use std::{collections::BTreeMap, iter::Sum, path::Path};
 
-use nets::{Dims, LayerCost, NetworkCost, Order, Suite};
+use nets::{Dims, LayerCost, NetworkCost, Order, Suite, graph::SETUP};
 use protocols::{LayerMeasurement, Link, Links, Paper, Role};
 use serde::Serialize;
 
@@ -123,6 +123,8 @@ pub struct Traffic {
     pub bytes: u64,
     /// Payload bytes over each link.
     pub links: Links,
+    /// Of `bytes` those that travel ahead of the query.
+    pub ahead_bytes: u64,
 }
 
 /// The sums over the layers, and what belongs to no layer.
@@ -159,6 +161,23 @@ pub struct Totals {
     /// The largest resident set of each party's process, in MB of 10^6 bytes.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub peak_rss_mb: BTreeMap<&'static str, f64>,
+}
+
+impl Seconds {
+    /// The stages of a whole run, as its evaluators saw them.
+    pub fn of<'r>(records: impl IntoIterator<Item = &'r Record>, total: f64) -> Seconds {
+        let stages = records.into_iter().map(|record| record.seconds);
+        let start = Seconds { setup: 0.0, offline: 0.0, online: None, total };
+        stages.fold(start, |seconds, stage| Seconds {
+            setup: seconds.setup.max(stage.setup),
+            offline: seconds.offline.max(stage.offline),
+            online: match (seconds.online, stage.online) {
+                (Some(a), Some(b)) => Some(a.max(b)),
+                (a, b) => a.or(b),
+            },
+            total,
+        })
+    }
 }
 
 /// Wall time of a run, connecting and loading left out.
@@ -308,6 +327,7 @@ impl Layer {
                 rounds: cost.predicted.rounds(),
                 bytes: cost.predicted.bytes(),
                 links: cost.predicted.links(),
+                ahead_bytes: cost.predicted.ahead_links().total(),
             }),
             measured: None,
             seconds: None,
@@ -322,19 +342,24 @@ impl Layer {
 }
 
 impl Totals {
-    /// The sums over these layers, all of whose payload is online.
+    /// The sums over these layers.
     pub fn of(layers: &[Layer]) -> Totals {
         let paper = layers.iter().filter_map(|layer| layer.paper);
         let predicted = sum(layers.iter().map(|layer| layer.predicted));
         let measured = sum(layers.iter().map(|layer| layer.measured));
+        let all = measured.or(predicted).unwrap_or_default();
+        let setup = layers.iter().filter(|layer| layer.op == SETUP);
+        let setup_bytes =
+            setup.map(|layer| layer.measured.or(layer.predicted).unwrap_or_default().bytes);
+        let setup_bytes = setup_bytes.sum();
         Totals {
             paper: paper.reduce(|a, b| PaperCost { rounds: a.rounds + b.rounds, mb: a.mb + b.mb }),
             critical_path: layers.iter().map(|layer| layer.critical_path).sum(),
             overlap: false,
             size: layers.iter().map(|layer| layer.size).sum(),
-            setup_bytes: 0,
-            offline_bytes: 0,
-            online_bytes: measured.or(predicted).unwrap_or_default().bytes,
+            setup_bytes,
+            offline_bytes: all.ahead_bytes - setup_bytes,
+            online_bytes: all.bytes - all.ahead_bytes,
             predicted,
             measured,
             wire_bytes: None,
@@ -401,6 +426,7 @@ pub fn merge(costs: &[LayerCost], depths: &[u32], records: &[Record; 3]) -> Resu
             rounds: merged.rounds(),
             bytes: merged.sent.total(),
             links: merged.sent,
+            ahead_bytes: merged.ahead.total(),
         });
         layer.seconds = Some(
             records[Role::DataOwner.index()].layer(&cost.name).map_or(0.0, |layer| layer.seconds),
@@ -444,7 +470,16 @@ pub fn own_view(costs: &[LayerCost], depths: &[u32], record: &Record) -> Result<
                 }
             }
             let links = seen.sent + seen.received;
-            layer.measured = Some(Traffic { rounds: seen.rounds(), bytes: links.total(), links });
+            // A party counts ahead only what it sent itself; the rest is as predicted.
+            let ahead = cost.predicted.ahead_links();
+            let own =
+                Link::ALL.into_iter().filter(|link| [link.from, link.to].contains(&record.role));
+            layer.measured = Some(Traffic {
+                rounds: seen.rounds(),
+                bytes: links.total(),
+                links,
+                ahead_bytes: own.map(|link| ahead[link]).sum(),
+            });
             layer.seconds = Some(seen.seconds);
             Ok(layer)
         })
@@ -461,6 +496,13 @@ fn compare(cost: &LayerCost, depth: u32, seen: &LayerMeasurement) -> Result<()> 
                 "layer {layer}, link {link}: {due} bytes predicted, {sent} sent, {received} received"
             )));
         }
+    }
+    if seen.ahead != cost.predicted.ahead_links() {
+        return Err(Error::Run(format!(
+            "layer {layer}: {} predicted ahead of the query, {} measured",
+            cost.predicted.ahead_links(),
+            seen.ahead
+        )));
     }
     let differ = |what: &str, due: u64, got: u64| {
         Err(Error::Run(format!("layer {layer}: {due} {what} predicted, {got} measured")))
@@ -484,6 +526,7 @@ fn unseen(name: &str) -> LayerMeasurement {
         phases: Default::default(),
         depth: 0,
         seconds: 0.0,
+        ahead_seconds: 0.0,
     }
 }
 
@@ -494,6 +537,7 @@ fn sum(mut parts: impl Iterator<Item = Option<Traffic>>) -> Option<Traffic> {
             rounds: sum.rounds + part.rounds,
             bytes: sum.bytes + part.bytes,
             links: sum.links + part.links,
+            ahead_bytes: sum.ahead_bytes + part.ahead_bytes,
         })
     })
 }
@@ -577,7 +621,8 @@ mod tests {
             };
             let layers = [("a,b", 1), ("c", 1)].into_iter().map(layer).collect();
             let usage = Usage { cpu_seconds: 1.0, peak_rss_mb: 2.0 };
-            Record { role, images: 1, layers, wire: Links::default(), usage }
+            let seconds = Default::default();
+            Record { role, images: 1, layers, wire: Links::default(), seconds, usage }
         };
         Role::ALL.map(record)
     }

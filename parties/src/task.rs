@@ -3,7 +3,11 @@
 
 use fixedpoint::encoding::FixedPoint;
 use nets::{
-    Bench, EncodedModel, Graph, Model, NetworkCost, Operation, Order, Suite, Weights,
+    Bench, EncodedModel, Graph, Model, NetworkCost, Operation, Order, PublicBounds, Suite, Weights,
+    dealer::{
+        Pace,
+        plan::{Bounds, Plan},
+    },
     model::check_fractional_bits,
 };
 use protocols::SessionOptions;
@@ -29,22 +33,55 @@ pub struct Task {
     pub options: SessionOptions,
     /// When each layer starts.
     pub order: Order,
+    /// How the network runs in `dealer`; none in `securenn`.
+    pub plan: Option<Plan>,
+    /// When what can be done ahead is done, in `dealer`.
+    pub pace: Pace,
 }
 
 impl Task {
     /// What a config asks for; `suite` overrides it.
     ///
     /// # Errors
-    /// [`Error::File`] for an unknown network or one that its input does not fit.
+    /// [`Error::File`] for an unknown network or one that its input does not fit, and for bounds that are
+    /// not its own or too large.
     pub fn of(config: &Config, suite: Option<Suite>) -> Result<Task> {
         let graph = config.network.graph();
         let graph =
             graph.map_err(|error| Error::file(&config.file, format!("`network`: {error}")))?;
-        let fixed = FixedPoint::new(config.protocol.fractional_bits);
-        check_fractional_bits(fixed).map_err(|error| Error::file(&config.file, error))?;
-        let suite = suite.unwrap_or(config.protocol.suite);
-        let order = Order::of(config.protocol.overlap);
-        Ok(Task { suite, graph, fixed, options: config.protocol.options, order })
+        Task::new(graph, &config.protocol, suite, |error| Error::file(&config.file, error))
+    }
+
+    /// A network under a protocol, of which `suite` overrides the suite; what is wrong with them is reported
+    /// as `wrong` has it.
+    ///
+    /// # Errors
+    /// As [`Task::of`].
+    pub fn new(
+        graph: Graph,
+        protocol: &Protocol,
+        suite: Option<Suite>,
+        wrong: impl Fn(nets::Error) -> Error,
+    ) -> Result<Task> {
+        let suite = suite.unwrap_or(protocol.suite);
+        let fixed = protocol.fractional_bits.unwrap_or(suite.fractional_bits());
+        let fixed = FixedPoint::new(fixed);
+        check_fractional_bits(fixed).map_err(&wrong)?;
+        let plan = match suite {
+            Suite::SecureNn => None,
+            Suite::Dealer => {
+                let bounds = bounds(protocol, &graph)?;
+                Some(Plan::new(&graph, fixed, &bounds).map_err(&wrong)?)
+            }
+        };
+        let (options, order) = (protocol.options, Order::of(protocol.overlap));
+        let pace = if protocol.dealt_first { Pace::DealtFirst } else { Pace::Streamed };
+        Ok(Task { suite, graph, fixed, options, order, plan, pace })
+    }
+
+    /// The fixed point of the network's results.
+    pub fn result(&self) -> FixedPoint {
+        self.plan.as_ref().map_or(self.fixed, |plan| plan.result(&self.graph))
     }
 
     /// The layers of a run, revealing the result included.
@@ -57,7 +94,11 @@ impl Task {
     /// # Errors
     /// [`nets::Error::Batch`].
     pub fn cost(&self, images: usize) -> nets::Result<NetworkCost> {
-        Ok(NetworkCost::of(&self.graph, images, self.suite)?.in_order(self.order))
+        let cost = match &self.plan {
+            None => NetworkCost::securenn(&self.graph, images)?,
+            Some(plan) => NetworkCost::dealer(&self.graph, plan, images)?,
+        };
+        Ok(cost.in_order(self.order))
     }
 
     /// What the parties compare before anything else.
@@ -69,6 +110,8 @@ impl Task {
             architecture: *self.graph.hash().as_bytes(),
             options: self.options,
             overlap: self.order == Order::Overlapped,
+            plan: self.plan.as_ref().map(|plan| *plan.hash().as_bytes()),
+            dealt_first: self.pace == Pace::DealtFirst,
         }
     }
 
@@ -92,7 +135,11 @@ impl Task {
             (None, None) => Weights::random(&self.graph, RANDOM_WEIGHTS),
         };
         let model = Model::fold(&self.graph, &weights).map_err(wrong)?;
-        let encoded = model.encode(&self.graph, self.fixed).map_err(wrong)?;
+        let encoded = match &self.plan {
+            None => model.encode(&self.graph, self.fixed),
+            Some(plan) => plan.encode(&self.graph, &model),
+        };
+        let encoded = encoded.map_err(wrong)?;
         Ok((model, encoded))
     }
 
@@ -113,32 +160,45 @@ impl Task {
     }
 }
 
-/// A bench, by the operation's name; a bare one only transfers the operation's bytes.
+/// A bench of a suite, by the operation's name; a bare one only transfers the operation's bytes.
 ///
 /// # Errors
 /// [`Error::Usage`] for an unknown operation or a count out of range.
-pub fn bench(operation: &str, count: usize, bare: bool) -> Result<Bench> {
+pub fn bench(operation: &str, count: usize, suite: Suite, bare: bool) -> Result<Bench> {
     let wrong = |error: nets::Error| Error::Usage(error.to_string());
-    let fixed = FixedPoint::new(Protocol::default().fractional_bits);
     let bench = operation
         .parse::<Operation>()
-        .and_then(|operation| operation.with_count(count, fixed))
+        .and_then(|operation| operation.with_count(count, suite))
         .map_err(wrong)?;
     Ok(if bare { bench.bare() } else { bench })
 }
 
 /// What the parties of a bench compare before anything else.
-pub fn bench_agreement(bench: &Bench, suite: Suite) -> Agreement {
+pub fn bench_agreement(bench: &Bench) -> Agreement {
+    let suite = bench.suite();
     let protocol = Protocol::default();
     let what = format!("tercet bench {} {} {}", bench.name(), bench.operation(), bench.count());
     Agreement {
         suite: suite.name().into(),
         ring_bits: RING_BITS,
-        fractional_bits: protocol.fractional_bits,
+        fractional_bits: suite.fractional_bits(),
         architecture: *blake3::hash(what.as_bytes()).as_bytes(),
         options: protocol.options,
         overlap: protocol.overlap,
+        plan: None,
+        dealt_first: true,
     }
+}
+
+/// How large values may be in `dealer`.
+fn bounds(protocol: &Protocol, graph: &Graph) -> Result<Bounds> {
+    let Some(file) = &protocol.bounds else {
+        return Ok(Bounds::Alike(protocol.magnitude_bits));
+    };
+    let unreadable = |error| Error::file(file, format!("cannot be read: {error}"));
+    let json = std::fs::read_to_string(file).map_err(unreadable)?;
+    let bounds = PublicBounds::parse(&json, graph).map_err(|error| Error::file(file, error))?;
+    Ok(Bounds::Layers(bounds))
 }
 
 /// What random weights are drawn from: public, so that every run has the same.

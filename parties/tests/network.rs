@@ -374,6 +374,8 @@ impl World {
                 architecture: [7; 32],
                 options: SessionOptions { chunk: 8192, window: 6 },
                 overlap: false,
+                plan: None,
+                dealt_first: false,
             },
             profile: Profile { patience: Duration::from_secs(20), ..Profile::LOOPBACK },
             connect_timeout: Duration::from_secs(10),

@@ -234,6 +234,11 @@ impl Plan {
         model.encode_with(graph, self.fixed, |id| self.layer(id).scale)
     }
 
+    /// BLAKE3 of the plan. Parties of one release get the same for the same plan.
+    pub fn hash(&self) -> blake3::Hash {
+        blake3::hash(format!("{self:?}").as_bytes())
+    }
+
     /// A layer's plan.
     pub fn layer(&self, id: NodeId) -> &LayerPlan {
         &self.layers[id.index()]

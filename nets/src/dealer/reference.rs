@@ -9,7 +9,12 @@ use super::{
     plan::{Nonlinear, Plan, Step},
 };
 use crate::{
-    error::Result, graph::Graph, model::EncodedModel, reference::batch_of, weights::Uniform,
+    bounds::{MARGIN, SIMULATIONS},
+    error::Result,
+    graph::Graph,
+    model::EncodedModel,
+    reference::batch_of,
+    weights::Uniform,
 };
 
 /// Every layer's result for a batch.
@@ -60,6 +65,27 @@ pub fn simulate(
         let u0 = coins.borrow_mut().word() & ((1 << gate.shift()) - 1);
         gate.truncated(y, u0)
     })
+}
+
+/// How far from the reference the parties' results may be: several times what simulated coins do to this
+/// very query, as [`crate::bounds::expected_error`].
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn expected_error(
+    graph: &Graph,
+    plan: &Plan,
+    model: &EncodedModel,
+    images: &[u64],
+    clear: &Clear,
+) -> Result<f64> {
+    let mut largest = 0;
+    for seed in 0..SIMULATIONS {
+        let simulated = simulate(graph, plan, model, images, seed)?;
+        let pairs = simulated.output(graph).iter().zip(clear.output(graph));
+        largest = pairs.map(|(got, due)| got.abs_diff(*due)).fold(largest, u64::max);
+    }
+    Ok(MARGIN * (largest + 1) as f64)
 }
 
 type Truncate<'a> = &'a dyn Fn(i64, &Gate) -> i64;

@@ -50,11 +50,11 @@ pub fn run(args: &Args) -> Result<()> {
     }
     let bare = args.operation == TRANSPORT;
     let name = if bare { &args.like } else { &args.operation };
-    let bench = task::bench(name, args.count, bare)?;
+    let bench = task::bench(name, args.count, args.suite, bare)?;
     let seed = args.seed.map_or_else(fresh_seed, Ok)?;
     let inputs = bench.inputs(seed);
     let name = bench.operation().name().to_owned();
-    let job = Job::Operation { name, count: args.count, bare };
+    let job = Job::Operation { name, count: args.count, suite: args.suite, bare };
     let launched = launch(
         [
             (job.clone(), inputs.model_owner.clone()),
@@ -64,7 +64,7 @@ pub fn run(args: &Args) -> Result<()> {
         &[],
     )?;
     let wrong = bench.wrong(&inputs, &reconstruct(&launched));
-    let report = report_of(args.suite, &bench, &launched, wrong, seed)?;
+    let report = report_of(&bench, &launched, wrong, seed)?;
     say(&text_of(&bench, &report, seed))?;
     if let Some(file) = &args.report {
         report.write(file)?;
@@ -79,24 +79,20 @@ fn fresh_seed() -> Result<u64> {
     getrandom::u64().map_err(|error| Error::Run(format!("no randomness for the inputs: {error}")))
 }
 
-/// The outputs, of which each evaluator sent its share.
+/// The outputs, of which two parties sent their shares.
 fn reconstruct(launched: &Launched) -> Vec<u64> {
-    let [a, b] = [Role::ModelOwner, Role::DataOwner].map(|role| &launched.words[role.index()]);
-    a.iter().zip(b).map(|(a, b)| a.wrapping_add(*b)).collect()
+    let shares = launched.words.iter().filter(|words| !words.is_empty()).cloned();
+    let sum =
+        |a: Vec<u64>, b: Vec<u64>| a.iter().zip(&b).map(|(a, b)| a.wrapping_add(*b)).collect();
+    shares.reduce(sum).unwrap_or_default()
 }
 
-fn report_of(
-    suite: Suite,
-    bench: &Bench,
-    launched: &Launched,
-    wrong: usize,
-    seed: u64,
-) -> Result<Report> {
+fn report_of(bench: &Bench, launched: &Launched, wrong: usize, seed: u64) -> Result<Report> {
     let op = bench.name();
     let cost = LayerCost {
         name: op.into(),
         op,
-        output_shape: Dims::flat(launched.words[Role::DataOwner.index()].len()),
+        output_shape: Dims::flat(launched.words[Role::ModelOwner.index()].len()),
         paper: bench.paper(),
         predicted: bench.cost(),
         nonlinear_values: 0,
@@ -111,9 +107,12 @@ fn report_of(
     let mut totals = Totals::of(&layers);
     totals = totals.with_usage(&launched.records);
     let total = launched.seconds;
-    totals.seconds = Some(Seconds { setup: 0.0, offline: 0.0, online: Some(total), total });
+    let mut seconds = Seconds::of(&launched.records, total);
+    // Where nothing is done ahead all of it is online.
+    seconds.online.get_or_insert(total);
+    totals.seconds = Some(seconds);
     Ok(Report {
-        suite,
+        suite: bench.suite(),
         network: None,
         images: None,
         party: None,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use nets::{
-    Dims, NetworkCost, Order, Suite,
+    Dims, Suite,
     graph::MAX_BATCH,
     zoo::{self, Kind, PLAN_NAMES, Plan, Pool},
 };
@@ -11,11 +11,12 @@ use protocols::{Link, Role};
 
 use super::{Form, say, summary};
 use crate::{
-    config::{Config, Network, parse_suite},
+    config::{Config, Network, Protocol, parse_suite},
     error::{Error, Result},
     estimate::{Estimate, LinkModel},
     report::{Layer, Report, Size, Totals, Traffic, shape_text},
     table::{Table, thousands},
+    task::Task,
 };
 
 /// What a network will cost, layer by layer, from its shapes alone: nothing is run.
@@ -87,14 +88,14 @@ enum Preset {
 
 pub fn run(args: &Args) -> Result<()> {
     let links = args.links()?;
-    let (network, suite, images, order) = args.network()?;
+    let (network, protocol, images) = args.network()?;
     let wrong = |error: nets::Error| match &args.config {
         Some(file) => Error::file(file, format!("`network`: {error}")),
         None => Error::Usage(error.to_string()),
     };
     let network = args.with_plan(network).map_err(wrong)?;
-    let graph = network.graph().map_err(wrong)?;
-    let cost = NetworkCost::of(&graph, images, suite).map_err(wrong)?.in_order(order);
+    let task = Task::new(network.graph().map_err(wrong)?, &protocol, args.suite, wrong)?;
+    let cost = task.cost(images).map_err(wrong)?;
     let layers = Layer::predicted(&cost.layers, &cost.depths());
     let totals = Totals::of(&layers).in_order(&layers, &cost);
     let traffic = totals.predicted.unwrap_or_default();
@@ -103,7 +104,7 @@ pub fn run(args: &Args) -> Result<()> {
         Estimate { link, model, seconds }
     };
     let report = Report {
-        suite,
+        suite: task.suite,
         network: Some(network.net),
         images: Some(images),
         party: None,
@@ -125,15 +126,14 @@ pub fn run(args: &Args) -> Result<()> {
 
 impl Args {
     /// The network as it is before the options that change its activations.
-    fn network(&self) -> Result<(Network, Suite, usize, Order)> {
+    fn network(&self) -> Result<(Network, Protocol, usize)> {
         if let Some(file) = &self.config {
-            let config = Config::load(file)?;
-            let suite = self.suite.unwrap_or(config.protocol.suite);
+            let mut config = Config::load(file)?;
+            config.protocol.overlap |= self.overlap;
             // A host other than the data owner's need not know how many.
             let count = config.data_owner().ok().and_then(|owner| owner.count);
             let images = self.images.or(count).unwrap_or(1);
-            let order = Order::of(self.overlap || config.protocol.overlap);
-            return Ok((config.network, suite, images, order));
+            return Ok((config.network, config.protocol, images));
         }
         let (Some(net), Some(input), Some(classes)) = (&self.net, self.input, self.classes) else {
             return Err(Error::Usage(
@@ -142,8 +142,8 @@ impl Args {
         };
         let input = [input.channels, input.height, input.width];
         let network = Network { net: net.clone(), input, classes, plan: None, file: None };
-        let (suite, images) = (self.suite.unwrap_or_default(), self.images.unwrap_or(1));
-        Ok((network, suite, images, Order::of(self.overlap)))
+        let protocol = Protocol { overlap: self.overlap, ..Protocol::default() };
+        Ok((network, protocol, self.images.unwrap_or(1)))
     }
 
     fn with_plan(&self, network: Network) -> nets::Result<Network> {

@@ -43,7 +43,7 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 fn text_of(graph: &Graph, notes: &[String]) -> Result<String> {
-    let cost = NetworkCost::of(graph, 1, Suite::default())?;
+    let cost = NetworkCost::securenn(graph, 1)?;
     let layers = Layer::predicted(&cost.layers, &cost.depths());
     let totals = Totals::of(&layers).in_order(&layers, &cost);
     let heads = ["layer", "op", "output", "parameters", "MACs", "rounds", "bytes"];

@@ -145,7 +145,7 @@ fn own_report(task: &Task, config: &Config, record: &Record) -> Result<Report> {
     let mut totals = Totals::of(&layers).in_order(&layers, &cost);
     totals = totals.with_usage([record]);
     let total = layers.iter().filter_map(|layer| layer.seconds).sum();
-    totals.seconds = Some(Seconds { setup: 0.0, offline: 0.0, online: None, total });
+    totals.seconds = Some(Seconds::of([record], total));
     Ok(Report {
         suite: task.suite,
         network: Some(task.graph.name().to_owned()),

@@ -24,7 +24,7 @@ pub fn file(config: &Config) -> Result<Option<&Path>> {
 /// The text, the first image being `first`.
 pub fn csv(task: &Task, first: usize, logits: &[u64]) -> String {
     let classes = task.graph.dims(task.graph.output()).len();
-    let logits = task.fixed.decode_slice(logits);
+    let logits = task.result().decode_slice(logits);
     let mut text = String::from("image,class\n");
     for (index, class) in reference::classes(&logits, classes).into_iter().enumerate() {
         writeln!(text, "{},{class}", first + index).expect("a string takes everything");

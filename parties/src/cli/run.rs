@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use nets::{
-    EncodedModel, Model, Suite, bounds,
+    Model, Suite, bounds, dealer,
     headroom::{REFUSE_FAILURE, WARN_FAILURE},
     reference,
 };
@@ -35,6 +35,9 @@ pub struct Args {
     /// Run branches of the network side by side: fewer latencies, more memory.
     #[arg(long)]
     overlap: bool,
+    /// With the dealer suite, deal everything before the query: a faster answer, more memory.
+    #[arg(long)]
+    dealt_first: bool,
     /// Write a report: .json, .csv or .html.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -48,7 +51,7 @@ pub fn run(args: &Args) -> Result<()> {
     config.protocol.overlap |= args.overlap;
     let window = Window::of(args.images.map(|images| images as usize));
     let plain = Plain::prepare(&config, args.suite, window)?;
-    let bound = plain.check_truncation(&config)?;
+    plain.check_truncation(&config)?;
     let Plain { task, batch, .. } = &plain;
     let images = batch.images;
     let predictions = predictions::file(&config)?;
@@ -59,6 +62,7 @@ pub fn run(args: &Args) -> Result<()> {
         suite: args.suite,
         window,
         overlap: args.overlap,
+        dealt_first: args.dealt_first,
     };
     let jobs = Role::ALL.map(|_| (job.clone(), Vec::new()));
     let names: Vec<String> = cost.layers.iter().map(|layer| layer.name.clone()).collect();
@@ -68,7 +72,7 @@ pub fn run(args: &Args) -> Result<()> {
     let mut totals = Totals::of(&layers).in_order(&layers, &cost);
     totals = totals.with_usage(&launched.records);
     let total = layers.iter().filter_map(|layer| layer.seconds).sum();
-    totals.seconds = Some(Seconds { setup: 0.0, offline: 0.0, online: None, total });
+    totals.seconds = Some(Seconds::of(&launched.records, total));
     let logits = &launched.words[Role::DataOwner.index()];
     let judged = plain.judge(logits)?;
     let report = Report {
@@ -83,7 +87,7 @@ pub fn run(args: &Args) -> Result<()> {
         layers,
         totals,
         accuracy: Some(judged.accuracy),
-        truncation_failure_bound: Some(bound),
+        truncation_failure_bound: plain.truncation_failure,
     };
     let text = [
         heading(&report, task, &judged),
@@ -111,12 +115,13 @@ pub fn run(args: &Args) -> Result<()> {
 struct Plain {
     task: Task,
     model: Model,
-    encoded: EncodedModel,
     batch: Batch,
-    /// The fixed-point reference, layer by layer.
-    fixed: Vec<Vec<u64>>,
-    /// How far from it the parties' results may be.
-    errors: Vec<f64>,
+    /// The results of the fixed-point reference, at the scale of [`Task::result`].
+    fixed: Vec<u64>,
+    /// How far from it the parties' may be.
+    error: f64,
+    /// The largest bound of any image on the probability that a truncation spoils its result, in `securenn`.
+    truncation_failure: Option<f64>,
 }
 
 struct Judged {
@@ -130,18 +135,42 @@ impl Plain {
         let task = Task::of(config, suite)?;
         let (model, encoded) = task.model(config)?;
         let (batch, words) = task.batch(config, window)?;
-        let fixed = reference::fixed(&task.graph, &encoded, &words)?;
-        let errors = bounds::expected_error(&task.graph, &encoded, &fixed)?;
-        Ok(Plain { task, model, encoded, batch, fixed, errors })
+        let graph = &task.graph;
+        let output = graph.output().index();
+        let (fixed, error, truncation_failure) = match &task.plan {
+            None => {
+                let mut fixed = reference::fixed(graph, &encoded, &words)?;
+                let errors = bounds::expected_error(graph, &encoded, &fixed)?;
+                let failures = bounds::truncation_failure(graph, &encoded, &fixed, &errors)?;
+                let failure = failures.into_iter().fold(0.0, f64::max);
+                (fixed.swap_remove(output), errors[output], Some(failure))
+            }
+            Some(plan) => {
+                let clear = dealer::reference::evaluate(graph, plan, &encoded, &words)?;
+                if let Some((place, count)) = clear.first_outside() {
+                    let layer = &graph.nodes()[place].name;
+                    let what = format!(
+                        "{count} values that layer '{layer}' works on are beyond its bound, and the result \
+                         would be wrong; set `protocol.bounds` to a file of `tercet calibrate`, or \
+                         `protocol.magnitude_bits` higher"
+                    );
+                    return Err(Error::file(&config.file, what));
+                }
+                let error =
+                    dealer::reference::expected_error(graph, plan, &encoded, &words, &clear)?;
+                let fixed = clear.output(graph).iter().map(|x| x.cast_unsigned()).collect();
+                (fixed, error, None)
+            }
+        };
+        Ok(Plain { task, model, batch, fixed, error, truncation_failure })
     }
 
-    /// The largest bound of any image on the probability that a truncation spoils its result.
-    fn check_truncation(&self, config: &Config) -> Result<f64> {
-        let Plain { task, model, encoded, batch, fixed, errors } = self;
-        let bounds = bounds::truncation_failure(&task.graph, encoded, fixed, errors)?;
-        let bound = bounds.into_iter().fold(0.0, f64::max);
+    /// Refuses a run that truncation is likely to spoil.
+    fn check_truncation(&self, config: &Config) -> Result<()> {
+        let Plain { task, model, batch, truncation_failure, .. } = self;
+        let bound = truncation_failure.unwrap_or(0.0);
         if bound <= WARN_FAILURE {
-            return Ok(bound);
+            return Ok(());
         }
         let advice = survey::advice(task, model, &batch.inputs)?;
         let what = format!("truncation may spoil an image with probability {bound:.1e}: {advice}");
@@ -149,32 +178,29 @@ impl Plain {
             return Err(Error::file(&config.file, what));
         }
         eprintln!("warning: {what}");
-        Ok(bound)
+        Ok(())
     }
 
     /// Compares the secure logits with both references.
     fn judge(&self, secure: &[u64]) -> Result<Judged> {
-        let Plain { task, model, batch, fixed, errors, .. } = self;
+        let Plain { task, model, batch, fixed, error, .. } = self;
         let graph = &task.graph;
         let output = graph.output().index();
         let classes = graph.dims(graph.output()).len();
-        let reference = &fixed[output];
-        if secure.len() != reference.len() {
-            let (got, due) = (secure.len(), reference.len());
+        if secure.len() != fixed.len() {
+            let (got, due) = (secure.len(), fixed.len());
             return Err(Error::Run(format!("the data owner has {got} logits where {due} are due")));
         }
-        let bound = errors[output];
         let off = |(secure, plain): (&u64, &u64)| {
-            let error = secure.wrapping_sub(*plain).cast_signed().unsigned_abs();
-            error as f64 > bound
+            let off = secure.wrapping_sub(*plain).cast_signed().unsigned_abs();
+            off as f64 > *error
         };
-        let wrong = secure.iter().zip(reference).filter(|&pair| off(pair)).count();
-        let secure = task.fixed.decode_slice(secure);
-        let reference = task.fixed.decode_slice(reference);
+        let wrong = secure.iter().zip(fixed).filter(|&pair| off(pair)).count();
+        let [secure, fixed] = [secure, fixed].map(|logits| task.result().decode_slice(logits));
         let mut float = reference::float(graph, model, &batch.inputs)?;
         let float = float.swap_remove(output);
         let [secure_classes, fixed_classes, float_classes] =
-            [&secure, &reference, &float].map(|logits| reference::classes(logits, classes));
+            [&secure, &fixed, &float].map(|logits| reference::classes(logits, classes));
         let correct = |found: &[usize]| {
             let labels = batch.labels.as_ref()?;
             Some(found.iter().zip(labels).filter(|(class, label)| class == label).count())
