@@ -106,7 +106,8 @@ fn branches_side_by_side_wait_for_fewer_latencies() {
     let [config, path] = [&config, &file].map(|path| path.to_str().unwrap());
     let totals = |overlap: &[&str]| {
         let mut command = support::tercet();
-        let output = command.args(["run", config, "--report", path]).args(overlap).output();
+        command.args(["run", config, "--images", "1", "--report", path]);
+        let output = command.args(overlap).output();
         let output = output.unwrap();
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         json(&file)["totals"].clone()

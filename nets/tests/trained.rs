@@ -1,0 +1,59 @@
+//! The trained nets of `tests/data` compute what PyTorch computed with them.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use nets::{Dims, Model, Weights, reference, zoo};
+
+/// A debug build computes these in seconds.
+const IMAGES: usize = 24;
+
+#[test]
+fn squeezenet_as_published_is_the_one_that_was_trained() {
+    check("squeezenet-digits", "squeezenet", Some("orig"));
+}
+
+#[test]
+fn squeezenet_of_the_crypto_oriented_plan_is_the_one_that_was_trained() {
+    check("squeezenet-digits", "squeezenet", Some("ours"));
+}
+
+#[test]
+fn the_minionn_net_is_the_one_that_was_trained() {
+    check("minionn-mnist-digits", "minionn-mnist", None);
+}
+
+/// The logits of the first held-out digits. PyTorch computed them in double precision from the same
+/// weights, and the file has nine digits of each.
+fn check(folder: &str, net: &str, plan: Option<&str>) {
+    let input = Dims::new(1, 28, 28);
+    let mut options = zoo::Options::new(input, 10);
+    options.plan =
+        plan.map(|plan| zoo::Plan::published(zoo::with_plans(net).unwrap(), plan, input).unwrap());
+    let graph = zoo::build(net, &options).unwrap();
+    let suffix = plan.map(|plan| format!("-{plan}")).unwrap_or_default();
+    let weights = data(folder, &format!("{net}{suffix}.safetensors"));
+    let weights = Weights::read(&weights, &graph).unwrap();
+    let model = Model::fold(&graph, &weights).unwrap();
+
+    // IDX: 16 bytes of header, then a byte a pixel.
+    let pixels = fs::read(data("squeezenet-digits", "test-images.idx3-ubyte")).unwrap();
+    let pixels = &pixels[16..][..IMAGES * input.len()];
+    let images: Vec<f64> = pixels.iter().map(|&pixel| f64::from(pixel) / 255.0).collect();
+    let logits = reference::float(&graph, &model, &images).unwrap().pop().unwrap();
+
+    let expected = fs::read_to_string(data(folder, &format!("expected-logits{suffix}.csv")));
+    let expected = expected.unwrap();
+    for (line, got) in expected.lines().skip(1).zip(logits.chunks_exact(10)) {
+        let row: Vec<f64> = line.split(',').map(|number| number.parse().unwrap()).collect();
+        for (expected, got) in row[1..].iter().zip(got) {
+            assert!((expected - got).abs() < 1e-6, "{expected} {got}");
+        }
+    }
+}
+
+fn data(folder: &str, file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data").join(folder).join(file)
+}
