@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod accuracy;
 mod bench;
 mod calibrate;
 mod cost;
@@ -38,6 +39,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Args),
+    Accuracy(accuracy::Args),
     Party(party::Args),
     Cost(cost::Args),
     Inspect(inspect::Args),
@@ -58,6 +60,7 @@ pub fn main() -> ExitCode {
     start_log(cli.log);
     let result = match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Accuracy(args) => accuracy::run(&args),
         Command::Party(args) => match party::run(&args) {
             Ok(party::End::Told(exit_code)) => return exit_code.into(),
             other => other.map(|_| ()),
@@ -78,7 +81,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// How `cost`, `calibrate` and `tables` print.
+/// How `accuracy`, `cost`, `calibrate` and `tables` print.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 enum Form {
     /// For people.

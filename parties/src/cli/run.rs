@@ -11,7 +11,7 @@ use protocols::Role;
 
 use super::{predictions, say, summary};
 use crate::{
-    config::{Config, parse_suite},
+    config::{Config, Protocol, parse_suite},
     control::Job,
     data::{Batch, Window},
     error::{Error, Result},
@@ -49,32 +49,62 @@ pub fn run(args: &Args) -> Result<()> {
     }
     let mut config = Config::load(&args.config)?;
     config.protocol.overlap |= args.overlap;
+    config.protocol.dealt_first |= args.dealt_first;
+    let predictions = predictions::file(&config)?;
     let window = Window::of(args.images.map(|images| images as usize));
-    let plain = Plain::prepare(&config, args.suite, window)?;
-    plain.check_truncation(&config)?;
+    let evaluated = evaluate(&config, args.suite, window)?;
+    let Evaluated { plain, logits, judged, report } = &evaluated;
+    let text = [
+        heading(report, &plain.task, judged),
+        summary::layers(report),
+        summary::totals(&report.totals),
+        "predicted = measured on every link of every layer\n".into(),
+    ];
+    say(&text.join("\n"))?;
+    if let Some(file) = &predictions {
+        predictions::write(&plain.task, plain.batch.first, logits, file)?;
+    }
+    if let Some(file) = &args.report {
+        report.write(file)?;
+    }
+    check_wrong(judged.wrong)
+}
+
+/// A config's network on a batch, evaluated by three parties and compared with the plain results.
+pub struct Evaluated {
+    plain: Plain,
+    /// What the data owner got.
+    logits: Vec<u64>,
+    judged: Judged,
+    /// All of it that a report has.
+    pub report: Report,
+}
+
+/// Runs three parties on a config's network and judges the result; `suite` and `window` override the
+/// config.
+///
+/// # Errors
+/// What is wrong with the files before any connection, or what went wrong after.
+pub fn evaluate(config: &Config, suite: Option<Suite>, window: Window) -> Result<Evaluated> {
+    let plain = Plain::prepare(config, suite, window)?;
+    plain.check_truncation(config)?;
     let Plain { task, batch, .. } = &plain;
     let images = batch.images;
-    let predictions = predictions::file(&config)?;
     let cost = task.cost(images).map_err(|error| Error::file(&config.file, error))?;
 
-    let job = Job::Network {
-        config: absolute(&config)?,
-        suite: args.suite,
-        window,
-        overlap: args.overlap,
-        dealt_first: args.dealt_first,
-    };
+    let Protocol { overlap, dealt_first, .. } = config.protocol;
+    let job = Job::Network { config: absolute(config)?, suite, window, overlap, dealt_first };
     let jobs = Role::ALL.map(|_| (job.clone(), Vec::new()));
     let names: Vec<String> = cost.layers.iter().map(|layer| layer.name.clone()).collect();
-    let launched = launch(jobs, &names)?;
+    let mut launched = launch(jobs, &names)?;
 
     let layers = report::merge(&cost.layers, &cost.depths(), &launched.records)?;
     let mut totals = Totals::of(&layers).in_order(&layers, &cost);
     totals = totals.with_usage(&launched.records);
     let total = layers.iter().filter_map(|layer| layer.seconds).sum();
     totals.seconds = Some(Seconds::of(&launched.records, total));
-    let logits = &launched.words[Role::DataOwner.index()];
-    let judged = plain.judge(logits)?;
+    let logits = std::mem::take(&mut launched.words[Role::DataOwner.index()]);
+    let judged = plain.judge(&logits)?;
     let report = Report {
         suite: task.suite,
         network: Some(task.graph.name().to_owned()),
@@ -89,20 +119,15 @@ pub fn run(args: &Args) -> Result<()> {
         accuracy: Some(judged.accuracy),
         truncation_failure_bound: plain.truncation_failure,
     };
-    let text = [
-        heading(&report, task, &judged),
-        summary::layers(&report),
-        summary::totals(&report.totals),
-        "predicted = measured on every link of every layer\n".into(),
-    ];
-    say(&text.join("\n"))?;
-    if let Some(file) = &predictions {
-        predictions::write(task, batch.first, logits, file)?;
-    }
-    if let Some(file) = &args.report {
-        report.write(file)?;
-    }
-    match judged.wrong {
+    Ok(Evaluated { plain, logits, judged, report })
+}
+
+/// Refuses logits that are wrong.
+///
+/// # Errors
+/// [`Error::Run`].
+pub fn check_wrong(wrong: usize) -> Result<()> {
+    match wrong {
         0 => Ok(()),
         wrong => Err(Error::Run(format!(
             "{wrong} logits are further from plain fixed point than truncation explains: discard the \
