@@ -3,9 +3,10 @@
 //! `cargo bench -p protocols`. Throughput is in values (or outputs) a second.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use fixedpoint::{Padding, conv::ConvShape, pool::PoolShape};
+use fixedpoint::{Padding, conv::ConvShape, pool::PoolShape, width::Width};
 use protocols::{
-    Evaluator, SessionOptions, Share,
+    Client, Evaluator, Role, Server, SessionOptions, Share, Stage,
+    dealer::{Function, Gate, Relu, Relu6, Truncation, gadget},
     securenn::{conv, drelu, matmul, maxpool, relu},
     test_world::{TestWorld, share_for_tests, signed_for_tests, words_for_tests},
 };
@@ -99,9 +100,46 @@ fn linear(c: &mut Criterion) {
     }
 }
 
+fn dealer(c: &mut Criterion) {
+    const COUNT: usize = 100_000;
+    let gate = Gate::new(Width::new(33), 32, 12, Width::new(33));
+    let (u, v) = (words_for_tests(18, COUNT), words_for_tests(19, COUNT));
+    let mut group = c.benchmark_group("dealer, 100k values");
+    group.sample_size(10).throughput(Throughput::Elements(COUNT as u64));
+    let functions: [&dyn Function; 3] = [&Truncation, &Relu, &Relu6 { cap: 6 << 12 }];
+    for function in functions {
+        group.bench_function(function.name(), |b| {
+            b.iter(|| {
+                TestWorld::new(20).run(|session| match session.role() {
+                    Role::CryptoProducer => {
+                        session.produce("layer", |ctx| gadget::produce(ctx, function, &gate, &v))
+                    }
+                    Role::ModelOwner => {
+                        let (material, _) = session.serve(Stage::Ahead, 0, "layer", |ctx| {
+                            gadget::collect(ctx, function, &gate, COUNT)
+                        })?;
+                        let serve = |ctx: &mut Server<'_>| {
+                            gadget::serve(ctx, function, &gate, material, &u)
+                        };
+                        Ok(session.serve(Stage::Online, 0, "layer", serve)?.0)
+                    }
+                    Role::DataOwner => {
+                        let (material, _) = session
+                            .query(Stage::Ahead, 0, "layer", |ctx| gadget::prepare(ctx, COUNT))?;
+                        let answer =
+                            |ctx: &mut Client<'_>| gadget::answer(ctx, function, &gate, material);
+                        session.query(Stage::Online, 0, "layer", answer)?;
+                        Ok(Vec::new())
+                    }
+                })
+            });
+        });
+    }
+}
+
 fn own<'a>(ctx: &Evaluator<'_>, shares: &'a [Share; 2]) -> &'a Share {
     &shares[ctx.side().index() as usize]
 }
 
-criterion_group!(benches, element_wise, pooling, linear);
+criterion_group!(benches, element_wise, pooling, linear, dealer);
 criterion_main!(benches);

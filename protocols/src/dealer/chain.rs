@@ -19,6 +19,8 @@
 //! Everything is bit-sliced: a [`Block`] holds one bit of 512 values, so looking up is a sum over all
 //! entries and no memory access depends on a digit.
 
+use std::sync::LazyLock;
+
 use fixedpoint::planes::Block;
 
 /// The widest digit: its table has 64 entries.
@@ -26,6 +28,9 @@ const MAX_DIGIT: u32 = 6;
 
 /// The most digits.
 const MAX_DIGITS: usize = 12;
+
+/// The most bits.
+const MAX_BITS: u32 = 62;
 
 /// How much dearer a bit that P0 sends to P1 online is than one that P2 sends to P0 ahead.
 const ONLINE_WEIGHT: usize = 4;
@@ -42,8 +47,14 @@ impl Split {
     ///
     /// # Panics
     /// For no bits, or more than 62.
-    pub fn of(bits: u32) -> Split {
-        assert!((1..=62).contains(&bits), "{bits} bits to compare");
+    pub fn of(bits: u32) -> &'static Split {
+        static ALL: LazyLock<Vec<Split>> =
+            LazyLock::new(|| (1..=MAX_BITS).map(Split::search).collect());
+        assert!((1..=MAX_BITS).contains(&bits), "{bits} bits to compare");
+        &ALL[bits as usize - 1]
+    }
+
+    fn search(bits: u32) -> Split {
         let splits = (1..=MAX_DIGITS).filter_map(|digits| Split::with_digits(bits, digits));
         splits
             .min_by_key(|split| split.table_planes() + ONLINE_WEIGHT * split.opened_planes())

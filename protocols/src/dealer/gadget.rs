@@ -227,7 +227,7 @@ struct Sizes {
     opened: Width,
     out: Width,
     points: usize,
-    split: Option<Split>,
+    split: Option<&'static Split>,
     shared: Vec<Width>,
 }
 
@@ -245,7 +245,7 @@ impl Sizes {
     }
 
     fn tables(&self) -> usize {
-        let planes = self.split.as_ref().map_or(0, Split::table_planes);
+        let planes = self.split.map_or(0, Split::table_planes);
         self.points * planes * Width::new(1).bytes(self.count)
     }
 
@@ -255,7 +255,7 @@ impl Sizes {
     }
 
     fn opened(&self) -> usize {
-        let planes = self.split.as_ref().map_or(0, Split::opened_planes);
+        let planes = self.split.map_or(0, Split::opened_planes);
         self.opened.bytes(self.count) + self.points * planes * Width::new(1).bytes(self.count)
     }
 
@@ -283,7 +283,7 @@ fn deal(ctx: &mut Producer<'_>, function: &dyn Function, gate: &Gate, v: &[u64])
     let tau: Vec<u64> = pairs.map(|(&v, q)| gate.tau(v, q)).collect();
     let mut dealt = Vec::with_capacity(sizes.dealt());
     let mut masks = Vec::with_capacity(sizes.points);
-    if let Some(split) = &sizes.split {
+    if let Some(split) = sizes.split {
         let low = gate.low_bits();
         let tau = BitPlanes::transpose(&tau, 0, low + 1);
         let random = ctx.prf_private();
@@ -327,7 +327,7 @@ fn serve_chunk(
     let opened: Vec<u64> = pairs.map(|(&u, q)| gate.open(u, q)).collect();
     let mut message = Vec::with_capacity(sizes.opened());
     width::pack_into(gate.opened(), &opened, &mut message);
-    if let Some(split) = &sizes.split {
+    if let Some(split) = sizes.split {
         let tables = tables.chunks_exact(tables.len() / sizes.points);
         for (point, tables) in function.points().into_iter().zip(tables) {
             let tables = BitPlanes::unpack(split.table_planes(), count, tables)
@@ -368,7 +368,7 @@ fn answer_chunk(
     let count = mask.len();
     let sizes = Sizes::of(function, gate, count);
     // What needs no message is done before it comes.
-    let tables: Vec<BitPlanes> = match &sizes.split {
+    let tables: Vec<BitPlanes> = match sizes.split {
         Some(split) => {
             (0..sizes.points).map(|_| pads.bit_planes(split.table_planes(), count)).collect()
         }
@@ -382,7 +382,7 @@ fn answer_chunk(
     let opened = width::unpack(gate.opened(), opened, count).map_err(malformed)?;
     let mut signs = Vec::with_capacity(sizes.points);
     let mut message = Vec::with_capacity(sizes.answer());
-    if let Some(split) = &sizes.split {
+    if let Some(split) = sizes.split {
         let entries = entries.chunks_exact(entries.len() / sizes.points);
         for ((point, tables), entries) in function.points().into_iter().zip(&tables).zip(entries) {
             let mut entries =
