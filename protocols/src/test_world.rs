@@ -6,12 +6,13 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    context::{Dealer, Evaluator},
+    context::{Dealer, Evaluator, Server},
     cost::Cost,
+    dealer::{Function, Gate, gadget},
     error::Result,
-    ledger::LayerMeasurement,
+    ledger::{LayerMeasurement, Stage},
     party::{Link, Role},
-    prf::{Seed, Seeds},
+    prf::{Prf, Seed, Seeds},
     session::{Session, SessionOptions},
     share::Share,
     step::Step,
@@ -59,6 +60,18 @@ pub struct Outcome<T> {
 pub struct LayerOutcome<T> {
     /// P0's and P1's results.
     pub shares: [T; 2],
+    /// The layer as all three saw it together.
+    pub measurement: LayerMeasurement,
+    /// Everything that was received, if the world records.
+    pub records: Vec<Record>,
+}
+
+/// What came of one layer of the dealer suite that did not fail.
+pub struct GadgetOutcome {
+    /// P0's halves of the results.
+    pub z: Vec<u64>,
+    /// P1's and P2's halves of the results.
+    pub r: Vec<u64>,
     /// The layer as all three saw it together.
     pub measurement: LayerMeasurement,
     /// Everything that was received, if the world records.
@@ -176,6 +189,57 @@ impl TestWorld {
         LayerOutcome { shares: [share(zero), share(one)], measurement, records: outcome.records }
     }
 
+    /// Runs one [`gadget`], as a layer named "layer", on values of which P0 holds `u` and P2 `v`.
+    ///
+    /// # Panics
+    /// If a party fails, P1 and P2 get different masks, or a byte that was sent was not received.
+    pub fn gadget(
+        &self,
+        function: &dyn Function,
+        gate: &Gate,
+        u: &[u64],
+        v: &[u64],
+    ) -> GadgetOutcome {
+        let count = u.len();
+        let outcome = self.run(|session| match session.role() {
+            Role::CryptoProducer => {
+                session.produce("layer", |ctx| gadget::produce(ctx, function, gate, v))
+            }
+            Role::ModelOwner => {
+                let (material, _) = session.serve(Stage::Ahead, 0, "layer", |ctx| {
+                    gadget::collect(ctx, function, gate, count)
+                })?;
+                let serve = |ctx: &mut Server<'_>| gadget::serve(ctx, function, gate, material, u);
+                Ok(session.serve(Stage::Online, 0, "layer", serve)?.0)
+            }
+            Role::DataOwner => {
+                let (material, _) =
+                    session.query(Stage::Ahead, 0, "layer", |ctx| gadget::prepare(ctx, count))?;
+                let mask = material.mask().to_vec();
+                session.query(Stage::Online, 0, "layer", |ctx| {
+                    gadget::answer(ctx, function, gate, material)
+                })?;
+                Ok(mask)
+            }
+        });
+        let fail = |error| panic!("test seed {}: {error}", self.test_seed);
+        let [z, r, dealt] = outcome.results.map(|result| result.unwrap_or_else(fail));
+        assert_eq!(r, dealt, "P1 and P2 hold the same masks, test seed {}", self.test_seed);
+        let measurement = outcome.measurements.into_iter().next().expect("a layer ran");
+        assert_eq!(measurement.sent, measurement.received, "test seed {}", self.test_seed);
+        GadgetOutcome { z, r, measurement, records: outcome.records }
+    }
+
+    /// The stream that two parties of this world share at a step.
+    ///
+    /// # Panics
+    /// If both are the same party.
+    pub fn stream(&self, one: Role, other: Role, step: &str) -> Prf {
+        let place = one.others().iter().position(|&role| role == other);
+        let place = place.expect("a party shares no stream with itself");
+        self.seeds(one).with_others[place].stream(&Step::root(step))
+    }
+
     /// The fixed seeds of one party.
     fn seeds(&self, role: Role) -> Seeds {
         let root = seed_for_tests(self.test_seed).derive("test world");
@@ -236,6 +300,26 @@ impl<T> LayerOutcome<T> {
     /// If it is not.
     pub fn assert_cost(&self, cost: &Cost) {
         assert_eq!(self.measurement.sent, cost.links(), "bytes");
+        assert_eq!(self.measurement.rounds(), cost.rounds(), "rounds");
+        assert_eq!(self.measurement.depth, cost.critical_path(), "critical path");
+    }
+}
+
+impl GadgetOutcome {
+    /// The results, signed, at the gate they came from.
+    pub fn open(&self, gate: &Gate) -> Vec<i64> {
+        let pairs = self.z.iter().zip(&self.r);
+        pairs.map(|(z, r)| gate.out().signed(z.wrapping_add(*r))).collect()
+    }
+
+    /// Asserts that what was measured is what was predicted: bytes on every link, ahead and online, phases,
+    /// critical path.
+    ///
+    /// # Panics
+    /// If it is not.
+    pub fn assert_cost(&self, cost: &Cost) {
+        assert_eq!(self.measurement.sent, cost.links(), "bytes");
+        assert_eq!(self.measurement.ahead, cost.ahead_links(), "bytes ahead");
         assert_eq!(self.measurement.rounds(), cost.rounds(), "rounds");
         assert_eq!(self.measurement.depth, cost.critical_path(), "critical path");
     }

@@ -53,10 +53,9 @@ impl Function for Relu6 {
     fn combine(&self, gate: &Gate, public: &Public<'_>, shares: &[Vec<u64>]) -> Vec<u64> {
         let [above, beyond] = public.signs else { unreachable!("two points") };
         let passing: Vec<u64> = above.iter().zip(beyond).map(|(a, b)| a ^ b).collect();
-        let selected = relu::select(gate, public, &passing, shares);
-        let mut result = selected.gated;
-        if self.cap_width(gate).is_some() {
-            let masks = shares.last().expect("the mask of the second sign is the last");
+        let (shares, masks) = shares.split_at(relu::shared(gate).len());
+        let mut result = relu::select(gate, public, &passing, shares).gated;
+        if let Some(masks) = masks.first() {
             for ((x, &bit), &mask) in result.iter_mut().zip(beyond).zip(masks) {
                 let flip = bit.wrapping_neg();
                 let bit = (bit & public.one.wrapping_neg())
@@ -74,11 +73,17 @@ impl Function for Relu6 {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::test_gadget::check, *};
+    use super::{
+        super::test_gadget::{check, check_gate},
+        *,
+    };
 
     #[test]
     fn equals_its_ideal_and_its_cost() {
         check(&Relu6 { cap: 6 << 10 }, 0);
         check(&Relu6 { cap: 7 }, 0);
+        // No bit is left for msb(tau).
+        let gate = Gate::new(Width::new(64), 63, 0, Width::new(64));
+        check_gate(&Relu6 { cap: 7 << 40 }, &gate, u64::MAX >> 2, 3000);
     }
 }

@@ -6,62 +6,11 @@ use super::{
     gadget::{self, Function},
     gate::Gate,
 };
-use crate::{
-    Role, Stage,
-    ledger::LayerMeasurement,
-    test_world::{TestWorld, words_for_tests},
-};
+use crate::test_world::{TestWorld, words_for_tests};
 
 /// (l, k, s) of the specification.
 const GATES: [(u32, u32, u32); 6] =
     [(32, 28, 10), (33, 32, 12), (40, 32, 12), (64, 40, 16), (23, 22, 0), (7, 6, 1)];
-
-/// What came of a layer.
-pub(crate) struct Ran {
-    /// z + r in the ring of the result.
-    pub(crate) results: Vec<i64>,
-    pub(crate) measurement: LayerMeasurement,
-}
-
-/// Runs a function on values y, of which P0 gets y - v and P2 v.
-pub(crate) fn run(
-    world: &TestWorld,
-    function: &dyn Function,
-    gate: &Gate,
-    u: &[u64],
-    v: &[u64],
-) -> Ran {
-    let count = u.len();
-    let outcome = world.run(|session| match session.role() {
-        Role::CryptoProducer => {
-            session.produce("layer", |ctx| gadget::produce(ctx, function, gate, v))
-        }
-        Role::ModelOwner => {
-            let (material, _) = session.serve(Stage::Ahead, 0, "layer", |ctx| {
-                gadget::collect(ctx, function, gate, count)
-            })?;
-            let serve =
-                |ctx: &mut crate::Server<'_>| gadget::serve(ctx, function, gate, material, u);
-            Ok(session.serve(Stage::Online, 0, "layer", serve)?.0)
-        }
-        Role::DataOwner => {
-            let (material, _) =
-                session.query(Stage::Ahead, 0, "layer", |ctx| gadget::prepare(ctx, count))?;
-            let mask = material.mask().to_vec();
-            session.query(Stage::Online, 0, "layer", |ctx| {
-                gadget::answer(ctx, function, gate, material)
-            })?;
-            Ok(mask)
-        }
-    });
-    let [z, r, dealt] = outcome.results.map(|result| result.unwrap());
-    assert_eq!(r, dealt, "P1 and P2 hold the same masks");
-    let signed = |(z, r): (&u64, &u64)| gate.out().signed(z.wrapping_add(*r));
-    Ran {
-        results: z.iter().zip(&r).map(signed).collect(),
-        measurement: outcome.measurements.into_iter().next().unwrap(),
-    }
-}
 
 /// Checks a function at all gates, its result having `extra` bits more than the values cut.
 pub(crate) fn check(function: &dyn Function, extra: u32) {
@@ -86,13 +35,14 @@ pub(crate) fn check_within(function: &dyn Function, extra: u32, limit: impl Fn(u
     }
 }
 
-fn check_gate(function: &dyn Function, gate: &Gate, limit: u64, count: usize) {
+/// Checks a function at one gate.
+pub(crate) fn check_gate(function: &dyn Function, gate: &Gate, limit: u64, count: usize) {
     let y = values(function, gate, limit, count);
     let v = words_for_tests(7, count);
     let u: Vec<u64> = y.iter().zip(&v).map(|(y, v)| y.cast_unsigned().wrapping_sub(*v)).collect();
-    let ran = run(&TestWorld::new(8), function, gate, &u, &v);
+    let run = TestWorld::new(8).gadget(function, gate, &u, &v);
     let name = function.name();
-    for (&y, &got) in y.iter().zip(&ran.results) {
+    for (&y, got) in y.iter().zip(run.open(gate)) {
         let ring = |t: i64| gate.out().signed(function.ideal(t).cast_unsigned());
         let floor = y >> gate.shift();
         let due = [ring(floor), ring(floor + 1)];
@@ -102,12 +52,7 @@ fn check_gate(function: &dyn Function, gate: &Gate, limit: u64, count: usize) {
             "{name} {gate:?}: {y} gives {got}, not {due:?}"
         );
     }
-    let cost = gadget::cost(function, gate, count);
-    assert_eq!(ran.measurement.sent, cost.links(), "{name} {gate:?}");
-    assert_eq!(ran.measurement.received, cost.links(), "{name} {gate:?}");
-    assert_eq!(ran.measurement.ahead, cost.ahead_links(), "{name} {gate:?}");
-    assert_eq!(ran.measurement.rounds(), cost.rounds());
-    assert_eq!((ran.measurement.depth, cost.critical_path()), (2, 2));
+    run.assert_cost(&gadget::cost(function, gate, count));
 }
 
 /// Edges of the domain and of the function, and random values.
