@@ -38,6 +38,20 @@ pub struct Serving;
 pub struct Querying;
 
 /// The role of a P2 who only ever sends: its context cannot receive.
+///
+/// ```compile_fail
+/// fn listen(ctx: &mut protocols::Producer<'_>) -> protocols::Result<Vec<u8>> {
+///     ctx.recv(protocols::Role::DataOwner, 1, 8)
+/// }
+/// ```
+///
+/// What does not compile there does so for others:
+///
+/// ```
+/// fn listen(ctx: &mut protocols::Server<'_>) -> protocols::Result<Vec<u8>> {
+///     ctx.recv(protocols::Role::DataOwner, 1, 8)
+/// }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Producing;
 

@@ -48,7 +48,8 @@ pub enum Mask {
     Known,
 }
 
-/// The key of A, for all layers of a model: P0's and P2's. It may outlive a session, with D.
+/// The key of A, for all layers of a model: P0's and P2's. It may outlive a session, with D, but not the
+/// weights, as they are encoded: under one key, two versions tell P1 their difference.
 pub struct WeightKey(Seed);
 
 /// What P0 holds of a linear layer before the query: e, or e + c.

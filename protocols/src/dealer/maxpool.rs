@@ -5,8 +5,8 @@
 //! opened has its own fresh mask, as every gadget's values have: without it P1, who knows the masks of
 //! wires, would read the differences of a window's values. Messages and simulation are those of the gadget.
 //!
-//! Domain: differences of a window's values are in the gate's. Padding counts as -2^(k-2), which is below
-//! every value then.
+//! Domain: differences of a window's values are in the gate's. Padding counts as -2^(k-2): where there is any, no
+//! value is below that, and none is 2^(k-2) or more.
 
 use fixedpoint::{pool::PoolShape, ring};
 
