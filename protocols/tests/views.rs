@@ -1,7 +1,7 @@
 //! What each party receives: on fixed inputs and fixed shares everything is uniform, and P2 receives
 //! what the message tables allow and nothing else.
-//!
-//! Chi-squared against the uniform distribution, on fixed seeds; a test fails below p = 10^-9.
+
+mod uniformity;
 
 use std::collections::BTreeMap;
 
@@ -19,6 +19,7 @@ use protocols::{
     test_world::{Fate, LayerOutcome, TestWorld},
     transport::recording::Record,
 };
+use uniformity::{LIMIT, deviation};
 
 /// Values of each element-wise run, all equal.
 const COUNT: usize = 20_000;
@@ -299,18 +300,4 @@ fn unpack(payload: &[u8]) -> Vec<u8> {
     let mut digits = vec![0; payload.len() / PACKED_VALUE_BYTES * DIGITS];
     unpack_digits(payload, &mut digits).expect("well-formed digits");
     digits
-}
-
-/// Standard deviations at which the upper tail of the normal distribution is 10^-9.
-const LIMIT: f64 = 5.998;
-
-/// How far chi-squared is above its expectation, in standard deviations of the normal distribution
-/// that Wilson and Hilferty give for its cube root.
-fn deviation(counts: &[u64]) -> f64 {
-    let total: u64 = counts.iter().sum();
-    let expected = total as f64 / counts.len() as f64;
-    let chi: f64 = counts.iter().map(|&n| (n as f64 - expected).powi(2) / expected).sum();
-    let freedom = counts.len() as f64 - 1.0;
-    let spread = 2.0 / (9.0 * freedom);
-    ((chi / freedom).cbrt() - (1.0 - spread)) / spread.sqrt()
 }

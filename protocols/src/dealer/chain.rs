@@ -132,14 +132,11 @@ const fn place(k: usize, i: usize) -> usize {
 }
 
 /// P2: XORs the tables of a batch of values onto `tables`, which hold their pads. `tau` are the planes of
-/// the low bits, lowest first; `random` are fresh.
-pub(crate) fn encode(
-    split: &Split,
-    tau: &[Block],
-    omega: Block,
-    random: &[Block],
-    tables: &mut [Block],
-) {
+/// the low bits, lowest first; `random` are fresh, [`Split::random_planes`] of them.
+///
+/// # Panics
+/// If there are too few planes of anything.
+pub fn encode(split: &Split, tau: &[Block], omega: Block, random: &[Block], tables: &mut [Block]) {
     let digits = split.digits();
     let (above, rho) = random.split_at(digits * (digits - 1) / 2);
     let r = |i: usize, k: usize| if i == k { Block::ONES } else { above[place(k - 1, i)] };
@@ -167,7 +164,10 @@ pub(crate) fn encode(
 
 /// P0 and P1: of a batch of values the entries at `a`, whose planes are the low bits, lowest first: the A
 /// entries, then the sums c.
-pub(crate) fn look_up(split: &Split, a: &[Block], tables: &[Block], opened: &mut [Block]) {
+///
+/// # Panics
+/// As [`encode`].
+pub fn look_up(split: &Split, a: &[Block], tables: &[Block], opened: &mut [Block]) {
     let digits = split.digits();
     let (links, sums) = opened.split_at_mut(place(digits - 1, 0));
     sums.fill(Block::ZERO);
@@ -191,7 +191,10 @@ pub(crate) fn look_up(split: &Split, a: &[Block], tables: &[Block], opened: &mut
 }
 
 /// P1: the bit, from the opened entries without their pads.
-pub(crate) fn solve(split: &Split, opened: &[Block]) -> Block {
+///
+/// # Panics
+/// As [`encode`].
+pub fn solve(split: &Split, opened: &[Block]) -> Block {
     let digits = split.digits();
     let (links, sums) = opened.split_at(place(digits - 1, 0));
     // y_j is at j + 1.

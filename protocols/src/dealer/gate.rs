@@ -81,14 +81,14 @@ impl Gate {
     }
 
     /// P0: T of a value, `q` its fresh mask.
-    pub(crate) fn open(&self, u: u64, q: u64) -> u64 {
+    pub fn open(&self, u: u64, q: u64) -> u64 {
         let lifted = u.wrapping_add(q).wrapping_add(1 << (self.bound - 1));
         // Bits from l on are above those that stay.
         self.opened().reduce(lifted >> self.shift)
     }
 
-    /// P2: tau of a value.
-    pub(crate) fn tau(&self, v: u64, q: u64) -> u64 {
+    /// P2: tau of a value, `q` its fresh mask.
+    pub fn tau(&self, v: u64, q: u64) -> u64 {
         self.opened().reduce(q.wrapping_sub(v) >> self.shift)
     }
 
