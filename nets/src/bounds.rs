@@ -14,6 +14,8 @@
 //! | LeakyReLU | e + 1: slopes of at most 1, then a truncation |
 //! | ReLU, max pool | e: no value changes more than the inputs do |
 //! | ReLU6 | min(e, 6 2^f) |
+//! | square, cube | none: it depends on the values |
+//! | sign | 2 2^f |
 //! | sum | the sum of both |
 //! | concatenation | the larger one |
 //! | slice, shuffle, flatten, reshape, channels that pass | e |
@@ -33,7 +35,7 @@ use protocols::securenn::avgpool::Divisor;
 
 use crate::{
     error::Result,
-    graph::{ActivationKind, Graph, NodeId, Op},
+    graph::{Activation, ActivationKind, Graph, NodeId, Op},
     model::EncodedModel,
     reference::{self, batch_of},
 };
@@ -60,6 +62,9 @@ pub fn error_bound(graph: &Graph, model: &EncodedModel) -> Result<Vec<f64>> {
                 ActivationKind::LeakyRelu { .. } => largest + 1.0,
                 ActivationKind::Relu6 if activation.ratio == 1.0 => largest.min(6.0 * unit),
                 ActivationKind::Relu6 | ActivationKind::Relu => largest,
+                // It depends on how large the values are.
+                ActivationKind::Square | ActivationKind::Cube => f64::INFINITY,
+                ActivationKind::Sign => largest.max(2.0 * unit),
             },
             Op::Add => inputs.iter().sum(),
             Op::Input
@@ -138,7 +143,9 @@ pub fn truncation_failure(
             let truncated = &image[..channels * dims.plane()];
             let sum: f64 = truncated.iter().map(|&y| magnitude(y)).sum();
             let count = truncated.len() as f64;
-            let before = match reach < f64::exp2(63.0) {
+            // A small cube may have a larger square.
+            let exact = reach < f64::exp2(63.0) && !is_cube(graph, id);
+            let before = match exact {
                 // x < (|y| + 1) 2^bits for a result y.
                 true => (sum + count * (errors[id.index()] + 1.0)) * f64::from(bits).exp2(),
                 false => count * reach,
@@ -174,6 +181,10 @@ pub fn max_abs(
     Ok(graph.ids().map(of_layer).collect())
 }
 
+fn is_cube(graph: &Graph, id: NodeId) -> bool {
+    matches!(graph.node(id).op, Op::Activation(Activation { kind: ActivationKind::Cube, .. }))
+}
+
 /// The channels that a layer truncates, and by how many bits.
 fn truncation_of(graph: &Graph, model: &EncodedModel, id: NodeId) -> Option<(usize, u32)> {
     let channels = graph.dims(id).channels;
@@ -185,8 +196,10 @@ fn truncation_of(graph: &Graph, model: &EncodedModel, id: NodeId) -> Option<(usi
             (_, bits) => Some((channels, bits)),
         },
         Op::Activation(activation) => match activation.kind {
-            ActivationKind::LeakyRelu { .. } => Some((activation.channels(channels), bits)),
-            ActivationKind::Relu | ActivationKind::Relu6 => None,
+            ActivationKind::LeakyRelu { .. } | ActivationKind::Square | ActivationKind::Cube => {
+                Some((activation.channels(channels), bits))
+            }
+            ActivationKind::Relu | ActivationKind::Relu6 | ActivationKind::Sign => None,
         },
         Op::Input
         | Op::MaxPool(_)
@@ -217,6 +230,11 @@ fn reach(
         (Op::AvgPool(_) | Op::GlobalAvgPool, _) => {
             let (weight, _) = averaging(graph, model, id);
             input * weight
+        }
+        (Op::Activation(Activation { kind: ActivationKind::Square, .. }), _) => input * input,
+        // The truncations of x^2 and of x^3, which is one of them more where x is large.
+        (Op::Activation(Activation { kind: ActivationKind::Cube, .. }), _) => {
+            input * input * (1.0 + input / unit)
         }
         _ => input * unit,
     }

@@ -3,7 +3,11 @@
 
 use protocols::{
     Cost, Links, Paper,
-    securenn::{conv, leaky_relu, matmul, maxpool, output, relu, relu6},
+    securenn::{
+        conv, drelu, leaky_relu, matmul, maxpool, output,
+        power::{self, Power},
+        relu, relu6,
+    },
 };
 
 use crate::{
@@ -261,6 +265,13 @@ fn activation_cost(activation: &Activation, dims: Dims, batch: usize, layer: &mu
         ActivationKind::Relu => (relu::paper(published), relu::cost(count)),
         ActivationKind::Relu6 => (relu6::paper(published), relu6::cost(count)),
         ActivationKind::LeakyRelu { .. } => (leaky_relu::paper(published), leaky_relu::cost(count)),
+        ActivationKind::Square => {
+            (power::paper(Power::Square, published), power::cost(Power::Square, count))
+        }
+        ActivationKind::Cube => {
+            (power::paper(Power::Cube, published), power::cost(Power::Cube, count))
+        }
+        ActivationKind::Sign => (drelu::paper(published), drelu::cost(count)),
     };
     layer.paper = Some(paper);
     layer.predicted = predicted;

@@ -149,6 +149,12 @@ pub enum ActivationKind {
         /// From 0 to 1; public, as all of the architecture.
         slope: f64,
     },
+    /// x^2.
+    Square,
+    /// x^3.
+    Cube,
+    /// 1 for x of at least 0, else -1.
+    Sign,
 }
 
 /// The windows of a pooling layer.
@@ -453,6 +459,9 @@ impl ActivationKind {
             ActivationKind::Relu => "relu",
             ActivationKind::Relu6 => "relu6",
             ActivationKind::LeakyRelu { .. } => "leaky-relu",
+            ActivationKind::Square => "square",
+            ActivationKind::Cube => "cube",
+            ActivationKind::Sign => "sign",
         }
     }
 }

@@ -131,8 +131,10 @@ fn truncated_at(graph: &Graph, id: NodeId, fixed: FixedPoint) -> Option<u32> {
     match &graph.node(id).op {
         Op::Conv(_) | Op::Dense(_) => Some(2 * f),
         Op::Activation(activation) => match activation.kind {
-            ActivationKind::LeakyRelu { .. } => Some(2 * f),
-            ActivationKind::Relu | ActivationKind::Relu6 => None,
+            ActivationKind::LeakyRelu { .. } | ActivationKind::Square | ActivationKind::Cube => {
+                Some(2 * f)
+            }
+            ActivationKind::Relu | ActivationKind::Relu6 | ActivationKind::Sign => None,
         },
         Op::AvgPool(_) | Op::GlobalAvgPool => {
             let shape = graph.pool_shape(id, 1).expect("a pooling layer");

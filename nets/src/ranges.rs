@@ -382,10 +382,20 @@ impl Intervals<'_> {
     }
 
     fn activate(&self, kind: ActivationKind, x: Range) -> Range {
-        // All of them grow with x.
-        let range = Range { low: activated(kind, x.low), high: activated(kind, x.high) };
+        // All of them but the square grow with x.
+        let range = match kind {
+            ActivationKind::Square => {
+                let nearest =
+                    if x.low <= 0.0 && x.high >= 0.0 { 0.0 } else { x.low.abs().min(x.high.abs()) };
+                Range { low: nearest * nearest, high: x.magnitude() * x.magnitude() }
+            }
+            _ => Range { low: activated(kind, x.low), high: activated(kind, x.high) },
+        };
         match kind {
-            ActivationKind::Relu | ActivationKind::Relu6 => range,
+            ActivationKind::Relu | ActivationKind::Relu6 | ActivationKind::Sign => range,
+            ActivationKind::Square => range.off_by(self.unit),
+            // The square's unit, times x, and its own.
+            ActivationKind::Cube => range.off_by(self.unit * (x.magnitude() + 1.0)),
             ActivationKind::LeakyRelu { .. } => {
                 range.off_by(self.unit / 2.0 * x.magnitude() + self.unit)
             }
@@ -467,9 +477,12 @@ mod tests {
 
     #[test]
     fn intervals_hold_for_every_input_in_reals_and_in_fixed_point() {
-        for graph in
-            [test_nets::everything(), test_nets::shuffle_units(), test_nets::digits_graph()]
-        {
+        for graph in [
+            test_nets::everything(),
+            test_nets::powers(),
+            test_nets::shuffle_units(),
+            test_nets::digits_graph(),
+        ] {
             let model = model(&graph);
             let encoded = model.encode(&graph, FIXED).unwrap();
             let ranges = intervals(&graph, &model, &INPUT, FIXED).unwrap();

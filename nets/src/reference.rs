@@ -10,7 +10,9 @@ use protocols::{
     channels,
     securenn::{
         avgpool::{self, Divisor},
-        leaky_relu, maxpool, relu, relu6,
+        drelu, leaky_relu, maxpool,
+        power::{self, Power},
+        relu, relu6,
     },
 };
 
@@ -211,7 +213,17 @@ pub(crate) fn activated(kind: ActivationKind, x: f64) -> f64 {
         ActivationKind::Relu6 => x.clamp(0.0, 6.0),
         ActivationKind::LeakyRelu { slope } if x < 0.0 => x * slope,
         ActivationKind::LeakyRelu { .. } => x,
+        ActivationKind::Square => x * x,
+        ActivationKind::Cube => x * x * x,
+        ActivationKind::Sign if x < 0.0 => -1.0,
+        ActivationKind::Sign => 1.0,
     }
+}
+
+/// From bits b, or shares of them, 2b - 1 in units of `one`; `own` is 1 where the constant is added, else 0.
+pub(crate) fn signs(mut bits: Vec<u64>, one: u64, own: u64) -> Vec<u64> {
+    bits.iter_mut().for_each(|bit| *bit = bit.wrapping_mul(2 * one).wrapping_sub(own * one));
+    bits
 }
 
 /// Folds each window, padding counting as `fill`, with which it also begins.
@@ -257,6 +269,9 @@ impl<'m, F: Fn(NodeId) -> &'m Linear<u64>> Arithmetic for Ring<F> {
             ActivationKind::Relu => relu::ideal(x),
             ActivationKind::Relu6 => relu6::ideal(x, &self.fixed),
             ActivationKind::LeakyRelu { slope } => leaky_relu::ideal(x, slope, &self.fixed),
+            ActivationKind::Square => power::ideal(Power::Square, x, &self.fixed),
+            ActivationKind::Cube => power::ideal(Power::Cube, x, &self.fixed),
+            ActivationKind::Sign => signs(drelu::ideal(x), self.fixed.one(), 1),
         }
     }
 
@@ -303,8 +318,14 @@ impl<'m, F: Fn(NodeId) -> &'m Linear<u64>> Arithmetic for Tossed<F> {
     fn activate(&self, kind: ActivationKind, x: &[u64]) -> Vec<u64> {
         let y = self.ring.activate(kind, x);
         match kind {
-            ActivationKind::LeakyRelu { .. } => self.toss(y),
-            ActivationKind::Relu | ActivationKind::Relu6 => y,
+            ActivationKind::LeakyRelu { .. } | ActivationKind::Square => self.toss(y),
+            ActivationKind::Cube => {
+                let bits = self.ring.fixed.fractional_bits();
+                let square = self.activate(ActivationKind::Square, x);
+                let cube = ring::mul(&square, x).into_iter();
+                self.toss(cube.map(|cube| truncation::floor_shift(cube, bits)).collect())
+            }
+            ActivationKind::Relu | ActivationKind::Relu6 | ActivationKind::Sign => y,
         }
     }
 

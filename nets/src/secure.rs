@@ -12,9 +12,11 @@ use protocols::{
     Dealer, Evaluator, Role, Session, Share, channels,
     securenn::{
         avgpool::{self, Divisor},
-        conv, input, leaky_relu,
+        conv, drelu, input, leaky_relu,
         matmul::{self, MatMulShape},
-        maxpool, output, relu, relu6,
+        maxpool, output,
+        power::{self, Power},
+        relu, relu6,
     },
 };
 
@@ -23,6 +25,7 @@ use crate::{
     graph::{Activation, ActivationKind, Dims, Graph, NodeId, OUTPUT, Op},
     model::{EncodedModel, Linear, check_fractional_bits},
     order::{Order, walk},
+    reference::signs,
 };
 
 /// Magnitudes of the input are below 2 to this power: the differences that a max pool compares are
@@ -211,6 +214,13 @@ impl Layer<'_> {
             ActivationKind::Relu => relu::evaluate(ctx, x),
             ActivationKind::Relu6 => relu6::evaluate(ctx, x, fixed),
             ActivationKind::LeakyRelu { slope } => leaky_relu::evaluate(ctx, x, slope, fixed),
+            ActivationKind::Square => power::evaluate(ctx, Power::Square, x, fixed),
+            ActivationKind::Cube => power::evaluate(ctx, Power::Cube, x, fixed),
+            ActivationKind::Sign => {
+                let own = 1 - ctx.side().index();
+                let bits = drelu::evaluate(ctx, x)?.into_words();
+                Ok(Share::new(signs(bits, fixed.one(), own)))
+            }
         };
         let (active, rest) = activation.split(dims.channels);
         if rest.is_empty() {
@@ -278,6 +288,9 @@ fn deal_layer(
                 ActivationKind::Relu => relu::deal(ctx, count),
                 ActivationKind::Relu6 => relu6::deal(ctx, count),
                 ActivationKind::LeakyRelu { .. } => leaky_relu::deal(ctx, count),
+                ActivationKind::Square => power::deal(ctx, Power::Square, count),
+                ActivationKind::Cube => power::deal(ctx, Power::Cube, count),
+                ActivationKind::Sign => drelu::deal(ctx, count),
             }
         }
         Op::MaxPool(_) => {
@@ -458,7 +471,7 @@ mod tests {
 
     #[test]
     fn branches() {
-        for graph in [test_nets::fire(), test_nets::shuffle_units()] {
+        for graph in [test_nets::fire(), test_nets::shuffle_units(), test_nets::powers()] {
             let run = Run::with(FixedPoint::new(18), graph, 2);
             run.check(&TestWorld::new(26));
         }

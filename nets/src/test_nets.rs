@@ -105,6 +105,29 @@ pub(crate) fn everything() -> Graph {
     net.finish(logits).unwrap()
 }
 
+/// Squares, cubes and signs, beside each other.
+pub(crate) fn powers() -> Graph {
+    let mut net = GraphBuilder::new("powers", Dims::new(2, 6, 6)).unwrap();
+    let conv = Conv { bias: true, ..Conv::square(4, 3) };
+    let mut branches = Vec::new();
+    for (kind, ratio) in [
+        (ActivationKind::Square, 1.0),
+        (ActivationKind::Cube, 0.5),
+        (ActivationKind::Sign, 1.0),
+        (ActivationKind::Sign, 0.5),
+    ] {
+        let name = format!("{}_{ratio}", kind.name());
+        let x = net.conv(&format!("{name}_conv"), net.input(), conv).unwrap();
+        branches.push(net.activation(&name, x, Activation { kind, ratio }).unwrap());
+    }
+    let all = net.concat("all", &branches).unwrap();
+    let next = net.conv("next", all, Conv::square(5, 2)).unwrap();
+    let next = net.activation("square", next, Activation::full(ActivationKind::Square)).unwrap();
+    let flat = net.flatten("flat", next).unwrap();
+    let logits = net.dense("logits", flat, 3).unwrap();
+    net.finish(logits).unwrap()
+}
+
 /// A Fire module as SqueezeNet's, small, with a convolution after it.
 pub(crate) fn fire() -> Graph {
     let mut net = GraphBuilder::new("fire", Dims::new(2, 5, 5)).unwrap();

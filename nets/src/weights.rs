@@ -178,13 +178,16 @@ fn mean_squares(graph: &Graph) -> Vec<f64> {
             Op::Input => 1.0 / 3.0,
             Op::Conv(_) | Op::Dense(_) => 1.0,
             Op::Activation(activation) => {
-                let slope = match activation.kind {
-                    ActivationKind::Relu | ActivationKind::Relu6 => 0.0,
-                    ActivationKind::LeakyRelu { slope } => slope,
+                let x = input(0);
+                // Half of the values are negative, and they are about normal.
+                let active = match activation.kind {
+                    ActivationKind::Relu | ActivationKind::Relu6 => x / 2.0,
+                    ActivationKind::LeakyRelu { slope } => x * (1.0 + slope * slope) / 2.0,
+                    ActivationKind::Square => 3.0 * x * x,
+                    ActivationKind::Cube => 15.0 * x * x * x,
+                    ActivationKind::Sign => 1.0,
                 };
-                // Half of the values are negative.
-                let kept = (1.0 + slope * slope) / 2.0;
-                input(0) * (1.0 - activation.ratio * (1.0 - kept))
+                x + activation.ratio * (active - x)
             }
             Op::MaxPool(_) => input(0) * window(id),
             Op::AvgPool(_) | Op::GlobalAvgPool => input(0) / window(id),

@@ -425,6 +425,7 @@ mod tests {
         for graph in [
             test_nets::tiny(),
             test_nets::everything(),
+            test_nets::powers(),
             test_nets::fire(),
             test_nets::shuffle_units(),
         ] {

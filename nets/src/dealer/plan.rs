@@ -172,7 +172,7 @@ impl Plan {
                 Op::Activation(_) => {
                     let activation = activation.expect("an activation");
                     let bound = bits(id, input_scale(0))?;
-                    let shift = input_scale(0) - fixed.fractional_bits();
+                    let shift = input_scale(0).saturating_sub(fixed.fractional_bits());
                     // Values that pass uncut need the ring of the result.
                     need = match activation.iter().any(|draft| draft.nonlinear.is_none()) {
                         true => out.max(bound + 1),
@@ -300,21 +300,28 @@ impl Draft {
 
 /// The functions of an activation and the scale of its result.
 fn parts(activation: &Activation, dims: Dims, scale: u32, f: u32) -> (Vec<PartDraft>, u32) {
-    let (nonlinear, more) = match activation.kind {
-        ActivationKind::Relu => (Nonlinear::Relu, 0),
-        ActivationKind::Relu6 => (Nonlinear::Relu6(Relu6 { cap: 6 << f }), 0),
+    // The scale of t, after what is cut off.
+    let cut = scale.min(f);
+    let (nonlinear, own) = match activation.kind {
+        ActivationKind::Relu => (Nonlinear::Relu, cut),
+        ActivationKind::Relu6 => (Nonlinear::Relu6(Relu6 { cap: 6 << cut }), cut),
         ActivationKind::LeakyRelu { slope } => {
-            (Nonlinear::LeakyRelu(LeakyRelu::of(slope, SLOPE_BITS)), SLOPE_BITS)
+            (Nonlinear::LeakyRelu(LeakyRelu::of(slope, SLOPE_BITS)), cut + SLOPE_BITS)
         }
+        ActivationKind::Square => (Nonlinear::Square, 2 * cut),
+        ActivationKind::Cube => (Nonlinear::Cube, 3 * cut),
+        ActivationKind::Sign => (Nonlinear::Sign, 0),
     };
     let (active, rest) = activation.split(dims.channels);
-    let mut parts = vec![PartDraft { channels: active, nonlinear: Some(nonlinear), lift: 0 }];
-    if !rest.is_empty() {
-        // Where nothing is cut off, values pass as they are.
-        let nonlinear = (scale > f).then_some(Nonlinear::Truncation);
-        parts.push(PartDraft { channels: rest, nonlinear, lift: more });
+    if rest.is_empty() {
+        return (vec![PartDraft { channels: active, nonlinear: Some(nonlinear), lift: 0 }], own);
     }
-    (parts, f + more)
+    let common = own.max(cut);
+    let active = PartDraft { channels: active, nonlinear: Some(nonlinear), lift: common - own };
+    // Where nothing is cut off, values pass as they are.
+    let passing = (scale > f).then_some(Nonlinear::Truncation);
+    let rest = PartDraft { channels: rest, nonlinear: passing, lift: common - cut };
+    (vec![active, rest], common)
 }
 
 /// For every layer whether P1 must know the mask of its result: where a linear layer or the output

@@ -11,6 +11,7 @@
 //! | [`drelu`] | 8 | 8 l log p + 19 l |
 //! | [`relu`], [`leaky_relu`] | 10 | 8 l log p + 24 l |
 //! | [`relu6`] | 20 | 16 l log p + 48 l |
+//! | [`power`], square and cube | 2, 4 | 5 l, 10 l |
 //! | [`maxpool`] over n values | 9 (n - 1) | (8 l log p + 29 l)(n - 1) |
 //! | [`avgpool`], add, concat, split, shuffle, truncation | 0 | 0 |
 //!
@@ -26,6 +27,7 @@ pub mod linear;
 pub mod matmul;
 pub mod maxpool;
 pub mod output;
+pub mod power;
 pub mod private_compare;
 pub mod product;
 pub mod relu;

@@ -25,6 +25,9 @@ use crate::{
     party::Role,
 };
 
+/// Phases of a product.
+pub(crate) const PHASES: u16 = 2;
+
 /// Messages of `count` products.
 pub fn cost(count: usize) -> Cost {
     let n = count as u64;

@@ -1,0 +1,115 @@
+//! Squares and cubes: one and two products of a value with itself, each truncated.
+//!
+//! | phase | payload |
+//! |---|---|
+//! | 1-2 | [`product`] of a and a |
+//! | 3-4 | for a cube, [`product`] of the truncated square and a |
+//!
+//! Every product is truncated by f bits, locally: off by 2^(64 - f) with the probability that its magnitude is
+//! of 2^64. Who sees what: nothing but the messages of the products.
+
+use fixedpoint::{encoding::FixedPoint, truncation};
+
+use super::{deal_in_chunks, in_chunks, product};
+use crate::{
+    context::{Dealer, Evaluator},
+    cost::{Cost, Paper},
+    error::Result,
+    share::Share,
+};
+
+/// How often a value is a factor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Power {
+    /// a^2.
+    Square,
+    /// a^3.
+    Cube,
+}
+
+impl Power {
+    fn products(self) -> u16 {
+        match self {
+            Power::Square => 1,
+            Power::Cube => 2,
+        }
+    }
+}
+
+/// Messages of `count` values.
+pub fn cost(power: Power, count: usize) -> Cost {
+    (0..power.products()).fold(Cost::none(), |cost, _| cost.then(product::cost(count)))
+}
+
+/// Those of the products.
+pub fn paper(power: Power, count: f64) -> Paper {
+    let (product, times) = (product::paper(count), power.products());
+    Paper { rounds: product.rounds * u64::from(times), bits: product.bits * f64::from(times) }
+}
+
+/// P0 and P1.
+///
+/// # Errors
+/// A transport error.
+pub fn evaluate(
+    ctx: &mut Evaluator<'_>,
+    power: Power,
+    x: &Share,
+    fixed: &FixedPoint,
+) -> Result<Share> {
+    let (side, bits) = (ctx.side(), fixed.fractional_bits());
+    in_chunks(ctx, x, |ctx, x| {
+        let mut y = x.to_vec();
+        for step in 0..power.products() {
+            let mut ctx = ctx.narrow(&step.to_string(), product::PHASES * step);
+            y = product::evaluate(&mut ctx, &y, x)?;
+            truncation::truncate_share(side, &mut y, bits);
+        }
+        Ok(y)
+    })
+}
+
+/// P2.
+///
+/// # Errors
+/// A transport error.
+pub fn deal(ctx: &mut Dealer<'_>, power: Power, count: usize) -> Result<()> {
+    deal_in_chunks(ctx, count, |ctx, count| {
+        (0..power.products()).try_for_each(|step| {
+            product::deal(&mut ctx.narrow(&step.to_string(), product::PHASES * step), count)
+        })
+    })
+}
+
+/// The floors of the products; the protocol adds a coin of 0 or 1 unit to each.
+pub fn ideal(power: Power, x: &[u64], fixed: &FixedPoint) -> Vec<u64> {
+    let times =
+        |y: u64, x: u64| truncation::floor_shift(y.wrapping_mul(x), fixed.fractional_bits());
+    x.iter().map(|&x| (0..power.products()).fold(x, |y, _| times(y, x))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_world::{TestWorld, share_for_tests, signed_for_tests};
+
+    #[test]
+    fn equals_its_ideal_up_to_the_coins_and_its_cost() {
+        let fixed = FixedPoint::new(13);
+        // Magnitudes below 4.
+        let x = signed_for_tests(50, 1 << 15, 5000);
+        let shares = share_for_tests(51, &x);
+        for (power, slack) in [(Power::Square, 1), (Power::Cube, 5)] {
+            let outcome = TestWorld::new(52).layer(
+                |ctx| evaluate(ctx, power, &shares[ctx.side().index() as usize], &fixed),
+                |ctx| deal(ctx, power, x.len()),
+            );
+            for (got, due) in outcome.open().into_iter().zip(ideal(power, &x, &fixed)) {
+                assert!(got.wrapping_sub(due).cast_signed().unsigned_abs() <= slack);
+            }
+            outcome.assert_cost(&cost(power, x.len()));
+            let (cost, paper) = (cost(power, 640), paper(power, 640.0));
+            assert_eq!((cost.rounds(), 8.0 * cost.bytes() as f64), (paper.rounds, paper.bits));
+        }
+    }
+}
