@@ -30,11 +30,15 @@ const SLOPE_BITS: u32 = 12;
 /// How large the values of each layer may be.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Bounds {
-    /// All below 2 to this power, in real units. It tells nothing about the weights.
+    /// All below 2 to this power, in real units; what a ReLU6 takes is above that less 6. It tells nothing
+    /// about the weights.
     Alike(u32),
     /// Each layer's own.
     Layers(PublicBounds),
 }
+
+/// With bounds alike, ReLU6 takes values from -(2^b - 6) for the b of the bounds, which is this at least.
+const MIN_RELU6_BITS: i32 = 4;
 
 /// Values below 128 in magnitude: 32 bits at a scale of 24.
 pub const DEFAULT_MAGNITUDE_BITS: u32 = 7;
@@ -372,7 +376,13 @@ fn divisor(graph: &Graph, fixed: FixedPoint, id: NodeId) -> Option<Divisor> {
 /// The power of two that a layer's values, and what it compares, stay below.
 fn magnitude_bits(graph: &Graph, bounds: &Bounds, id: NodeId) -> i32 {
     match bounds {
-        Bounds::Alike(bits) => bits.cast_signed(),
+        // A ReLU6 compares with 6 as well: of its range 6 is missing below.
+        Bounds::Alike(bits) => match &graph.node(id).op {
+            Op::Activation(Activation { kind: ActivationKind::Relu6, .. }) => {
+                bits.cast_signed().max(MIN_RELU6_BITS)
+            }
+            _ => bits.cast_signed(),
+        },
         Bounds::Layers(bounds) => {
             let bound = bounds.layer(&graph.node(id).name).expect("bounds of this network");
             bound.magnitude.log2().ceil() as i32

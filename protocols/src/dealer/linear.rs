@@ -39,6 +39,9 @@ const AHEAD: u16 = 1;
 /// Results of one message, at least; a batch is cut between images.
 const RESULTS: usize = 1 << 16;
 
+/// Weights of one message of D: a multiple of 8, so that cutting adds no byte.
+const WEIGHTS: usize = 1 << 20;
+
 /// Who knows the mask of a linear layer's result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mask {
@@ -104,7 +107,8 @@ pub fn send_weights(
     weights: &[u64],
 ) -> Result<()> {
     let difference = ring::sub(weights, &key.mask(layer, weights.len()));
-    ctx.send(Role::DataOwner, AHEAD, width::pack(width, &difference))
+    let mut parts = difference.chunks(WEIGHTS);
+    parts.try_for_each(|part| ctx.send(Role::DataOwner, AHEAD, width::pack(width, part)))
 }
 
 /// P1, once: receives D.
@@ -112,9 +116,13 @@ pub fn send_weights(
 /// # Errors
 /// A transport error, [`crate::Error::Malformed`].
 pub fn receive_weights(ctx: &mut Client<'_>, width: Width, count: usize) -> Result<Vec<u64>> {
-    let packed = ctx.recv(Role::ModelOwner, AHEAD, width.bytes(count))?;
-    width::unpack(width, &packed, count)
-        .map_err(|what| ctx.malformed(Role::ModelOwner, AHEAD, what))
+    let mut difference = vec![0; count];
+    for part in difference.chunks_mut(WEIGHTS) {
+        let packed = ctx.recv(Role::ModelOwner, AHEAD, width.bytes(part.len()))?;
+        width::unpack_into(width, &packed, part)
+            .map_err(|what| ctx.malformed(Role::ModelOwner, AHEAD, what))?;
+    }
+    Ok(difference)
 }
 
 /// P2, ahead: v, from A and r.
