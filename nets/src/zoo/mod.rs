@@ -5,24 +5,34 @@
 //! MobileNetV2 load for 1000 classes, but say nothing sensible: train them on small images, or export
 //! the large ones to ONNX.
 
+mod cnn7;
+mod cryptonets;
 mod digits_cnn;
 mod minionn_mnist;
 mod mobilenet_v2;
 mod plan;
+mod resnet32;
+mod secureml;
 mod shufflenet_v2;
 mod squeezenet;
+mod vgg16;
 
 use crate::{
     error::{Error, Result},
     graph::{Dims, Graph},
 };
 
+pub use cnn7::cnn7;
+pub use cryptonets::cryptonets;
 pub use digits_cnn::digits_cnn;
 pub use minionn_mnist::minionn_mnist;
 pub use mobilenet_v2::mobilenet_v2;
 pub use plan::{BlockPlan, Kind, PLAN_NAMES, Plan, Pool, Published};
+pub use resnet32::resnet32;
+pub use secureml::secureml;
 pub use shufflenet_v2::shufflenet_v2;
 pub use squeezenet::squeezenet;
+pub use vgg16::vgg16;
 
 /// What the caller chooses about a network of the zoo.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,9 +96,14 @@ fn unknown(name: &str) -> Error {
 
 type Builder = fn(&Options) -> Result<Graph>;
 
-const BUILDERS: [(&str, Builder); 5] = [
+const BUILDERS: [(&str, Builder); 10] = [
     (digits_cnn::NAME, |options| no_plan(digits_cnn::NAME, digits_cnn, options)),
+    (secureml::NAME, |options| no_plan(secureml::NAME, secureml, options)),
+    (cryptonets::NAME, |options| no_plan(cryptonets::NAME, cryptonets, options)),
     (minionn_mnist::NAME, |options| no_plan(minionn_mnist::NAME, minionn_mnist, options)),
+    (cnn7::NAME, |options| no_plan(cnn7::NAME, cnn7, options)),
+    (resnet32::NAME, |options| no_plan(resnet32::NAME, resnet32, options)),
+    (vgg16::NAME, |options| no_plan(vgg16::NAME, vgg16, options)),
     (squeezenet::NAME, |options| squeezenet(options, &own_plan(options, Published::SqueezeNet))),
     (shufflenet_v2::NAME, |options| {
         shufflenet_v2(options, &own_plan(options, Published::ShuffleNetV2))

@@ -1,0 +1,27 @@
+//! The perceptron for MNIST of SecureML (Mohassel, Zhang, S&P 2017) with squares, as MiniONN (Liu, Juuti, Lu,
+//! Asokan, CCS 2017, Figure 10) has it.
+
+use super::Options;
+use crate::{
+    builder::GraphBuilder,
+    error::Result,
+    graph::{Activation, ActivationKind, Graph},
+};
+
+pub(super) const NAME: &str = "secureml";
+
+/// Dense (128), square, dense (128), square, dense (classes).
+///
+/// # Errors
+/// [`crate::Error::Node`].
+pub fn secureml(options: &Options) -> Result<Graph> {
+    let mut net = GraphBuilder::new(NAME, options.input)?;
+    let square = Activation::full(ActivationKind::Square);
+    let x = net.flatten("flatten", net.input())?;
+    let x = net.dense("fc1", x, 128)?;
+    let x = net.activation("square1", x, square)?;
+    let x = net.dense("fc2", x, 128)?;
+    let x = net.activation("square2", x, square)?;
+    let x = net.dense("fc3", x, options.classes)?;
+    net.finish(x)
+}
