@@ -6,7 +6,10 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use fixedpoint::{Padding, conv::ConvShape, pool::PoolShape, width::Width};
 use protocols::{
     Client, Evaluator, Role, Server, SessionOptions, Share, Stage,
-    dealer::{Function, Gate, Relu, Relu6, Truncation, gadget},
+    dealer::{
+        Function, Gate, Relu, Relu6, Truncation,
+        gadget::{self, Take},
+    },
     securenn::{conv, drelu, matmul, maxpool, relu},
     test_world::{TestWorld, share_for_tests, signed_for_tests, words_for_tests},
 };
@@ -116,7 +119,7 @@ fn dealer(c: &mut Criterion) {
                     }
                     Role::ModelOwner => {
                         let (material, _) = session.serve(Stage::Ahead, 0, "layer", |ctx| {
-                            gadget::collect(ctx, function, &gate, COUNT)
+                            gadget::collect(ctx, function, &gate, COUNT, Take::Ahead)
                         })?;
                         let serve = |ctx: &mut Server<'_>| {
                             gadget::serve(ctx, function, &gate, material, &u)

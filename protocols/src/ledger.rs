@@ -5,10 +5,10 @@ use std::{
     fmt,
     ops::{Add, AddAssign, Index, IndexMut},
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap};
@@ -158,6 +158,7 @@ pub(crate) struct Meter {
     received: [AtomicU64; 6],
     phases: Mutex<BTreeSet<u16>>,
     started: Instant,
+    spent: OnceLock<Duration>,
 }
 
 impl Meter {
@@ -169,6 +170,7 @@ impl Meter {
             received: Default::default(),
             phases: Mutex::default(),
             started: Instant::now(),
+            spent: OnceLock::new(),
         })
     }
 
@@ -188,12 +190,17 @@ impl Meter {
         }
     }
 
+    /// The stage ended.
+    pub(crate) fn stop(&self) {
+        self.spent.get_or_init(|| self.started.elapsed());
+    }
+
     pub(crate) fn measurement(&self, depth: u32) -> LayerMeasurement {
         let read = |counters: &[AtomicU64; 6]| {
             Links(std::array::from_fn(|i| counters[i].load(Ordering::Relaxed)))
         };
         let sent = read(&self.sent);
-        let spent = self.started.elapsed().as_secs_f64();
+        let spent = self.spent.get().copied().unwrap_or_default().as_secs_f64();
         let ahead = self.stage == Stage::Ahead;
         LayerMeasurement {
             name: self.name.clone(),

@@ -46,7 +46,8 @@ pub struct Session {
     pub(crate) seeds: Seeds,
     pub(crate) options: SessionOptions,
     used: Mutex<HashSet<StepId>>,
-    finished: Mutex<Vec<LayerMeasurement>>,
+    /// The stages that ended, with their depths. What is taken later still counts.
+    finished: Mutex<Vec<(Arc<Meter>, u32)>>,
     /// The largest depth that any layer ended at.
     depth: AtomicU32,
 }
@@ -158,12 +159,12 @@ impl Session {
     ///
     /// # Panics
     /// If this is another party, or the layer had this stage before.
-    pub fn serve<T>(
-        &self,
+    pub fn serve<'s, T>(
+        &'s self,
         stage: Stage,
         depth: u32,
         layer: &str,
-        run: impl FnOnce(&mut Context<'_, Serving>) -> Result<T>,
+        run: impl FnOnce(&mut Context<'s, Serving>) -> Result<T>,
     ) -> Result<(T, u32)> {
         assert_eq!(self.role, Role::ModelOwner, "only the model owner serves");
         self.layer(stage, depth, layer, Serving, run)
@@ -212,7 +213,15 @@ impl Session {
 
     /// What the layers so far sent and received, in the order in which their first stages ended.
     pub fn measurements(&self) -> Vec<LayerMeasurement> {
-        self.finished.lock().expect("no panic while locked").clone()
+        let mut layers: Vec<LayerMeasurement> = Vec::new();
+        for (meter, depth) in self.finished.lock().expect("no panic while locked").iter() {
+            let seen = meter.measurement(*depth);
+            match layers.iter_mut().find(|known| known.name == seen.name) {
+                Some(known) => known.extend(&seen),
+                None => layers.push(seen),
+            }
+        }
+        layers
     }
 
     /// Ends everything that waits, with this error.
@@ -226,13 +235,13 @@ impl Session {
         assert!(fresh, "step {step} is used twice: its masks would be too");
     }
 
-    fn layer<R: Copy + Send + Sync, T>(
-        &self,
+    fn layer<'s, R: Copy + Send + Sync, T>(
+        &'s self,
         stage: Stage,
         depth: u32,
         layer: &str,
         role: R,
-        run: impl FnOnce(&mut Context<'_, R>) -> Result<T>,
+        run: impl FnOnce(&mut Context<'s, R>) -> Result<T>,
     ) -> Result<(T, u32)> {
         let meter = Meter::new(layer, stage);
         let depth = Arc::new(AtomicU32::new(depth));
@@ -249,13 +258,8 @@ impl Session {
         }
         let depth = depth.load(Ordering::Relaxed);
         self.depth.fetch_max(depth, Ordering::Relaxed);
-        let seen = meter.measurement(depth);
-        let mut finished = self.finished.lock().expect("no panic while locked");
-        match finished.iter_mut().find(|known| known.name == seen.name) {
-            Some(known) => known.extend(&seen),
-            None => finished.push(seen),
-        }
-        drop(finished);
+        meter.stop();
+        self.finished.lock().expect("no panic while locked").push((meter, depth));
         Ok((result?, depth))
     }
 

@@ -8,7 +8,10 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     context::{Dealer, Evaluator, Server},
     cost::Cost,
-    dealer::{Function, Gate, gadget},
+    dealer::{
+        Function, Gate,
+        gadget::{self, Take},
+    },
     error::Result,
     ledger::{LayerMeasurement, Stage},
     party::{Link, Role},
@@ -207,7 +210,7 @@ impl TestWorld {
             }
             Role::ModelOwner => {
                 let (material, _) = session.serve(Stage::Ahead, 0, "layer", |ctx| {
-                    gadget::collect(ctx, function, gate, count)
+                    gadget::collect(ctx, function, gate, count, Take::Ahead)
                 })?;
                 let serve = |ctx: &mut Server<'_>| gadget::serve(ctx, function, gate, material, u);
                 Ok(session.serve(Stage::Online, 0, "layer", serve)?.0)

@@ -3,7 +3,7 @@
 use protocols::{
     Client, Producer, Result, Server,
     dealer::{
-        gadget::{self, ClientMaterial, ServerMaterial},
+        gadget::{self, ClientMaterial, ServerMaterial, Take},
         linear::{self, LinearMaterial, WeightKey},
         maxpool::{self, ClientTree, ServerTree},
         reveal,
@@ -27,16 +27,16 @@ pub(super) struct Layer<'a> {
 }
 
 /// What P0 holds of a layer before the query.
-pub(super) struct ServerLayer {
-    pub(super) before: Option<ServerMaterial>,
-    pub(super) step: ServerStep,
+pub(super) struct ServerLayer<'s> {
+    pub(super) before: Option<ServerMaterial<'s>>,
+    pub(super) step: ServerStep<'s>,
 }
 
-pub(super) enum ServerStep {
+pub(super) enum ServerStep<'s> {
     Nothing,
     Linear(LinearMaterial),
-    Activation(Vec<Option<ServerMaterial>>),
-    MaxPool(ServerTree),
+    Activation(Vec<Option<ServerMaterial<'s>>>),
+    MaxPool(ServerTree<'s>),
 }
 
 /// What P1 holds of a layer before the query.
@@ -62,7 +62,7 @@ pub(super) const CUT_PHASES: u16 = 2;
 /// The step below a layer's own in which the layer itself runs.
 pub(super) const STEP: &str = "step";
 
-impl ServerLayer {
+impl ServerLayer<'_> {
     /// Bytes of memory, about.
     pub(super) fn bytes(&self) -> usize {
         let step = match &self.step {
@@ -208,13 +208,13 @@ impl Layer<'_> {
     }
 
     /// P0: takes what the others sent.
-    pub(super) fn collect(&self, ctx: &mut Server<'_>) -> Result<ServerLayer> {
+    pub(super) fn collect<'s>(&self, ctx: &mut Server<'s>, take: Take) -> Result<ServerLayer<'s>> {
         let &Layer { graph, plan, id, batch } = self;
         let layer = plan.layer(id);
         let before = match &layer.before {
             Some(gate) => {
                 let count = self.input_len();
-                Some(gadget::collect(&ctx.narrow(CUT, 0), &Truncation, gate, count)?)
+                Some(gadget::collect(&ctx.narrow(CUT, 0), &Truncation, gate, count, take)?)
             }
             None => None,
         };
@@ -230,14 +230,14 @@ impl Layer<'_> {
                     let part = &parts[index];
                     let count = local::part_len(graph, id, batch, part);
                     let collect = |(function, gate): &(Nonlinear, _)| {
-                        gadget::collect(lane, function.function(), gate, count)
+                        gadget::collect(lane, function.function(), gate, count, take)
                     };
                     part.gadget.as_ref().map(collect).transpose()
                 })?)
             }
             Step::MaxPool(gate) => {
                 let shape = graph.pool_shape(id, batch).expect("a pooling layer");
-                ServerStep::MaxPool(maxpool::collect(&ctx, gate, &shape)?)
+                ServerStep::MaxPool(maxpool::collect(&ctx, gate, &shape, take)?)
             }
         };
         Ok(ServerLayer { before, step })

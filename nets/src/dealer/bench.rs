@@ -10,7 +10,11 @@ use fixedpoint::{conv::ConvShape, ring, width::Width};
 use protocols::{
     Cost, Result, Role, Session, Stage,
     dealer::{Cube, Drelu, Function, Relu, Sign, Square, Truncation},
-    dealer::{Gate, LeakyRelu, Mask, Relu6, WeightKey, gadget, linear, maxpool, reveal},
+    dealer::{
+        Gate, LeakyRelu, Mask, Relu6, WeightKey,
+        gadget::{self, Take},
+        linear, maxpool, reveal,
+    },
 };
 
 use crate::{
@@ -170,18 +174,20 @@ fn run_nonlinear(
             }
         }),
         Role::ModelOwner => {
-            enum Held {
-                Function(gadget::ServerMaterial),
-                Tree(maxpool::ServerTree),
+            enum Held<'s> {
+                Function(gadget::ServerMaterial<'s>),
+                Tree(maxpool::ServerTree<'s>),
             }
             let ((u, held), _) = session.serve(Stage::Ahead, 0, name, |ctx| {
                 ctx.check_len(own.len(), len)?;
                 let v = ctx.narrow("v", 0).into_prf_with(Role::CryptoProducer).words(len);
                 let held = match kind {
                     Kind::Function(function, gate) => {
-                        Held::Function(gadget::collect(ctx, &**function, gate, len)?)
+                        Held::Function(gadget::collect(ctx, &**function, gate, len, Take::Ahead)?)
                     }
-                    Kind::MaxPool(gate) => Held::Tree(maxpool::collect(ctx, gate, &pool())?),
+                    Kind::MaxPool(gate) => {
+                        Held::Tree(maxpool::collect(ctx, gate, &pool(), Take::Ahead)?)
+                    }
                     Kind::Linear(_) => unreachable!("not linear"),
                 };
                 Ok((ring::sub(own, &v), held))

@@ -22,6 +22,7 @@ use protocols::{
     Role, Session, Stage,
     dealer::{
         WeightKey,
+        gadget::Take,
         linear::{receive_weights, send_weights},
         reveal,
     },
@@ -148,8 +149,8 @@ pub fn produce(
 ///
 /// # Errors
 /// [`Error::WrongParty`], [`Error::Batch`], later [`Error::Protocol`].
-pub fn serve(
-    stages: Stages<'_>,
+pub fn serve<'s>(
+    stages: Stages<'s>,
     run: &Run<'_>,
     pace: Pace,
     model: &EncodedModel,
@@ -158,17 +159,22 @@ pub fn serve(
 ) -> Result<()> {
     check(stages.online, run, Role::ModelOwner)?;
     model.check(run.graph)?;
-    let collect = |shelf: &Shelf<ServerLayer>| {
+    let take = match pace {
+        Pace::Streamed => Take::WhenNeeded,
+        Pace::DealtFirst => Take::Ahead,
+    };
+    let collect = |shelf: &Shelf<ServerLayer<'s>>| {
         for id in run.graph.ids() {
             let layer = run.layer(id);
-            let collect = |ctx: &mut protocols::Server<'_>| layer.collect(ctx);
-            let (material, _) = stages.ahead.serve(Stage::Ahead, 0, layer.name(), collect)?;
+            let (material, _) = stages
+                .ahead
+                .serve(Stage::Ahead, 0, layer.name(), |ctx| layer.collect(ctx, take))?;
             let bytes = material.bytes();
             shelf.put(id, material, bytes)?;
         }
         Ok(())
     };
-    let answer = |shelf: &Shelf<ServerLayer>| {
+    let answer = |shelf: &Shelf<ServerLayer<'s>>| {
         let (result, depth) =
             walk(run.graph, run.order, |id, depth, operands: &[Arc<Vec<u64>>]| {
                 let layer = run.layer(id);

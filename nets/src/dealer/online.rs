@@ -20,7 +20,7 @@ impl Layer<'_> {
         &self,
         ctx: &mut Server<'_>,
         model: &EncodedModel,
-        material: ServerLayer,
+        material: ServerLayer<'_>,
         operands: &[&[u64]],
     ) -> Result<Vec<u64>> {
         let &Layer { graph, plan, id, batch } = self;

@@ -46,6 +46,18 @@ const OPEN: u16 = 1;
 /// The second message: what P1 answers.
 const ANSWER: u16 = 2;
 
+/// The step of what P2 deals.
+const DEALT: &str = "dealt";
+
+/// When P0 takes what P2 dealt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Take {
+    /// Ahead of the query.
+    Ahead,
+    /// When it is needed: a layer's material is then never there as a whole.
+    WhenNeeded,
+}
+
 /// A non-linear function of t, the truncated value.
 pub trait Function: Sync {
     /// Its name in steps and reports.
@@ -86,11 +98,17 @@ pub struct Public<'a> {
 }
 
 /// What P0 holds of a layer before the query: used once, by move.
-pub struct ServerMaterial(Vec<Mutex<Option<ServerLane>>>);
+pub struct ServerMaterial<'s>(Vec<Mutex<Option<ServerLane<'s>>>>);
 
-struct ServerLane {
+struct ServerLane<'s> {
     remask: Prf,
-    dealt: Vec<u8>,
+    dealt: Dealt<'s>,
+}
+
+/// What P2 dealt, or where it is to be taken from when it is needed.
+enum Dealt<'s> {
+    Held(Vec<u8>),
+    Coming(Box<Server<'s>>),
 }
 
 /// What P1 holds of a layer before the query: used once, by move.
@@ -121,8 +139,9 @@ pub fn produce(
     let chunks = ctx.chunks_of(v.len(), LANES);
     let masks = ctx.lanes(chunks.len(), |lane, index| {
         let v = &v[chunks[index].clone()];
-        let dealt = deal(lane, function, gate, v);
-        lane.send(Role::ModelOwner, OPEN, dealt)?;
+        let mut dealing = lane.narrow(DEALT, 0);
+        let dealt = deal(lane, dealing.prf_with(Role::DataOwner), function, gate, v);
+        dealing.send(Role::ModelOwner, OPEN, dealt)?;
         Ok(result_mask(lane, v.len()))
     })?;
     Ok(masks.concat())
@@ -136,28 +155,36 @@ pub fn prepare(ctx: &Client<'_>, count: usize) -> Result<ClientMaterial> {
     let chunks = ctx.chunks_of(count, LANES);
     let lanes = ctx.lanes(chunks.len(), |lane, index| {
         let mask = result_mask(lane, chunks[index].len());
-        let pads = lane.narrow("dealt", 0).into_prf_with(Role::CryptoProducer);
+        let pads = lane.narrow(DEALT, 0).into_prf_with(Role::CryptoProducer);
         Ok((Mutex::new(Some(pads)), mask))
     })?;
     let (lanes, masks): (Vec<_>, Vec<_>) = lanes.into_iter().unzip();
     Ok(ClientMaterial { lanes, mask: masks.concat() })
 }
 
-/// P0, ahead: takes what P2 dealt.
+/// P0, ahead: takes what P2 dealt, at once or, where the memory for a whole layer's is not to be spent, each
+/// part when it is needed.
 ///
 /// # Errors
 /// A transport error.
-pub fn collect(
-    ctx: &Server<'_>,
+pub fn collect<'s>(
+    ctx: &Server<'s>,
     function: &dyn Function,
     gate: &Gate,
     count: usize,
-) -> Result<ServerMaterial> {
+    take: Take,
+) -> Result<ServerMaterial<'s>> {
     let chunks = ctx.chunks_of(count, LANES);
     let lanes = ctx.lanes(chunks.len(), |lane, index| {
-        let sizes = Sizes::of(function, gate, chunks[index].len());
-        let dealt = lane.recv(Role::CryptoProducer, OPEN, sizes.dealt())?;
         let remask = lane.narrow("open", 0).into_prf_with(Role::CryptoProducer);
+        let mut coming = lane.narrow(DEALT, 0);
+        let dealt = match take {
+            Take::Ahead => {
+                let sizes = Sizes::of(function, gate, chunks[index].len());
+                Dealt::Held(coming.recv(Role::CryptoProducer, OPEN, sizes.dealt())?)
+            }
+            Take::WhenNeeded => Dealt::Coming(Box::new(coming)),
+        };
         Ok(Mutex::new(Some(ServerLane { remask, dealt })))
     })?;
     Ok(ServerMaterial(lanes))
@@ -171,12 +198,12 @@ pub fn serve(
     ctx: &Server<'_>,
     function: &dyn Function,
     gate: &Gate,
-    material: ServerMaterial,
+    material: ServerMaterial<'_>,
     u: &[u64],
 ) -> Result<Vec<u64>> {
     let chunks = ctx.chunks_of(u.len(), LANES);
     let parts = ctx.lanes(chunks.len(), |lane, index| {
-        let material = take(&material.0[index]);
+        let material = take_once(&material.0[index]);
         serve_chunk(lane, function, gate, material, &u[chunks[index].clone()])
     })?;
     Ok(parts.concat())
@@ -195,17 +222,25 @@ pub fn answer(
     let ClientMaterial { lanes, mask } = material;
     let chunks = ctx.chunks_of(mask.len(), LANES);
     ctx.lanes(chunks.len(), |lane, index| {
-        let pads = take(&lanes[index]);
+        let pads = take_once(&lanes[index]);
         answer_chunk(lane, function, gate, pads, &mask[chunks[index].clone()])
     })?;
     Ok(())
 }
 
-impl ServerMaterial {
+impl ServerMaterial<'_> {
     /// Bytes of memory, about.
     pub fn bytes(&self) -> usize {
-        let lanes = self.0.iter().map(|lane| lane.lock().expect("no panic while locked"));
-        lanes.map(|lane| lane.as_ref().map_or(0, |lane| lane.dealt.len())).sum()
+        let bytes = |lane: &Mutex<Option<ServerLane<'_>>>| match lane
+            .lock()
+            .expect("no panic while locked")
+            .as_ref()
+            .map(|lane| &lane.dealt)
+        {
+            Some(Dealt::Held(dealt)) => dealt.len(),
+            Some(Dealt::Coming(_)) | None => 0,
+        };
+        self.0.iter().map(bytes).sum()
     }
 }
 
@@ -274,11 +309,16 @@ fn result_mask<R: Copy + Send + Sync>(ctx: &Context<'_, R>, count: usize) -> Vec
 }
 
 /// P2: the tables and P0's shares.
-fn deal(ctx: &mut Producer<'_>, function: &dyn Function, gate: &Gate, v: &[u64]) -> Vec<u8> {
+fn deal(
+    ctx: &mut Producer<'_>,
+    pads: &mut Prf,
+    function: &dyn Function,
+    gate: &Gate,
+    v: &[u64],
+) -> Vec<u8> {
     let count = v.len();
     let sizes = Sizes::of(function, gate, count);
     let mut remask = ctx.narrow("open", 0).into_prf_with(Role::ModelOwner);
-    let mut pads = ctx.narrow("dealt", 0).into_prf_with(Role::DataOwner);
     let pairs = v.iter().zip(remask.words(count));
     let tau: Vec<u64> = pairs.map(|(&v, q)| gate.tau(v, q)).collect();
     let mut dealt = Vec::with_capacity(sizes.dealt());
@@ -315,12 +355,16 @@ fn serve_chunk(
     ctx: &mut Server<'_>,
     function: &dyn Function,
     gate: &Gate,
-    material: ServerLane,
+    material: ServerLane<'_>,
     u: &[u64],
 ) -> Result<Vec<u64>> {
     let count = u.len();
     let sizes = Sizes::of(function, gate, count);
     let ServerLane { mut remask, dealt } = material;
+    let dealt = match dealt {
+        Dealt::Held(dealt) => dealt,
+        Dealt::Coming(mut ctx) => ctx.recv(Role::CryptoProducer, OPEN, sizes.dealt())?,
+    };
     let (tables, mut shares) = dealt.split_at(sizes.tables());
     // step 1
     let pairs = u.iter().zip(remask.words(count));
@@ -427,7 +471,7 @@ fn look_up(split: &Split, gate: &Gate, opened: &[u64], point: u64, tables: &BitP
     LookedUp { at, entries }
 }
 
-fn take<T>(slot: &Mutex<Option<T>>) -> T {
+fn take_once<T>(slot: &Mutex<Option<T>>) -> T {
     let taken = slot.lock().expect("no panic while locked").take();
     taken.expect("a lane's material is used once, by its lane")
 }

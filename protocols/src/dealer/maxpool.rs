@@ -11,7 +11,7 @@
 use fixedpoint::{pool::PoolShape, ring};
 
 use super::{
-    gadget::{self, ClientMaterial, ServerMaterial},
+    gadget::{self, ClientMaterial, ServerMaterial, Take},
     gate::Gate,
     relu::Relu,
 };
@@ -25,12 +25,12 @@ use crate::{
 const LEVEL_PHASES: u16 = 2;
 
 /// What P0 holds of a pooling layer before the query.
-pub struct ServerTree(Vec<ServerMaterial>);
+pub struct ServerTree<'s>(Vec<ServerMaterial<'s>>);
 
 /// What P1 holds of a pooling layer before the query.
 pub struct ClientTree(Vec<ClientMaterial>);
 
-impl ServerTree {
+impl ServerTree<'_> {
     /// Bytes of memory, about.
     pub fn bytes(&self) -> usize {
         self.0.iter().map(ServerMaterial::bytes).sum()
@@ -94,15 +94,20 @@ pub fn prepare(
     Ok((ClientTree(tree), known))
 }
 
-/// P0, ahead: takes what P2 dealt.
+/// P0, ahead: takes what P2 dealt, as [`gadget::collect`] does.
 ///
 /// # Errors
 /// A transport error.
-pub fn collect(ctx: &Server<'_>, gate: &Gate, shape: &PoolShape) -> Result<ServerTree> {
+pub fn collect<'s>(
+    ctx: &Server<'s>,
+    gate: &Gate,
+    shape: &PoolShape,
+    take: Take,
+) -> Result<ServerTree<'s>> {
     let levels = levels(shape.window_len()).into_iter().enumerate();
     let collect = |(level, pairs): (usize, usize)| {
         let ctx = ctx.narrow(&level.to_string(), 0);
-        gadget::collect(&ctx, &Relu, gate, pairs * shape.output_len())
+        gadget::collect(&ctx, &Relu, gate, pairs * shape.output_len(), take)
     };
     Ok(ServerTree(levels.map(collect).collect::<Result<_>>()?))
 }
@@ -115,7 +120,7 @@ pub fn serve(
     ctx: &Server<'_>,
     gate: &Gate,
     shape: &PoolShape,
-    material: ServerTree,
+    material: ServerTree<'_>,
     u: &[u64],
 ) -> Result<Vec<u64>> {
     let mut levels = material.0.into_iter();
@@ -221,8 +226,9 @@ mod tests {
         let outcome = TestWorld::new(4).run(|session| match session.role() {
             Role::CryptoProducer => session.produce("pool", |ctx| produce(ctx, &gate, shape, &r)),
             Role::ModelOwner => {
-                let (tree, _) =
-                    session.serve(Stage::Ahead, 0, "pool", |ctx| collect(ctx, &gate, shape))?;
+                let (tree, _) = session.serve(Stage::Ahead, 0, "pool", |ctx| {
+                    collect(ctx, &gate, shape, Take::WhenNeeded)
+                })?;
                 let run = |ctx: &mut Server<'_>| serve(ctx, &gate, shape, tree, &z);
                 Ok(session.serve(Stage::Online, 0, "pool", run)?.0)
             }

@@ -5,7 +5,9 @@ use protocols::{
     Client, Cost, LayerMeasurement, Role, Server, Stage,
     dealer::{
         Cube, Drelu, Function, Gate, LeakyRelu, Mask, Relu, Relu6, Sign, Square, Truncation,
-        WeightKey, gadget, linear, maxpool, reveal,
+        WeightKey,
+        gadget::{self, Take},
+        linear, maxpool, reveal,
     },
     prf::Seed,
     test_world::TestWorld,
@@ -57,8 +59,9 @@ fn max_pools_cost_what_is_predicted() {
                 .produce("layer", |ctx| maxpool::produce(ctx, &gate, &shape, &values))
                 .map(drop),
             Role::ModelOwner => {
-                let collect = |ctx: &mut Server<'_>| maxpool::collect(ctx, &gate, &shape);
-                let (tree, _) = session.serve(Stage::Ahead, 0, "layer", collect)?;
+                let (tree, _) = session.serve(Stage::Ahead, 0, "layer", |ctx| {
+                    maxpool::collect(ctx, &gate, &shape, Take::Ahead)
+                })?;
                 let serve =
                     |ctx: &mut Server<'_>| maxpool::serve(ctx, &gate, &shape, tree, &values);
                 session.serve(Stage::Online, 0, "layer", serve).map(drop)

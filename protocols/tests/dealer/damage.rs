@@ -56,7 +56,7 @@ fn damaged_messages_end_in_an_error() {
         ("ahead/fc1 setup", p0, p1),
         ("ahead/fc2 setup", p0, p1),
         ("ahead/fc1/#0", p1, p0),
-        ("ahead/relu/#0", p2, p0),
+        ("ahead/relu/#0/dealt", p2, p0),
         ("ahead/fc2/#0", p1, p0),
         ("ahead/fc2/#0", p2, p0),
         ("input", p1, p0),

@@ -5,7 +5,7 @@ use protocols::{
     Client, Role, Server, SessionOptions, Stage,
     dealer::{
         Cube, Drelu, Function, Gate, LeakyRelu, Mask, Relu, Relu6, Sign, Square, Truncation,
-        WeightKey, linear, maxpool,
+        WeightKey, gadget::Take, linear, maxpool,
     },
     prf::Seed,
     test_world::{TestWorld, words_for_tests},
@@ -150,8 +150,9 @@ fn max_pool_is_exact_on_a_million_values() {
                 session.produce("pool", |ctx| maxpool::produce(ctx, &gate, &shape, &r))
             }
             Role::ModelOwner => {
-                let collect = |ctx: &mut Server<'_>| maxpool::collect(ctx, &gate, &shape);
-                let (tree, _) = session.serve(Stage::Ahead, 0, "pool", collect)?;
+                let (tree, _) = session.serve(Stage::Ahead, 0, "pool", |ctx| {
+                    maxpool::collect(ctx, &gate, &shape, Take::Ahead)
+                })?;
                 let serve = |ctx: &mut Server<'_>| maxpool::serve(ctx, &gate, &shape, tree, &z);
                 Ok(session.serve(Stage::Online, 0, "pool", serve)?.0)
             }

@@ -4,7 +4,11 @@
 use fixedpoint::{Padding, conv::ConvShape, width::Width};
 use protocols::{
     Client, Producer, Result, Role, Server, Session, Stage,
-    dealer::{Function, Gate, Mask, Relu, WeightKey, gadget, linear, reveal},
+    dealer::{
+        Function, Gate, Mask, Relu, WeightKey,
+        gadget::{self, Take},
+        linear, reveal,
+    },
     prf::Seed,
     test_world::{Outcome, TestWorld, words_for_tests},
 };
@@ -99,8 +103,9 @@ fn serve(session: &Session) -> Result<()> {
         session.serve(Stage::Ahead, 0, name, |ctx| linear::collect(ctx, &shape, width, mask))
     };
     let (first, _) = collect(fc1)?;
-    let (relu, _) = session
-        .serve(Stage::Ahead, 0, "relu", |ctx| gadget::collect(ctx, &Relu, &gate, SIZES[1]))?;
+    let (relu, _) = session.serve(Stage::Ahead, 0, "relu", |ctx| {
+        gadget::collect(ctx, &Relu, &gate, SIZES[1], Take::Ahead)
+    })?;
     let (second, _) = collect(fc2)?;
 
     let (z, depth) = session.serve(Stage::Online, 0, "input", |ctx: &mut Server<'_>| {

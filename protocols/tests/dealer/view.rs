@@ -166,7 +166,7 @@ impl Gadget<'_> {
             let remask =
                 self.world.stream(Role::ModelOwner, Role::CryptoProducer, &remask).words(count);
             let mut fields = vec![Field::new("q", self.gate.width().bits(), remask)];
-            let ahead = format!("ahead/{}/#{lane}", self.layer);
+            let ahead = format!("ahead/{}/#{lane}/dealt", self.layer);
             let mut dealt = self.received([Role::CryptoProducer, Role::ModelOwner], &ahead);
             for point in self.function.points() {
                 let planes = Split::of(self.gate.low_bits()).table_planes();

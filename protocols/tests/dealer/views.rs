@@ -11,7 +11,8 @@ use fixedpoint::{
 use protocols::{
     Client, Link, Producer, Role, Server, SessionOptions, Stage,
     dealer::{
-        Cube, Drelu, Function, Gate, LeakyRelu, Mask, Relu, Relu6, Truncation, WeightKey, gadget,
+        Cube, Drelu, Function, Gate, LeakyRelu, Mask, Relu, Relu6, Truncation, WeightKey,
+        gadget::{self, Take},
         linear, maxpool, reveal,
     },
     prf::Seed,
@@ -96,8 +97,9 @@ fn max_pool_views_are_uniform_over_all_levels() {
                 session.produce("pool", |ctx| maxpool::produce(ctx, &gate, &shape, &r)).map(drop)
             }
             Role::ModelOwner => {
-                let collect = |ctx: &mut Server<'_>| maxpool::collect(ctx, &gate, &shape);
-                let (tree, _) = session.serve(Stage::Ahead, 0, "pool", collect)?;
+                let (tree, _) = session.serve(Stage::Ahead, 0, "pool", |ctx| {
+                    maxpool::collect(ctx, &gate, &shape, Take::Ahead)
+                })?;
                 let serve = |ctx: &mut Server<'_>| maxpool::serve(ctx, &gate, &shape, tree, &z);
                 session.serve(Stage::Online, 0, "pool", serve).map(drop)
             }
@@ -231,9 +233,9 @@ fn a_value_may_be_opened_as_often_as_it_is_used() {
                     session.produce(layer, |ctx| gadget::produce(ctx, function, &gate, &v))?;
                 }
                 Role::ModelOwner => {
-                    let collect =
-                        |ctx: &mut Server<'_>| gadget::collect(ctx, function, &gate, COUNT);
-                    let (material, _) = session.serve(Stage::Ahead, 0, layer, collect)?;
+                    let (material, _) = session.serve(Stage::Ahead, 0, layer, |ctx| {
+                        gadget::collect(ctx, function, &gate, COUNT, Take::Ahead)
+                    })?;
                     session.serve(Stage::Online, 0, layer, |ctx| {
                         gadget::serve(ctx, function, &gate, material, &u)
                     })?;
