@@ -13,24 +13,24 @@ fn the_held_out_digits_are_as_right_in_private_as_in_the_clear() {
     let file = directory.path().join("rows.json");
     let config = repository("configs/digits.toml");
     let [config, path] = [&config, &file].map(|path| path.to_str().unwrap());
-    let output = run(["accuracy", config, "--report", path]);
+    let output = run(["accuracy", config, "--suite", "both", "--report", path]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let text = stdout(&output);
-    let row: Vec<&str> = text.lines().last().unwrap().split_whitespace().collect();
-    assert_eq!(row[..7], ["digits", "digits-cnn", "-", "securenn", "360", "98.89%", "98.89%"]);
     assert!(text.lines().all(|line| line.chars().count() <= 120), "{text}");
     let rows = json(&file);
-    let [row] = &rows["rows"].as_array().unwrap()[..] else { panic!("{rows}") };
-    let (network, plan) = (&row["network"], &row["plan"]);
-    assert_eq!(
-        (network, plan, &row["suite"]),
-        (&json!("digits-cnn"), &Value::Null, &json!("securenn"))
-    );
-    assert_eq!((&row["images"], &row["batch"]), (&json!(360), &json!(360)));
-    assert_eq!((&row["plain_correct"], &row["secure_correct"]), (&json!(356), &json!(356)));
-    assert_eq!((&row["agree"], &row["wrong"]), (&json!(360), &json!(0)));
-    assert!(row["max_abs_error"].as_f64().unwrap() < 0.05, "{row}");
-    assert_eq!(row.get("random_inputs"), None);
+    let rows = rows["rows"].as_array().unwrap();
+    for ((suite, row), line) in ["securenn", "dealer"].iter().zip(rows).zip(text.lines().skip(3)) {
+        let cells: Vec<&str> = line.split_whitespace().collect();
+        assert_eq!(cells[..7], ["digits", "digits-cnn", "-", suite, "360", "98.89%", "98.89%"]);
+        assert_eq!((&row["network"], &row["suite"]), (&json!("digits-cnn"), &json!(suite)));
+        assert_eq!((&row["plan"], row.get("random_inputs")), (&Value::Null, None));
+        assert_eq!((&row["images"], &row["batch"]), (&json!(360), &json!(360)));
+        assert_eq!((&row["plain_correct"], &row["secure_correct"]), (&json!(356), &json!(356)));
+        assert_eq!((&row["agree"], &row["wrong"]), (&json!(360), &json!(0)));
+        assert!(row["max_abs_error"].as_f64().unwrap() < 0.05, "{row}");
+    }
+    assert_eq!(rows.len(), 2);
+    assert!(rows[1]["truncation_failure_bound"].is_null(), "{}", rows[1]);
 }
 
 #[test]

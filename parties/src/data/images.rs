@@ -28,35 +28,32 @@ use crate::{
 
 /// A picture, or a folder of them.
 pub fn images(path: &Path, network: &Network) -> Result<Box<dyn Source<Part>>> {
-    let [channels, height, width] = network.input;
-    if channels != 1 && channels != 3 {
+    let shape = network.input;
+    if shape[0] != 1 && shape[0] != 3 {
+        let channels = shape[0];
         let what = format!("pictures have 1 or 3 channels; the network's input has {channels}");
         return Err(Error::file(path, what));
     }
-    let pictures = match path.is_dir() {
+    let (files, labels) = match path.is_dir() {
         true => list(path, network.classes)?,
-        false => Pictures { files: vec![path.to_owned()], labels: None },
+        false => (vec![path.to_owned()], None),
     };
-    Ok(Box::new(Sized { pictures, channels, height, width }))
+    Ok(Box::new(Pictures { files, labels, shape }))
 }
 
-/// Pictures, and the network's size.
-struct Sized {
-    pictures: Pictures,
-    channels: usize,
-    height: usize,
-    width: usize,
-}
-
+/// Files of pictures that are to have the network's size.
 struct Pictures {
     files: Vec<PathBuf>,
     labels: Option<Vec<i64>>,
+    /// Channels, height, width.
+    shape: [usize; 3],
 }
 
-fn list(folder: &Path, classes: usize) -> Result<Pictures> {
+/// The pictures of a folder, and their classes if there are folders in it.
+fn list(folder: &Path, classes: usize) -> Result<(Vec<PathBuf>, Option<Vec<i64>>)> {
     let (folders, files) = entries(folder)?;
     if folders.is_empty() {
-        return Ok(Pictures { files, labels: None });
+        return Ok((files, None));
     }
     if let Some(file) = files.first() {
         let what = "lies beside folders; a folder holds pictures, or a folder for each class";
@@ -78,7 +75,7 @@ fn list(folder: &Path, classes: usize) -> Result<Pictures> {
         labels.resize(labels.len() + files.len(), class as i64);
         all.extend(files);
     }
-    Ok(Pictures { files: all, labels: Some(labels) })
+    Ok((all, Some(labels)))
 }
 
 /// The folders and the pictures in a folder, by name.
@@ -103,19 +100,18 @@ fn entries(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     Ok((folders, files))
 }
 
-impl Source<Part> for Sized {
+impl Source<Part> for Pictures {
     fn count(&self) -> usize {
-        self.pictures.files.len()
+        self.files.len()
     }
 
     fn read(&mut self, range: Range<usize>) -> Result<Part> {
-        let Sized { pictures, channels, height, width } = self;
-        let mut samples = Vec::with_capacity(range.len() * *channels * *height * *width);
-        for file in &pictures.files[range.clone()] {
-            let picture = Picture::read(file, *width, *height)?;
-            picture.planes(*channels, &mut samples);
+        let [channels, height, width] = self.shape;
+        let mut samples = Vec::with_capacity(range.len() * channels * height * width);
+        for file in &self.files[range.clone()] {
+            Picture::read(file, width, height)?.append(channels, &mut samples);
         }
-        let labels = pictures.labels.as_ref().map(|labels| labels[range].to_vec());
+        let labels = self.labels.as_ref().map(|labels| labels[range].to_vec());
         Ok(Part { samples: Samples::Bytes(samples), labels })
     }
 }
@@ -186,7 +182,7 @@ impl Picture {
     }
 
     /// Appends the picture channel by channel.
-    fn planes(&self, channels: usize, samples: &mut Vec<u8>) {
+    fn append(&self, channels: usize, samples: &mut Vec<u8>) {
         let pixels = self.bytes.chunks_exact(self.depth);
         let grey = self.depth < 3;
         for channel in 0..channels {
