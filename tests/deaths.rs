@@ -23,6 +23,20 @@ fn a_launched_party_that_dies_ends_the_run() {
 }
 
 #[test]
+fn a_launched_party_that_hangs_is_named_by_the_others() {
+    for (role, place) in ROLES.into_iter().zip(0..) {
+        let (mut launcher, lines, parties): (_, _, [u32; 3]) = long_bench();
+        signal("-STOP", parties[place]);
+        assert_eq!(ends_soon(&mut launcher).code(), Some(1));
+        let rest = lines.rest();
+        let errors: Vec<_> = rest.iter().filter(|line| line.starts_with("error: ")).collect();
+        assert_eq!(errors.len(), 1, "{rest:?}");
+        assert!(errors[0].contains(&format!(": {role} went away: ")), "{}", errors[0]);
+        parties.into_iter().for_each(is_gone);
+    }
+}
+
+#[test]
 fn parties_end_with_their_launcher() {
     let (mut launcher, _lines, parties) = long_bench();
     signal("-KILL", launcher.id());

@@ -119,8 +119,10 @@ fn conduct(
             }
             Event::Said(FromParty::Failed { message, lost, exit_code }, _) => {
                 faults.note(lost.is_none(), format!("{role}: {message}"), exit_code);
+                faults.told[role.index()] = true;
             }
-            Event::Gone if done[role.index()].is_none() => {
+            // One that told why it ends has nothing more to tell.
+            Event::Gone if done[role.index()].is_none() && !faults.told[role.index()] => {
                 let how = parties.parties[role.index()].how_it_ended();
                 faults.note(true, format!("the {role} {how}; the two others were stopped"), 1);
             }
@@ -135,6 +137,8 @@ struct Faults {
     first: Option<(String, u8)>,
     certain: bool,
     deadline: Option<Instant>,
+    /// Which parties said why they end.
+    told: [bool; 3],
 }
 
 impl Faults {
