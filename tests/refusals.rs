@@ -21,7 +21,7 @@ fn a_wrong_config_is_named_with_its_key() {
         ),
         ("net = \"digits-cnn\"", "net = \"alexnet\"", "unknown network 'alexnet': use one of "),
         ("input = [1, 8, 8]", "input = [1, 3, 3]", "layer 'pool2': "),
-        ("suite = \"securenn\"", "suite = \"dealer\"", "dealer is not in this version"),
+        ("suite = \"securenn\"", "suite = \"magic\"", "it must be one of securenn, dealer"),
         ("[model-owner]", "[modelowner]", "`modelowner`; did you mean model-owner?"),
         ("weights = \"", "weights = \"no/", "cannot be read: No such file"),
         ("images = \"", "images = \"no/", "cannot be read: No such file"),
