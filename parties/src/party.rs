@@ -61,8 +61,8 @@ pub struct Record {
     /// Images in the batch; 0 for a bench.
     pub images: usize,
     /// Layer by layer, in the order in which they ended; `seconds` run from the end of the one
-    /// before, so that they add up to the whole time in either order. Where all is dealt before the query,
-    /// a layer's part of that is in its `seconds` too.
+    /// before, so that they add up to the time from the query to the result in either order. What is done
+    /// before the query is in `ahead_seconds`.
     pub layers: Vec<LayerMeasurement>,
     /// UDP bytes it sent.
     pub wire: Links,
@@ -177,18 +177,22 @@ impl Connected {
                 Role::CryptoProducer if dealer => layer.ahead_seconds,
                 _ => layer.seconds,
             };
-            let mut dealt = 0.0;
             let end = match starts.get(&layer.name) {
                 Some(start) => {
-                    if let Some(query) = clock.query() {
-                        (before, dealt) = (before.max(query), layer.ahead_seconds);
+                    match clock.query() {
+                        Some(query) => before = before.max(query),
+                        // Where it is dealt meanwhile, nothing is spent on it alone.
+                        None => layer.ahead_seconds = 0.0,
                     }
                     *start + Duration::from_secs_f64(spent)
                 }
                 // What is done once, before all else.
                 None => before + Duration::from_secs_f64(layer.ahead_seconds),
             };
-            layer.seconds = dealt + end.saturating_duration_since(before).as_secs_f64();
+            layer.seconds = match starts.contains_key(&layer.name) {
+                true => end.saturating_duration_since(before).as_secs_f64(),
+                false => 0.0,
+            };
             before = before.max(end);
         }
         let record = finish(&session, &transport, images, layers, seconds)?;

@@ -85,7 +85,7 @@ pub struct Layer {
     /// What it sent.
     pub measured: Option<Traffic>,
     /// From the end of the layer that ended before it to its own end, at the data owner (or the party whose
-    /// view this is).
+    /// view this is), and before that the time to deal it, where that is done before the query.
     pub seconds: Option<f64>,
     /// By how many one-way latencies it makes the run longer, given the layers before it here.
     pub critical_path: u32,
@@ -428,9 +428,13 @@ pub fn merge(costs: &[LayerCost], depths: &[u32], records: &[Record; 3]) -> Resu
             links: merged.sent,
             ahead_bytes: merged.ahead.total(),
         });
-        layer.seconds = Some(
-            records[Role::DataOwner.index()].layer(&cost.name).map_or(0.0, |layer| layer.seconds),
-        );
+        let spent = |role: Role, of: fn(&LayerMeasurement) -> f64| {
+            records[role.index()].layer(&cost.name).map_or(0.0, of)
+        };
+        let ahead =
+            [Role::ModelOwner, Role::DataOwner].map(|role| spent(role, |seen| seen.ahead_seconds));
+        let online = spent(Role::DataOwner, |seen| seen.seconds);
+        layer.seconds = Some(ahead[0].max(ahead[1]) + online);
     }
     let known = |name: &str| costs.iter().any(|cost| cost.name == name);
     for record in records {
@@ -480,7 +484,7 @@ pub fn own_view(costs: &[LayerCost], depths: &[u32], record: &Record) -> Result<
                 links,
                 ahead_bytes: own.map(|link| ahead[link]).sum(),
             });
-            layer.seconds = Some(seen.seconds);
+            layer.seconds = Some(seen.seconds + seen.ahead_seconds);
             Ok(layer)
         })
         .collect()
