@@ -356,6 +356,12 @@ pub enum ShapeProblem {
     /// A result that nothing uses.
     #[error("nothing uses its result: remove it, or make it the output")]
     Unused,
+    /// A layer beyond the limit.
+    #[error("the network has more than {max} layers with it")]
+    Layers {
+        /// The most that are allowed.
+        max: usize,
+    },
     /// An image beyond the limit.
     #[error("its output has more than {max} values an image")]
     TooLarge {

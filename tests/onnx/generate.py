@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
 """Makes the ONNX files of this directory, with inputs and the outputs of onnxruntime beside them.
 
-pip install "numpy<2" onnx onnxruntime skl2onnx torch; python3 generate.py
+pip install onnx onnxruntime; python3 generate.py [CASE...]
 
-Weights come from a seeded generator, so a second run gives the same files, whitespace and the
-exporters' versions apart. One file was made by PyTorch's exporter, one by skl2onnx; the others are
-written node by node, to hold what exporters of several frameworks and opsets write.
+Some cases need a framework's exporter as well, and are left out where it is missing: pytorch (torch
+1.13), dynamo (torch 2.8 and onnxscript), keras_exported (tensorflow 2.15 and tf2onnx), sklearn and
+pipeline (skl2onnx). Weights come from a seeded generator, so a second run gives the same files,
+whitespace and the exporters' versions apart. The other files are written node by node, to hold what
+exporters of several frameworks and opsets write.
 """
 
 import json
 import pathlib
+import sys
 
 import numpy as np
 import onnx
@@ -66,13 +69,30 @@ class Net:
         record(name, model.SerializeToString(), self.shape)
 
 
-def record(name, model, shape, output=0, channels_first=None):
-    """Stores a model and, for seeded images, what onnxruntime makes of them."""
-    (HERE / f"{name}.onnx").write_bytes(model)
+def record(name, model, shape, before=None, channels_first=None):
+    """Stores a model and, for seeded images, what onnxruntime makes of them: the model's first
+    output, or what the operator `before` reads, which is left to the user of the result."""
+    model = onnx.load_from_string(model)
+    # Exporters write where they ran.
+    for part in [model, model.graph, *model.graph.node, *model.graph.input, *model.graph.output,
+                 *model.graph.value_info]:
+        part.ClearField("doc_string")
+        if "metadata_props" in part.DESCRIPTOR.fields_by_name:
+            part.ClearField("metadata_props")
+    (HERE / f"{name}.onnx").write_bytes(model.SerializeToString())
     images = np.random.default_rng(7).uniform(-1, 1, [IMAGES] + shape).astype(np.float32)
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    if before:
+        end = next(node for node in model.graph.node if node.op_type == before)
+        shown = helper.make_tensor_value_info(end.input[0], TensorProto.FLOAT, None)
+        del model.graph.output[:]
+        model.graph.output.append(shown)
+    # Its optimiser drops the padding before an average from the average.
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options,
+                                           providers=["CPUExecutionProvider"])
     feed = session.get_inputs()[0].name
-    results = [session.run(None, {feed: image[None]})[output].ravel() for image in images]
+    results = [session.run(None, {feed: image[None]})[0].ravel() for image in images]
     if channels_first:
         images = images.transpose(channels_first)
     flat = lambda values: [round(float(value), 7) for value in np.ravel(values)]
@@ -212,14 +232,133 @@ def sklearn():
     x, y = load_iris(return_X_y=True)
     model = make_pipeline(StandardScaler(), MLPClassifier([10], random_state=0, max_iter=300)).fit(x, y)
     model = to_onnx(model, initial_types=[("features", FloatTensorType([None, 4]))], options={"zipmap": False})
-    # The logits are what the softmax reads: they are recorded, the file keeps its outputs.
-    soft = next(node for node in model.graph.node if node.op_type == "Softmax")
-    shown = onnx.ModelProto.FromString(model.SerializeToString())
-    shown.graph.output.append(helper.make_tensor_value_info(soft.input[0], TensorProto.FLOAT, None))
-    record("sklearn", shown.SerializeToString(), [4], output=len(shown.graph.output) - 1)
-    (HERE / "sklearn.onnx").write_bytes(model.SerializeToString())
+    record("sklearn", model.SerializeToString(), [4], before="Softmax")
 
+
+def channels():
+    """Joining, cutting, picking, repeating and turning along every axis."""
+    net = Net(5, [3, 8, 8])
+    x = net.op("Conv", "input", net.weight("a.weight", 8, 3, 3, 3), net.weight("a.bias", 8))
+    picked = net.op("Gather", x, net.constant("reds", np.array([6, 1, 2], np.int64)), axis=1)
+    one = net.op("Unsqueeze", net.op("Gather", x, net.constant("red", np.array(-1, np.int64)), axis=1), net.integers(1))
+    turned = net.op("Transpose", x, perm=[1, 0, 2, 3])
+    far = net.op("GatherND", turned, net.constant("far", np.array([[7], [0]], np.int64)))
+    far = net.op("Transpose", far, perm=[1, 0, 2, 3])
+    every = net.op("Slice", x, net.integers(1, 0), net.integers(6, 2**63 - 1), net.integers(2, 3), net.integers(2, 2))
+    every = net.op("Pad", every, net.integers(1, 2, 2, 1), net.number(0.0), net.integers(3, 2))
+    every = net.op("Pad", every, net.integers(0, -1, 0, 0, 0, 1, 0, 0), net.number(0.5))
+    constant = net.constant("cat", net.rng.uniform(-1, 1, [1, 2, 6, 6]).astype(np.float32))
+    x = net.op("Concat", picked, constant, one, far, every, axis=1)
+    x = net.op("Sum", x, x, net.constant("where", net.rng.uniform(-1, 1, [1, 16, 6, 6]).astype(np.float32)), net.number(0.5))
+    wide = net.op("ReduceMean", x, net.integers(2, 3), keepdims=1)
+    x = net.op("Sub", x, wide)
+    x = net.op("Transpose", x, perm=[0, 2, 3, 1])
+    x = net.op("Add", net.op("MatMul", x, net.weight("b", 16, 8)), net.weight("b_bias", 8))
+    x = net.op("Relu", x)
+    x = net.op("DepthToSpace", net.op("Transpose", x, perm=[0, 3, 1, 2]), blocksize=2)
+    x = net.op("SpaceToDepth", net.op("Concat", x, x, axis=3), blocksize=3)
+    x = net.op("Expand", net.op("Unsqueeze", x, net.integers(2)), net.integers(1, 18, 2, 4, 8))
+    x = net.op("ReduceMax", net.op("ReduceSum", x, net.integers(4), keepdims=0), net.integers(2, 3), keepdims=0)
+    net.save("channels", net.op("MatMul", x, net.weight("fc", 18, 4)), opset=18)
+
+
+def averages():
+    """Averages that leave padding out or reach over the edge, Keras' padding before a maximum, and
+    activations that are made of others."""
+    net = Net(6, [3, 11, 10])
+    x = net.op("AveragePool", "input", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1], ceil_mode=1)
+    x = net.op("Conv", x, net.weight("a.weight", 6, 3, 3, 3), pads=[1, 1, 1, 1])
+    x = net.op("AveragePool", net.op("HardSigmoid", x, alpha=0.25), kernel_shape=[3, 2], auto_pad="SAME_UPPER")
+    x = net.op("Mul", x, net.constant("scale", np.float32([[[2]], [[3]], [[1]], [[-1]], [[-2]], [[4]]])))
+    x = net.op("Pad", net.op("Relu", x), net.integers(0, 0, 1, 1, 0, 0, 1, 1))
+    x = net.op("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2])
+    a = net.op("LeakyRelu", net.op("Conv", x, net.weight("b.weight", 6, 6, 1, 1)), alpha=0.3)
+    b = net.op("LeakyRelu", net.op("Conv", x, net.weight("c.weight", 6, 6, 1, 1)), alpha=-0.5)
+    x = net.op("Max", a, b, net.constant("low", np.float32([[[-1]], [[0]], [[-2]], [[0.1]], [[0]], [[-0.3]]])))
+    x = net.op("Min", x, net.op("Abs", a))
+    x = net.op("Pad", x, net.integers(0, 0, 0, 1, 0, 0, 1, 0), net.number(0.25))
+    x = net.op("Mean", x, net.op("Identity", x), net.op("Max", net.op("Min", x, net.number(1)), net.number(-1)))
+    x = net.op("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1, count_include_pad=1)
+    x = net.op("Flatten", x)
+    net.save("averages", net.op("Gemm", x, net.weight("fc.weight", 3, 24), transB=1), opset=18)
+
+
+def dynamo():
+    """PyTorch's exporter of today: a residual network that halves by slicing and pads channels."""
+    import torch
+    from torch import nn
+
+    class Block(nn.Module):
+        def __init__(self, channels, out, stride):
+            super().__init__()
+            self.conv1 = nn.Conv2d(channels, out, 3, stride=stride, padding=1, bias=False)
+            self.bn1 = nn.BatchNorm2d(out)
+            self.conv2 = nn.Conv2d(out, out, 3, padding=1, bias=False)
+            self.bn2 = nn.BatchNorm2d(out)
+            self.more = out - channels
+
+        def forward(self, x):
+            y = self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x)))))
+            if self.more:
+                x = nn.functional.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, self.more // 2, self.more // 2))
+            return torch.relu(x + y)
+
+    torch.manual_seed(5)
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), Block(4, 4, 1), Block(4, 8, 2), nn.BatchNorm2d(8), nn.Hardtanh(-2, 2),
+                          nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False), nn.PReLU(8, 0.2),
+                          nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5), nn.LogSoftmax(dim=1))
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.running_mean, -0.3, 0.3)
+            nn.init.uniform_(module.running_var, 0.5, 1.5)
+    path = HERE / "dynamo.onnx"
+    torch.onnx.export(model.eval(), (torch.zeros(1, 3, 13, 13),), path, dynamo=True, external_data=False)
+    record("dynamo", path.read_bytes(), [3, 13, 13], before="LogSoftmax")
+
+
+def keras_exported():
+    """A network through tf2onnx, with Keras' preprocessing, paddings and activations in it."""
+    import tensorflow as tf
+    import tf2onnx
+    from tensorflow.keras import layers
+
+    tf.keras.utils.set_random_seed(5)
+    model = tf.keras.Sequential([
+        layers.Input((14, 12, 3)), layers.Rescaling(2.0, offset=-0.5), layers.ZeroPadding2D(1),
+        layers.Conv2D(6, 3, strides=2), layers.BatchNormalization(), layers.ReLU(), layers.ZeroPadding2D(1),
+        layers.MaxPooling2D(3, strides=2), layers.SeparableConv2D(6, 3, padding="same"), layers.LeakyReLU(0.3),
+        layers.AveragePooling2D(3, strides=2, padding="same"), layers.Conv2D(8, 1), layers.PReLU(),
+        layers.Flatten(), layers.Dense(6, activation="relu6"), layers.Dense(4, activation="softmax")])
+    rng = np.random.default_rng(5)
+    for weight in model.weights:
+        low, high = (0.5, 1.5) if "variance" in weight.name or "gamma" in weight.name else (-0.4, 0.4)
+        weight.assign(rng.uniform(low, high, weight.shape))
+    model, _ = tf2onnx.convert.from_keras(model, opset=15)
+    record("keras_exported", model.SerializeToString(), [14, 12, 3], before="Softmax", channels_first=(0, 3, 1, 2))
+
+
+def pipeline():
+    """A classifier of two classes behind a choice and a scaling of features, as skl2onnx writes it."""
+    from skl2onnx import to_onnx
+    from sklearn.datasets import load_breast_cancer
+    from sklearn.feature_selection import SelectKBest
+    from sklearn.neural_network import MLPClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+    x, y = load_breast_cancer(return_X_y=True)
+    x = (x[:, :12] / np.abs(x[:, :12]).max(axis=0)).astype(np.float32)
+    model = make_pipeline(StandardScaler(), MinMaxScaler(clip=True), SelectKBest(k=6),
+                          MLPClassifier([8, 6], random_state=0, max_iter=300)).fit(x, y)
+    record("pipeline", to_onnx(model, x[:1]).SerializeToString(), [12], before="Sigmoid")
+
+
+CASES = [pooling, shuffle, keras, clips, channels, averages, pytorch, dynamo, keras_exported, sklearn, pipeline]
 
 if __name__ == "__main__":
-    for case in [pooling, shuffle, keras, clips, pytorch, sklearn]:
-        case()
+    for case in CASES:
+        if not sys.argv[1:] or case.__name__ in sys.argv[1:]:
+            try:
+                case()
+            except ImportError as missing:
+                print(f"{case.__name__}: left out, {missing}")

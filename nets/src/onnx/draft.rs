@@ -1,11 +1,13 @@
 //! Layers as they come out of the file, before scalings are folded into their neighbours.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use fixedpoint::Padding;
 
 use crate::{
     builder::{GraphBuilder, output_dims},
     error::{Error, Result, ShapeProblem},
-    graph::{Activation, ActivationKind, Conv, Dims, Graph, INPUT, NodeId, OUTPUT, Op},
+    graph::{Activation, ActivationKind, Average, Conv, Dims, Graph, INPUT, NodeId, OUTPUT, Op},
     weights::Weights,
 };
 
@@ -13,29 +15,33 @@ use crate::{
 /// would only fill the memory.
 pub const MAX_VALUES: usize = 1 << 24;
 
+/// The most layers.
+const MAX_LAYERS: usize = 1 << 15;
+
 /// A layer's place in its draft.
 pub type LayerId = usize;
 
 /// A network under construction.
-#[derive(Debug)]
 pub struct Draft {
     layers: Vec<Layer>,
     taken: HashSet<String>,
-    /// How many more values its parameters, and constants computed for them, may have: a small file
-    /// must not become a large network by using the same tensor again and again.
+    /// The number to try next for each name.
+    numbers: HashMap<String, usize>,
+    /// How many more values may be read and made: a small file must not become a large network by
+    /// using the same tensor again and again.
     allowance: usize,
 }
 
-#[derive(Debug)]
 struct Layer {
     name: String,
     kind: Kind,
     inputs: Vec<LayerId>,
     dims: Dims,
+    /// Whether no value can be below zero.
+    nonnegative: bool,
 }
 
 /// What a layer computes.
-#[derive(Debug)]
 pub enum Kind {
     /// One without weights.
     Plain(Op),
@@ -51,7 +57,6 @@ pub enum Kind {
 }
 
 /// What a linear layer multiplies with and adds.
-#[derive(Debug)]
 pub struct Linear {
     /// Row-major, output channel first.
     pub weight: Vec<f64>,
@@ -64,11 +69,13 @@ impl Draft {
     pub fn new(input: Dims, constants: usize) -> std::result::Result<Draft, ShapeProblem> {
         check_dims(input)?;
         let kind = Kind::Plain(Op::Input);
-        let layers = vec![Layer { name: INPUT.into(), kind, inputs: Vec::new(), dims: input }];
+        let input =
+            Layer { name: INPUT.into(), kind, inputs: Vec::new(), dims: input, nonnegative: false };
         Ok(Draft {
-            layers,
+            layers: vec![input],
             taken: [INPUT, OUTPUT].map(str::to_owned).into(),
-            allowance: 4 * constants + (1 << 22),
+            numbers: HashMap::new(),
+            allowance: constants.saturating_mul(16).saturating_add(1 << 24),
         })
     }
 
@@ -80,23 +87,18 @@ impl Draft {
         self.layers[layer].dims
     }
 
-    /// The input of a layer that is a ReLU.
-    pub fn before_relu(&self, layer: LayerId) -> Option<LayerId> {
-        let relu = Activation::full(ActivationKind::Relu);
-        let layer = &self.layers[layer];
-        match &layer.kind {
-            Kind::Plain(Op::Activation(activation)) if *activation == relu => Some(layer.inputs[0]),
-            _ => None,
-        }
+    /// Whether no value of a layer's result can be below zero.
+    pub fn is_nonnegative(&self, layer: LayerId) -> bool {
+        self.layers[layer].nonnegative
     }
 
-    /// Accounts for parameters or constants.
+    /// Accounts for values that are read or made.
     ///
     /// # Errors
     /// In words, if they are too many.
     pub fn pay(&mut self, values: usize) -> std::result::Result<(), String> {
         let left = self.allowance.checked_sub(values);
-        self.allowance = left.ok_or("makes far more parameters than the file holds")?;
+        self.allowance = left.ok_or("makes far more values than the file holds")?;
         Ok(())
     }
 
@@ -113,9 +115,21 @@ impl Draft {
             Kind::Scale { .. } => of[0],
         };
         check_dims(dims)?;
+        if self.layers.len() >= MAX_LAYERS {
+            return Err(ShapeProblem::Layers { max: MAX_LAYERS });
+        }
         let name = self.free_name(name);
         self.taken.insert(name.clone());
-        self.layers.push(Layer { name, kind, inputs: inputs.to_vec(), dims });
+        let below = |&input: &LayerId| !self.is_nonnegative(input);
+        let nonnegative = match &kind {
+            Kind::Plain(Op::Activation(activation)) => matches!(
+                activation,
+                Activation { kind: ActivationKind::Relu | ActivationKind::Relu6, ratio: 1.0 }
+            ),
+            Kind::Plain(_) => !inputs.iter().any(below),
+            Kind::Linear(..) | Kind::Scale { .. } => false,
+        };
+        self.layers.push(Layer { name, kind, inputs: inputs.to_vec(), dims, nonnegative });
         Ok(self.layers.len() - 1)
     }
 
@@ -157,27 +171,38 @@ impl Draft {
     /// Folds each scaling into the linear layer or scaling before it, or else after it; what stands
     /// between it and a later one and commutes with it, it passes.
     fn fold(&mut self, output: &mut LayerId) {
-        for place in 0..self.layers.len() {
-            // What the output does not depend on would count as a use.
-            let needed = self.ancestors(*output);
-            if !needed[place] || !matches!(self.layers[place].kind, Kind::Scale { .. }) {
+        // What the output does not depend on would count as a use.
+        let mut users = vec![Vec::new(); self.layers.len()];
+        let needed = self.ancestors(*output);
+        for (place, layer) in self.layers.iter().enumerate().filter(|(place, _)| needed[*place]) {
+            layer.inputs.iter().for_each(|&input| users[input].push(place));
+        }
+        for place in (0..self.layers.len()).filter(|&place| needed[place]) {
+            if !matches!(self.layers[place].kind, Kind::Scale { .. }) {
                 continue;
             }
-            let uses = |layer: LayerId| self.uses(layer, &needed);
             let before = self.layers[place].inputs[0];
-            let alone = uses(before).len() == 1 && *output != before;
-            let after = match uses(place)[..] {
+            let alone = users[before].len() == 1 && *output != before;
+            let after = match users[place][..] {
                 [after] if *output != place => Some(after),
                 _ => None,
             };
-            if alone && self.fold_back(place, before) {
-                self.replace(place, before, output);
-            } else if let Some(after) = after {
-                if self.fold_forward(place, after) {
-                    self.replace(place, before, output);
-                } else {
-                    self.pass(place, after);
+            let folded = alone && self.fold_back(place, before)
+                || after.is_some_and(|after| self.fold_forward(place, after));
+            if folded {
+                // What used it uses what is before it.
+                for &user in &users[place] {
+                    let inputs = self.layers[user].inputs.iter_mut();
+                    inputs.filter(|input| **input == place).for_each(|input| *input = before);
                 }
+                let moved = std::mem::take(&mut users[place]);
+                users[before].retain(|&user| user != place);
+                users[before].extend(moved);
+                if *output == place {
+                    *output = before;
+                }
+            } else if let Some(after) = after {
+                self.pass(place, after);
             }
         }
     }
@@ -210,19 +235,27 @@ impl Draft {
         }
     }
 
-    /// Folds a scaling into the linear layer after it. Padding is zeros after the scaling, so a
+    /// Folds a scaling into the linear layer or scaling after it. Padding is zeros after the scaling, so a
     /// convolution that pads cannot take a shift.
     fn fold_forward(&mut self, place: LayerId, after: LayerId) -> bool {
         let (earlier, later) = self.layers.split_at_mut(after);
         let Kind::Scale { scale, shift } = &earlier[place].kind else {
             return false;
         };
-        let Kind::Linear(op, linear) = &mut later[0].kind else {
-            return false;
+        let (op, linear) = match &mut later[0].kind {
+            Kind::Linear(op, linear) => (op, linear),
+            Kind::Scale { scale: last, shift: moved } => {
+                for channel in 0..scale.len() {
+                    moved[channel] += shift[channel] * last[channel];
+                    last[channel] *= scale[channel];
+                }
+                return true;
+            }
+            Kind::Plain(_) => return false,
         };
         let groups = match op {
             Op::Conv(conv) => {
-                let padded = conv.padding != fixedpoint::Padding::NONE;
+                let padded = conv.padding != Padding::NONE;
                 if padded && shift.iter().any(|&shift| shift != 0.0) {
                     return false;
                 }
@@ -245,50 +278,43 @@ impl Draft {
         true
     }
 
-    /// Swaps a scaling with an average or a flattening after it.
+    /// Swaps a scaling with a layer after it that commutes with it.
     fn pass(&mut self, place: LayerId, after: LayerId) {
-        let spread = match self.layers[after].kind {
-            Kind::Plain(Op::GlobalAvgPool) => 1,
-            Kind::Plain(Op::AvgPool(average))
-                if average.window.padding == fixedpoint::Padding::NONE =>
-            {
-                1
-            }
-            Kind::Plain(Op::Flatten) => self.layers[place].dims.plane(),
-            _ => return,
-        };
         let (earlier, later) = self.layers.split_at_mut(after);
         let (scaling, other) = (&mut earlier[place], &mut later[0]);
+        let Kind::Scale { scale, shift } = &scaling.kind else {
+            return;
+        };
+        let unmoved = shift.iter().all(|&shift| shift == 0.0);
+        let channels: Vec<usize> = match other.kind {
+            Kind::Plain(Op::GlobalAvgPool) => (0..scale.len()).collect(),
+            Kind::Plain(Op::AvgPool(Average { counted, .. }))
+                if unmoved || counted == Padding::NONE =>
+            {
+                (0..scale.len()).collect()
+            }
+            Kind::Plain(Op::MaxPool(_)) if scale.iter().all(|&scale| scale > 0.0) => {
+                (0..scale.len()).collect()
+            }
+            Kind::Plain(Op::Slice { start, end }) => (start..end).collect(),
+            Kind::Plain(Op::Shuffle { groups }) => {
+                let rest = scale.len() / groups;
+                (0..scale.len()).map(|place| place % groups * rest + place / groups).collect()
+            }
+            Kind::Plain(Op::Flatten | Op::Reshape(_))
+                if scaling.dims.plane().is_multiple_of(other.dims.plane()) =>
+            {
+                let parts = scaling.dims.plane() / other.dims.plane();
+                (0..other.dims.channels).map(|channel| channel / parts).collect()
+            }
+            _ => return,
+        };
+        let [scale, shift] =
+            [scale, shift].map(|values| channels.iter().map(|&channel| values[channel]).collect());
         std::mem::swap(&mut scaling.kind, &mut other.kind);
         std::mem::swap(&mut scaling.name, &mut other.name);
         scaling.dims = other.dims;
-        if let Kind::Scale { scale, shift } = &mut other.kind {
-            for values in [scale, shift] {
-                let repeat = |&value: &f64| std::iter::repeat_n(value, spread);
-                *values = values.iter().flat_map(repeat).collect();
-            }
-        }
-    }
-
-    fn replace(&mut self, old: LayerId, new: LayerId, output: &mut LayerId) {
-        for input in self.layers.iter_mut().flat_map(|layer| &mut layer.inputs) {
-            if *input == old {
-                *input = new;
-            }
-        }
-        if *output == old {
-            *output = new;
-        }
-    }
-
-    /// The layers that use a result, each as often as it does.
-    fn uses(&self, layer: LayerId, needed: &[bool]) -> Vec<LayerId> {
-        let users = self.layers.iter().enumerate().filter(|(place, _)| needed[*place]);
-        users
-            .flat_map(|(place, user)| user.inputs.iter().map(move |&input| (place, input)))
-            .filter(|&(_, input)| input == layer)
-            .map(|(place, _)| place)
-            .collect()
+        other.kind = Kind::Scale { scale, shift };
     }
 
     /// Which layers the output depends on.
@@ -305,7 +331,7 @@ impl Draft {
 
     /// A layer's name from a node's: what a report's path reserves is replaced, and a number added
     /// where another layer has the name.
-    fn free_name(&self, name: &str) -> String {
+    fn free_name(&mut self, name: &str) -> String {
         let plain: String = name
             .chars()
             .map(|c| if c == '/' || c == '#' || c.is_control() || c == ':' { '.' } else { c })
@@ -313,11 +339,17 @@ impl Draft {
             .collect();
         let plain = plain.trim_matches('.');
         let plain = if plain.is_empty() { "layer" } else { plain };
-        let numbered = |number: usize| match number {
-            1 => plain.to_owned(),
-            _ => format!("{plain}.{number}"),
-        };
-        (1..).map(numbered).find(|name| !self.taken.contains(name)).expect("names do not end")
+        if !self.taken.contains(plain) {
+            return plain.to_owned();
+        }
+        let number = self.numbers.entry(plain.to_owned()).or_insert(1);
+        loop {
+            *number += 1;
+            let name = format!("{plain}.{number}");
+            if !self.taken.contains(&name) {
+                return name;
+            }
+        }
     }
 }
 

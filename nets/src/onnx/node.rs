@@ -1,62 +1,71 @@
 //! A node of the file, and its attributes.
 
-use rten_onnx::onnx::{AttributeProto, NodeProto};
-
-use super::tensor::Tensor;
+use super::{
+    proto,
+    tensor::{Stored, Tensor},
+};
 
 /// The largest kernel, stride, dilation or padding: sums of a few products of it cannot overflow.
 const MAX_WINDOW: i64 = 1 << 16;
 
 /// A node of the file.
 #[derive(Clone, Copy)]
-pub struct Node<'f>(pub &'f NodeProto);
+pub struct Node<'f>(pub &'f proto::Node<'f>);
 
 impl<'f> Node<'f> {
     /// Its operator.
     pub fn op(self) -> &'f str {
-        self.0.op_type.as_deref().unwrap_or_default()
+        self.0.op
     }
 
     /// Its name, or that of its result where it has none.
     pub fn name(self) -> &'f str {
-        let name = self.0.name.as_deref().filter(|name| !name.is_empty());
-        name.or(self.0.output.first().map(String::as_str)).unwrap_or_default()
+        match self.0.name {
+            "" => self.0.outputs.first().copied().unwrap_or_default(),
+            name => name,
+        }
     }
 
     /// The name of an input, if it is given.
     pub fn input(self, place: usize) -> Option<&'f str> {
-        self.0.input.get(place).map(String::as_str).filter(|name| !name.is_empty())
+        self.0.inputs.get(place).copied().filter(|name| !name.is_empty())
+    }
+
+    /// How many inputs it has, those at the end that are left out not counted.
+    pub fn input_count(self) -> usize {
+        self.0.inputs.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1)
     }
 
     /// A whole number.
     pub fn int(self, name: &str, default: i64) -> i64 {
-        self.attribute(name).and_then(|attribute| attribute.i).unwrap_or(default)
+        self.attribute(name).and_then(|attribute| attribute.int).unwrap_or(default)
     }
 
     /// A real number.
     pub fn float(self, name: &str) -> Option<f64> {
-        // The decimal number that was meant: 0.1, not the binary fraction nearest to it.
-        self.attribute(name)?.f.map(|value| value.to_string().parse().expect("a number"))
+        self.attribute(name)?.float.map(meant)
     }
 
     /// Whole numbers.
-    pub fn ints(self, name: &str) -> Option<&'f [i64]> {
-        self.attribute(name).map(|attribute| &attribute.ints[..])
+    pub fn ints(self, name: &str) -> Option<Vec<i64>> {
+        self.attribute(name)?.ints.ints()
     }
 
     /// A text.
     pub fn text(self, name: &str) -> Option<&'f str> {
-        self.attribute(name)?.s.as_deref()
+        std::str::from_utf8(self.attribute(name)?.text?).ok()
     }
 
     /// Real numbers.
-    pub fn floats(self, name: &str) -> Option<&'f [f32]> {
-        self.attribute(name).map(|attribute| &attribute.floats[..])
+    pub fn floats(self, name: &str) -> Option<Vec<f64>> {
+        let number = |bytes: &[u8]| f32::from_le_bytes(bytes.try_into().expect("4 bytes")).into();
+        Some(self.attribute(name)?.floats.chunks(4).map(number).collect())
     }
 
     /// A stored tensor.
     pub fn tensor(self, name: &str) -> Option<Result<Tensor, String>> {
-        Some(Tensor::read(self.attribute(name)?.t.as_ref()?))
+        let tensor = self.attribute(name)?.tensor.as_ref()?;
+        Some(Stored::new(tensor).and_then(|stored| stored.read()))
     }
 
     /// Sizes for rows and columns (a single size is for columns), 1 where none are given.
@@ -82,7 +91,17 @@ impl<'f> Node<'f> {
         sizes.iter().map(size).collect::<Result<_, _>>().map(Some)
     }
 
-    fn attribute(self, name: &str) -> Option<&'f AttributeProto> {
-        self.0.attribute.iter().find(|attribute| attribute.name.as_deref() == Some(name))
+    /// Whether it has an attribute.
+    pub fn has(self, name: &str) -> bool {
+        self.attribute(name).is_some()
     }
+
+    fn attribute(self, name: &str) -> Option<&'f proto::Attribute<'f>> {
+        self.0.attributes.iter().find(|attribute| attribute.name == name)
+    }
+}
+
+/// The decimal number that was meant: 0.1, not the binary fraction nearest to it.
+fn meant(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or(f64::from(value))
 }

@@ -1,7 +1,6 @@
 //! Constants of a file, and the arithmetic on them that exporters leave to the runtime.
 
-use rten_onnx::onnx::{DataLocation, DataType, TensorProto};
-
+use super::proto::{self, Repeated};
 use crate::weights::half;
 
 /// The most elements that folding may make of less.
@@ -9,7 +8,7 @@ const MAX_FOLDED: usize = 1 << 22;
 
 /// A constant. Integers are kept as real numbers: shapes are far below 2^53, and the "to the end"
 /// of a slice survives the rounding.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone)]
 pub struct Tensor {
     /// Its sizes; none for a scalar.
     pub shape: Vec<usize>,
@@ -17,6 +16,87 @@ pub struct Tensor {
     pub values: Vec<f64>,
     /// Whether division rounds towards zero.
     pub integer: bool,
+}
+
+/// A constant that the file holds, known to be whole but not yet read.
+#[derive(Clone)]
+pub struct Stored<'f> {
+    shape: Vec<usize>,
+    len: usize,
+    format: Format,
+    elements: Elements<'f>,
+}
+
+#[derive(Clone, Copy)]
+enum Elements<'f> {
+    Raw(&'f [u8]),
+    Fixed(&'f Repeated<'f>),
+    Integers(&'f Repeated<'f>),
+}
+
+impl<'f> Stored<'f> {
+    /// Checks a tensor of the file.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words that fit after its name.
+    pub fn new(proto: &'f proto::Tensor<'f>) -> Result<Stored<'f>, String> {
+        if proto.external {
+            return Err("is stored in another file: export with external_data=False, or save the \
+                        model as one file, with onnx.save(onnx.load(path), path)"
+                .into());
+        }
+        let shape = sizes(&proto.dims.ints().ok_or("has broken sizes")?)?;
+        let len = count(&shape).ok_or_else(|| format!("has an impossible shape {shape:?}"))?;
+        let kind = proto.kind;
+        let format = Format::of(kind)
+            .ok_or_else(|| format!("is of ONNX's type {kind}: store floats or integers"))?;
+        let elements = match (proto.raw, kind) {
+            (Some(raw), _) => Elements::Raw(raw),
+            (None, FLOAT) => Elements::Fixed(&proto.floats),
+            (None, DOUBLE) => Elements::Fixed(&proto.doubles),
+            (None, INT64) => Elements::Integers(&proto.longs),
+            (None, _) => Elements::Integers(&proto.ints),
+        };
+        let (got, rest) = match elements {
+            Elements::Raw(raw) => (raw.len() / format.bytes, raw.len() % format.bytes),
+            Elements::Fixed(list) => (list.len() / format.bytes, list.len() % format.bytes),
+            Elements::Integers(list) => (list.ends(), 0),
+        };
+        if got != len || rest != 0 {
+            return Err(format!("has {got} elements where its shape {shape:?} has {len}"));
+        }
+        Ok(Stored { shape, len, format, elements })
+    }
+
+    /// How many elements it has.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Its sizes.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// Its elements.
+    ///
+    /// # Errors
+    /// If they are no numbers.
+    pub fn read(&self) -> Result<Tensor, String> {
+        let Format { bytes, integer, number } = self.format;
+        let values: Vec<f64> = match self.elements {
+            Elements::Raw(raw) => raw.chunks_exact(bytes).map(number).collect(),
+            Elements::Fixed(list) => list.chunks(bytes).map(number).collect(),
+            Elements::Integers(list) => {
+                let integers = list.ints().unwrap_or_default();
+                integers.into_iter().map(|value| number(&value.to_le_bytes()[..bytes])).collect()
+            }
+        };
+        match values.len() == self.len {
+            true => Ok(Tensor { shape: self.shape.clone(), values, integer }),
+            false => Err("has broken elements".into()),
+        }
+    }
 }
 
 impl Tensor {
@@ -29,29 +109,6 @@ impl Tensor {
     /// A number.
     pub fn scalar(value: f64) -> Tensor {
         Tensor { shape: Vec::new(), values: vec![value], integer: false }
-    }
-
-    /// A stored tensor.
-    ///
-    /// # Errors
-    /// What is wrong with it, in words that fit after its name.
-    pub fn read(proto: &TensorProto) -> Result<Tensor, String> {
-        let external = proto.data_location == Some(DataLocation::EXTERNAL);
-        if external || !proto.external_data.is_empty() {
-            return Err("is stored in another file: save the model as one file, with \
-                        onnx.save(model, path, save_as_external_data=False)"
-                .into());
-        }
-        let shape = sizes(&proto.dims)?;
-        let len = count(&shape).ok_or_else(|| format!("has an impossible shape {shape:?}"))?;
-        let kind = proto.data_type.unwrap_or(DataType(0));
-        let values = numbers(proto, kind)?;
-        if values.len() != len {
-            let got = values.len();
-            return Err(format!("has {got} elements where its shape {shape:?} has {len}"));
-        }
-        let real = [DataType::FLOAT, DataType::DOUBLE, DataType::FLOAT16, DataType::BFLOAT16];
-        Ok(Tensor { shape, values, integer: !real.contains(&kind) })
     }
 
     /// As whole numbers, for shapes and axes.
@@ -73,10 +130,10 @@ impl Tensor {
         Tensor { shape: self.shape.clone(), values, integer: self.integer }
     }
 
-    /// The same elements in another shape, of which one size may be -1 and 0 keeps the old size.
-    pub fn reshape(&self, wanted: &[i64]) -> Option<Tensor> {
-        let shape = resolve_shape(&self.shape, wanted)?;
-        Some(Tensor { shape, ..self.clone() })
+    /// The same elements in another shape, if it has as many.
+    pub fn with_shape(&self, shape: &[usize]) -> Option<Tensor> {
+        let fits = count(shape) == Some(self.values.len());
+        fits.then(|| Tensor { shape: shape.to_vec(), ..self.clone() })
     }
 
     /// Axis `i` of the result is axis `order[i]` of this.
@@ -117,12 +174,6 @@ impl Tensor {
         let (values, shape) = (vec![0.0; len], shape.to_vec());
         let zeros = Tensor { shape, values, integer: self.integer };
         self.zip(&zeros, |x, _| x)
-    }
-
-    /// Elements `start`, `start + step`, ... before `end` along one axis, as ONNX counts them.
-    pub fn slice(&self, axis: usize, start: i64, end: i64, step: i64) -> Option<Tensor> {
-        let indices = slice_indices(*self.shape.get(axis)?, start, end, step)?;
-        self.take(axis, &indices, Some(&[indices.len()]))
     }
 
     /// The elements at these places of an axis, which becomes `axes` (none for a single place).
@@ -170,6 +221,21 @@ impl Tensor {
         }
         shape[axis] = parts.iter().map(|part| part.shape[axis]).sum();
         Some(Tensor { shape, values, integer: parts.iter().all(|part| part.integer) })
+    }
+
+    /// As a part of an axis of this size that is zero elsewhere.
+    pub fn at(&self, axis: usize, start: usize, size: usize) -> Option<Tensor> {
+        let mut shape = self.shape.clone();
+        let own = std::mem::replace(shape.get_mut(axis)?, size);
+        let inner: usize = shape[axis + 1..].iter().product();
+        let mut values = vec![0.0; count(&shape).filter(|&len| len <= MAX_FOLDED)?];
+        if own * inner > 0 {
+            let blocks = values.chunks_exact_mut(size * inner);
+            for (block, own) in blocks.zip(self.values.chunks_exact(own * inner)) {
+                block[start * inner..][..own.len()].copy_from_slice(own);
+            }
+        }
+        Some(Tensor { shape, values, integer: self.integer })
     }
 
     fn gather(&self, shape: Vec<usize>, strides: &[usize], start: usize) -> Tensor {
@@ -229,10 +295,13 @@ pub fn sizes(dims: &[i64]) -> Result<Vec<usize>, String> {
     dims.iter().map(size).collect()
 }
 
-/// Elements of a shape, unless some of its sizes multiply to more than fits.
+/// Elements of a shape, unless its sizes are too large; those of an empty tensor are bounded as well.
 pub fn count(shape: &[usize]) -> Option<usize> {
     let full = shape.iter().try_fold(1usize, |product, &size| product.checked_mul(size.max(1)))?;
-    Some(if shape.contains(&0) { 0 } else { full })
+    match shape.contains(&0) {
+        true => (full <= MAX_FOLDED).then_some(0),
+        false => Some(full),
+    }
 }
 
 fn pad_shape(shape: &[usize], rank: usize) -> Vec<usize> {
@@ -247,43 +316,44 @@ fn strides(shape: &[usize]) -> Vec<usize> {
     strides
 }
 
-fn numbers(proto: &TensorProto, kind: DataType) -> Result<Vec<f64>, String> {
-    fn each<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f64) -> Vec<f64> {
-        bytes.as_chunks::<N>().0.iter().map(|&chunk| number(chunk)).collect()
-    }
-    let brain = |bits: u16| f64::from(f32::from_bits(u32::from(bits) << 16));
-    if let Some(raw) = &proto.raw_data {
-        let bytes = &raw.borrow()[..];
-        return Ok(match kind {
-            DataType::FLOAT => each(bytes, |b| f32::from_le_bytes(b).into()),
-            DataType::DOUBLE => each(bytes, f64::from_le_bytes),
-            DataType::FLOAT16 => each(bytes, |b| half(u16::from_le_bytes(b))),
-            DataType::BFLOAT16 => each(bytes, |b| brain(u16::from_le_bytes(b))),
-            DataType::INT64 => each(bytes, |b| i64::from_le_bytes(b) as f64),
-            DataType::INT32 => each(bytes, |b| i32::from_le_bytes(b).into()),
-            DataType::INT8 => each(bytes, |b| i8::from_le_bytes(b).into()),
-            DataType::UINT8 | DataType::BOOL => each(bytes, |b| u8::from_le_bytes(b).into()),
-            _ => return Err(unread(kind)),
-        });
-    }
-    let ints = proto.int32_data.iter();
-    Ok(match kind {
-        DataType::FLOAT => proto.float_data.iter().map(|&value| value.into()).collect(),
-        DataType::DOUBLE => proto.double_data.clone(),
-        DataType::FLOAT16 => ints.map(|&bits| half(bits as u16)).collect(),
-        DataType::BFLOAT16 => ints.map(|&bits| brain(bits as u16)).collect(),
-        DataType::INT64 => proto.int64_data.iter().map(|&value| value as f64).collect(),
-        DataType::INT32 | DataType::INT8 | DataType::UINT8 | DataType::BOOL => {
-            ints.map(|&value| value.into()).collect()
+/// Numbers of `TensorProto.DataType`.
+const FLOAT: i64 = 1;
+const INT64: i64 = 7;
+const DOUBLE: i64 = 11;
+
+/// How each number of a type is stored.
+#[derive(Clone, Copy)]
+struct Format {
+    bytes: usize,
+    integer: bool,
+    number: fn(&[u8]) -> f64,
+}
+
+impl Format {
+    fn of(kind: i64) -> Option<Format> {
+        fn part<const N: usize>(bytes: &[u8]) -> [u8; N] {
+            bytes.try_into().expect("as many bytes as the format says")
         }
-        _ => return Err(unread(kind)),
-    })
+        fn brain(bits: u16) -> f32 {
+            f32::from_bits(u32::from(bits) << 16)
+        }
+        let (bytes, integer, number): (_, _, fn(&[u8]) -> f64) = match kind {
+            FLOAT => (4, false, |bytes| f32::from_le_bytes(part(bytes)).into()),
+            2 | 9 => (1, true, |bytes| bytes[0].into()),
+            3 => (1, true, |bytes| bytes[0].cast_signed().into()),
+            4 => (2, true, |bytes| u16::from_le_bytes(part(bytes)).into()),
+            5 => (2, true, |bytes| i16::from_le_bytes(part(bytes)).into()),
+            6 => (4, true, |bytes| i32::from_le_bytes(part(bytes)).into()),
+            INT64 => (8, true, |bytes| i64::from_le_bytes(part(bytes)) as f64),
+            10 => (2, false, |bytes| half(u16::from_le_bytes(part(bytes)))),
+            DOUBLE => (8, false, |bytes| f64::from_le_bytes(part(bytes))),
+            12 => (4, true, |bytes| u32::from_le_bytes(part(bytes)).into()),
+            16 => (2, false, |bytes| brain(u16::from_le_bytes(part(bytes))).into()),
+            _ => return None,
+        };
+        Some(Format { bytes, integer, number })
+    }
 }
-
-fn unread(kind: DataType) -> String {
-    format!("is of type {kind}: store floats of 16, 32 or 64 bits")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -308,9 +378,8 @@ mod tests {
     fn constants_fold() {
         let x = tensor(&[2, 3]);
         assert_eq!(x.transpose(&[1, 0]).values, [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
-        assert_eq!(x.reshape(&[-1, 2]).unwrap().shape, [3, 2]);
-        assert_eq!(x.reshape(&[0, -1]).unwrap().shape, [2, 3]);
-        assert!(x.reshape(&[4, -1]).is_none() && x.reshape(&[-1, -1]).is_none());
+        assert_eq!(x.with_shape(&[3, 2]).unwrap().shape, [3, 2]);
+        assert!(x.with_shape(&[4, 2]).is_none());
         let sum = x.zip(&tensor(&[3]), |a, b| a + b).unwrap();
         assert_eq!(sum.values, [0.0, 2.0, 4.0, 3.0, 5.0, 7.0]);
         assert!(x.zip(&tensor(&[2]), |a, b| a + b).is_none());

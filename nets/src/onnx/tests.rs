@@ -1,22 +1,31 @@
 //! Files of several exporters against onnxruntime, and files that are none.
 
+mod file;
+mod mutate;
+
 use std::{fs, path::PathBuf};
 
 use fixedpoint::encoding::FixedPoint;
 use protocols::{Role, test_world::TestWorld};
-use rten_onnx::onnx::{
-    AttributeProto, DataLocation, DataType, Dimension, GraphProto, ModelProto, NodeProto,
-    TensorProto, TensorShapeProto, TypeProto, TypeProtoTensor, ValueInfoProto,
-};
 use serde_json::Value as Json;
 
+use self::file::{Message, file, graph, input, integers, node, tensor};
 use super::*;
-use crate::{
-    EvaluatorInputs, Model, Op, Order, reference, secure,
-    weights::{Uniform, parameters},
-};
+use crate::{EvaluatorInputs, Model, Op, Order, reference, secure, weights::parameters};
 
-const CASES: [&str; 6] = ["pooling", "shuffle", "keras", "clips", "pytorch", "sklearn"];
+const CASES: [&str; 11] = [
+    "pooling",
+    "shuffle",
+    "keras",
+    "clips",
+    "channels",
+    "averages",
+    "pytorch",
+    "dynamo",
+    "keras_exported",
+    "sklearn",
+    "pipeline",
+];
 
 /// An imported file, images, and what onnxruntime makes of them.
 struct Case {
@@ -130,6 +139,11 @@ fn scalings_are_folded() {
     assert_eq!(count("keras"), (2, 1));
     assert_eq!(count("pytorch"), (3, 0));
     assert_eq!(count("sklearn"), (2, 1));
+    // Beside the six linear layers: the padding of channels, the batch norm that a clip is folded
+    // into, what brings back the clip's range for two users, and a PReLU.
+    assert_eq!(count("dynamo"), (10, 1));
+    // Beside the six: the preprocessing, and Keras' PReLU, which is two negations.
+    assert_eq!(count("keras_exported"), (9, 2));
     let graph = case("pytorch").import.graph;
     let named = |kind: &str| graph.nodes().iter().filter(|node| node.op.name() == kind).count();
     assert_eq!((named("relu"), named("relu6")), (1, 1));
@@ -137,20 +151,70 @@ fn scalings_are_folded() {
 
 #[test]
 fn every_unsupported_node_is_named() {
-    let mut model = small();
-    let graph = model.graph.as_mut().unwrap();
-    graph.node[0].op_type = Some("Tanh".into());
-    graph.node.push(node("LSTM", "cell", &["x"], "s"));
-    graph.node.push(node("Frobnicate", "f", &["y", "s"], "z"));
-    let error = refused(&model);
-    for part in ["3 nodes", "'act' (Tanh)", "use ReLU", "'cell' (LSTM)", "'f' (Frobnicate)"] {
-        assert!(error.contains(part), "{error}");
+    let nodes = [
+        node("Tanh", "act", &["x"], "a"),
+        node("LSTM", "cell", &["a"], "b"),
+        node("Frobnicate", "f", &["b"], "c"),
+        node("Conv", "conv", &["c"], "d"),
+        node("HardSwish", "swish", &["a"], "e"),
+        node("Mul", "gate", &["a", "e"], "y"),
+    ];
+    let error = refused(&graph(&nodes, &[input("x", &[1, 3, 4, 4])], &["y"]));
+    for part in [
+        "5 nodes",
+        "'act' (Tanh) has no private protocol: use ReLU",
+        "'cell' (LSTM)",
+        "'f' (Frobnicate)",
+        "'swish' (HardSwish) has no private protocol: use ReLU6",
+        "'gate' (Mul)",
+    ] {
+        assert!(error.contains(part), "{part}: {error}");
     }
-    let mut model = small();
-    let graph = model.graph.as_mut().unwrap();
-    graph.node.insert(0, node("Softmax", "soft", &["x"], "s"));
-    graph.node[1].input = vec!["s".into()];
-    assert!(refused(&model).contains("'act' (Relu) goes on after a softmax"));
+    assert!(!error.contains("'conv'"), "{error}");
+}
+
+#[test]
+fn what_the_data_owner_computes_is_left_out_at_the_end_only() {
+    let image = || input("x", &[1, 3, 4, 4]);
+    let ending = [
+        node("Relu", "act", &["x"], "a"),
+        node("Softmax", "soft", &["a"], "b"),
+        node("ArgMax", "label", &["b"], "y"),
+    ];
+    let import = parse("net", &file(&graph(&ending, &[image()], &["b", "y"]))).unwrap();
+    assert_eq!(import.graph.nodes().len(), 2);
+    assert!(import.notes[0].contains("ends before Softmax 'soft'"), "{:?}", import.notes);
+
+    // x sigmoid(x), twice.
+    let gates = [
+        node("Sigmoid", "sigmoid1", &["x"], "a"),
+        node("Mul", "gate1", &["x", "a"], "b"),
+        node("Sigmoid", "sigmoid2", &["b"], "c"),
+        node("Mul", "gate2", &["b", "c"], "y"),
+    ];
+    let error = refused(&graph(&gates, &[image()], &["y"]));
+    for part in ["4 nodes", "'sigmoid1' (Sigmoid) is not at the end", "'sigmoid2'", "'gate2'"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+}
+
+#[test]
+fn packed_and_unpacked_numbers_are_the_same() {
+    let padded = |pads: Message| {
+        let attribute = Message::default().text(1, "pads").then(pads).number(20, 7);
+        let pool = node("MaxPool", "pool", &["x"], "y");
+        let size = Message::default().text(1, "kernel_shape").number(8, 3).number(8, 3);
+        pool.message(5, attribute).message(5, size)
+    };
+    let import = |pads: Message| {
+        let nodes = [padded(pads)];
+        parse("net", &file(&graph(&nodes, &[input("x", &[1, 3, 6, 6])], &["y"]))).unwrap()
+    };
+    let one_by_one = [1, 0, 0, 1].iter().fold(Message::default(), |all, &pad| all.number(8, pad));
+    let packed = Message::default().bytes(8, &[1, 0, 0, 1]);
+    let graph = import(packed).graph;
+    assert_eq!(graph, import(one_by_one).graph);
+    assert_eq!(graph.dims(graph.output()), crate::Dims::new(3, 5, 5));
 }
 
 #[test]
@@ -170,136 +234,60 @@ fn texts_and_broken_files_are_refused() {
 
 #[test]
 fn what_would_exhaust_memory_is_refused() {
-    let with = |sizes: &[i64]| {
-        let mut model = small();
-        model.graph.as_mut().unwrap().input[0] = input("x", sizes);
-        refused(&model)
-    };
+    let act = || [node("Relu", "act", &["x"], "y")];
+    let with = |sizes: &[i64]| refused(&graph(&act(), &[input("x", sizes)], &["y"]));
     assert!(with(&[1, i64::MAX, 4, 4]).contains("'x'"));
     assert!(with(&[1, 1 << 20, 1 << 20, 1 << 20]).contains("'x'"));
     assert!(with(&[1, 1 << 13, 1 << 13]).contains("'x'"));
     assert!(with(&[8, 3, 4, 4]).contains("batch of 1"));
     assert!(with(&[1, 3, 0, 4]).contains("fixed image size"));
 
-    // A length of 2^60, and messages in messages.
-    assert!(
-        super::parse("net", &[0x3A, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10]).is_err()
-    );
-    let mut nested = GraphProto::default();
-    for _ in 0..100 {
-        let attribute = AttributeProto { g: Some(nested), ..Default::default() };
-        let inside = NodeProto { attribute: vec![attribute], ..Default::default() };
-        nested = GraphProto { node: vec![inside], ..Default::default() };
-    }
-    let model = ModelProto { graph: Some(nested), ..Default::default() };
-    assert!(refused(&model).contains("nested too deep"));
-
-    let mut model = small();
-    let tensor = TensorProto {
-        name: Some("w".into()),
-        dims: vec![1 << 40, 1 << 40],
-        data_type: Some(DataType::FLOAT),
-        ..Default::default()
+    let small = |constant: Message| {
+        refused(&graph(&act(), &[input("x", &[1, 3, 4, 4])], &["y"]).message(5, constant))
     };
-    model.graph.as_mut().unwrap().initializer.push(tensor.clone());
-    assert!(refused(&model).contains("impossible shape"));
-    let graph = model.graph.as_mut().unwrap();
-    graph.initializer[0].dims = vec![1000, 1000];
-    assert!(refused(&model).contains("0 elements where its shape"));
+    assert!(small(tensor("w", &[1 << 40, 1 << 40])).contains("impossible shape"));
+    assert!(small(tensor("w", &[1000, 1000])).contains("0 elements where its shape"));
+    assert!(small(tensor("w", &[0, 1 << 40])).contains("impossible shape"));
 
     // Doubles with every node.
-    let mut model = small();
-    let graph = model.graph.as_mut().unwrap();
+    let mut nodes = Vec::new();
     let mut last = "x".to_owned();
     for place in 0..40 {
         let name = format!("d{place}");
-        let mut double = node("Concat", &name, &[&last, &last], &name);
-        double.attribute.push(AttributeProto {
-            name: Some("axis".into()),
-            i: Some(1),
-            ..Default::default()
-        });
-        graph.node.insert(place, double);
+        nodes.push(node("Concat", &name, &[&last, &last], &name));
         last = name;
     }
-    graph.node[40].input = vec![last];
-    assert!(refused(&model).contains("values an image"));
+    let error = refused(&graph(&nodes, &[input("x", &[1, 3, 4, 4])], &[&last]));
+    assert!(error.contains("values an image"), "{error}");
+
+    // A constant that is repeated to a large one, again and again.
+    let huge =
+        [node("Expand", "wide", &["one", "size"], "w"), node("Add", "sum", &["x", "w"], "y")];
+    let whole = graph(&huge, &[input("x", &[1, 3, 4, 4])], &["y"]);
+    let one = tensor("one", &[1, 1]).bytes(9, &[0; 4]);
+    let error = refused(&whole.message(5, one).message(5, integers("size", &[1 << 20, 1 << 20])));
+    assert!(error.contains("'wide' (Expand)"), "{error}");
 }
 
 #[test]
 fn cycles_and_other_files_are_refused() {
-    let mut model = small();
-    let graph = model.graph.as_mut().unwrap();
-    graph.node[0].input = vec!["z".into()];
-    graph.node.push(node("Relu", "back", &["y"], "z"));
-    assert!(refused(&model).contains("cycle"));
+    let nodes = [node("Relu", "act", &["z"], "y"), node("Relu", "back", &["y"], "z")];
+    let image = || input("x", &[1, 3, 4, 4]);
+    assert!(refused(&graph(&nodes, &[image()], &["y"])).contains("cycle"));
 
-    let mut model = small();
-    let tensor = TensorProto {
-        name: Some("w".into()),
-        dims: vec![3],
-        data_type: Some(DataType::FLOAT),
-        data_location: Some(DataLocation::EXTERNAL),
-        ..Default::default()
-    };
-    model.graph.as_mut().unwrap().initializer.push(tensor);
-    let error = refused(&model);
-    assert!(error.contains("'w'") && error.contains("save_as_external_data=False"), "{error}");
+    let act = [node("Relu", "act", &["x"], "y")];
+    let whole = || graph(&act, &[image()], &["y"]);
+    let error = refused(&whole().message(5, tensor("w", &[3]).number(14, 1)));
+    assert!(error.contains("'w'") && error.contains("external_data=False"), "{error}");
+    let error = refused(&graph(&act, &[image(), input("z", &[1, 3])], &["y"]));
+    assert!(error.contains("2 inputs"), "{error}");
+    assert!(refused(&graph(&act, &[image()], &["z"])).contains("'z'"));
+    let own = [node("Relu", "act", &["x"], "y").text(7, "my.functions")];
+    assert!(refused(&graph(&own, &[image()], &["y"])).contains("inline_local_functions"));
+    let old = Message::default().message(7, whole()).message(8, Message::default().number(2, 6));
+    assert!(parse("net", &old.0).unwrap_err().to_string().contains("operator set 6"));
 }
 
-#[test]
-fn damaged_files_never_panic() {
-    let mut uniform = Uniform::new("damage", 1);
-    let mut accepted = 0;
-    for name in CASES {
-        let bytes = fs::read(path(&format!("{name}.onnx"))).unwrap();
-        for _ in 0..300 {
-            let mut damaged = bytes.clone();
-            for _ in 0..1 + uniform.word() % 4 {
-                let place = uniform.word() as usize % damaged.len();
-                damaged[place] = match uniform.word() % 3 {
-                    0 => uniform.word() as u8,
-                    1 => damaged[place] ^ (1 << (uniform.word() % 8)),
-                    _ => 0xFF,
-                };
-            }
-            accepted += usize::from(super::parse("net", &damaged).is_ok());
-        }
-    }
-    // Most of a file are weights, in which anything finite is as good.
-    assert!(accepted > 100, "{accepted}");
-}
-
-/// A ReLU of a 3x4x4 image.
-fn small() -> ModelProto {
-    let output = ValueInfoProto { name: Some("y".into()), r#type: None };
-    let graph = GraphProto {
-        node: vec![node("Relu", "act", &["x"], "y")],
-        input: vec![input("x", &[1, 3, 4, 4])],
-        output: vec![output],
-        ..Default::default()
-    };
-    ModelProto { ir_version: Some(8), graph: Some(graph), ..Default::default() }
-}
-
-fn refused(model: &ModelProto) -> String {
-    parse("net", &model.write_buf().unwrap()).unwrap_err().to_string()
-}
-
-fn node(op: &str, name: &str, inputs: &[&str], output: &str) -> NodeProto {
-    NodeProto {
-        name: Some(name.into()),
-        op_type: Some(op.into()),
-        input: inputs.iter().map(|&input| input.to_owned()).collect(),
-        output: vec![output.into()],
-        ..Default::default()
-    }
-}
-
-fn input(name: &str, sizes: &[i64]) -> ValueInfoProto {
-    let dim = sizes.iter().map(|&size| Dimension { dim_value: Some(size), dim_param: None });
-    let shape = Some(TensorShapeProto { dim: dim.collect() });
-    let tensor_type = Some(TypeProtoTensor { elem_type: Some(DataType::FLOAT), shape });
-    let r#type = Some(TypeProto { tensor_type, sequence: None });
-    ValueInfoProto { name: Some(name.into()), r#type }
+fn refused(graph: &Message) -> String {
+    parse("net", &file(graph)).unwrap_err().to_string()
 }

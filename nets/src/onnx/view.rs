@@ -4,7 +4,7 @@
 use crate::graph::Dims;
 
 /// A stretch of equally spaced values; an axis is a product of these, the outermost first.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Factor {
     size: usize,
     stride: usize,
@@ -12,23 +12,18 @@ struct Factor {
 
 /// The axes of a tensor, over the values of one image in a layer's result. The batch is an axis of
 /// size 1, so reshapes that count it are right for any number of images.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct View {
     axes: Vec<Vec<Factor>>,
 }
 
-/// What a view makes of a layer's result.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Arrangement {
-    /// The values in their order.
-    Straight,
-    /// The channels interleaved, as [`crate::Op::Shuffle`] does.
-    Shuffled {
-        /// Groups of channels.
-        groups: usize,
-    },
-    /// Some other order.
-    Other,
+/// Two neighbouring axes that change places, and what lies inside of both: one
+/// [`crate::Op::Shuffle`] of an image with `groups * rest` channels and `inner` values in each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Swap {
+    pub groups: usize,
+    pub rest: usize,
+    pub inner: usize,
 }
 
 impl View {
@@ -83,21 +78,31 @@ impl View {
         View { axes: order.iter().map(|&axis| self.axes[axis].clone()).collect() }
     }
 
-    /// What it makes of a layer's result of this size.
-    pub fn arrangement(&self, dims: Dims) -> Arrangement {
-        let plane = dims.plane();
-        let mut factors = self.factors();
-        if factors.len() == 3 && factors[2] == (Factor { size: plane, stride: 1 }) {
-            factors.pop();
-        }
-        match factors[..] {
-            [] | [Factor { stride: 1, .. }] => Arrangement::Straight,
-            // Output channel i n + j is input channel i + j m, of m x n.
-            [a, b] if a.stride == plane && b.stride == plane * a.size => {
-                Arrangement::Shuffled { groups: b.size }
+    /// What has to change places, one after the other, for the layer's values to lie in the view's
+    /// order: nothing if they do. The channel shuffle is one swap, and so is the way from channels
+    /// first to channels last; no order needs more swaps than it has axes.
+    pub fn swaps(&self) -> Vec<Swap> {
+        let wanted = self.factors();
+        let mut now = wanted.clone();
+        now.sort_by_key(|factor| std::cmp::Reverse(factor.stride));
+        let product = |factors: &[Factor]| factors.iter().map(|factor| factor.size).product();
+        let mut swaps = Vec::new();
+        for last in (1..now.len()).rev() {
+            let place = now[..last].iter().position(|factor| *factor == wanted[last]);
+            if let Some(place) = place {
+                let (front, inner) = now.split_at_mut(last + 1);
+                let (groups, rest) = front.split_at(place + 1);
+                let inner = product(inner);
+                swaps.push(Swap { groups: product(groups), rest: product(rest), inner });
+                front.rotate_left(place + 1);
             }
-            _ => Arrangement::Other,
         }
+        swaps
+    }
+
+    /// The factors of one axis as (size, stride), the outermost first.
+    pub fn axis(&self, axis: usize) -> impl Iterator<Item = (usize, usize)> {
+        self.axes[axis].iter().map(|factor| (factor.size, factor.stride))
     }
 
     /// Where each value is in the layer's result.
@@ -134,17 +139,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shuffles_are_recognised() {
-        let dims = Dims::new(6, 2, 2);
-        let view = View::straight(&[1, 6, 2, 2]);
-        assert_eq!(view.arrangement(dims), Arrangement::Straight);
-        let mixed = view.reshape(&[1, 2, 3, 2, 2]).unwrap().transpose(&[0, 2, 1, 3, 4]);
-        let mixed = mixed.reshape(&[1, 6, 2, 2]).unwrap();
-        assert_eq!(mixed.arrangement(dims), Arrangement::Shuffled { groups: 2 });
-        assert_eq!(mixed.offsets()[4..8], [12, 13, 14, 15]);
-        let turned = view.transpose(&[0, 1, 3, 2]);
-        assert_eq!(turned.arrangement(dims), Arrangement::Other);
-        assert_eq!(turned.offsets()[..4], [0, 2, 1, 3]);
+    fn swaps_lead_to_the_order_of_the_view() {
+        let view = View::straight(&[1, 6, 2, 4]);
+        assert_eq!(view.swaps(), []);
+        let mixed = view.reshape(&[1, 2, 3, 2, 4]).unwrap().transpose(&[0, 2, 1, 3, 4]);
+        let shuffle = Swap { groups: 2, rest: 3, inner: 8 };
+        assert_eq!(mixed.reshape(&[1, 6, 2, 4]).unwrap().swaps(), [shuffle]);
+        let last = Swap { groups: 6, rest: 8, inner: 1 };
+        assert_eq!(view.transpose(&[0, 2, 3, 1]).swaps(), [last]);
+        for order in [[0, 1, 3, 2], [0, 3, 2, 1], [0, 2, 1, 3], [3, 1, 0, 2]] {
+            let view = view.transpose(&order);
+            let mut values: Vec<usize> = (0..48).collect();
+            for Swap { groups, rest, inner } in view.swaps() {
+                let from = |place: usize| {
+                    let (channel, inside) = (place / inner, place % inner);
+                    ((channel % groups) * rest + channel / groups) * inner + inside
+                };
+                values = (0..48).map(|place| values[from(place)]).collect();
+            }
+            assert_eq!(values, view.offsets(), "{order:?}");
+        }
     }
 
     #[test]
@@ -152,9 +166,9 @@ mod tests {
         let dims = Dims::new(3, 4, 5);
         let view = View::channels_last(dims);
         assert_eq!(view.shape(), [1, 4, 5, 3]);
-        assert_eq!(view.arrangement(dims), Arrangement::Other);
+        assert_eq!(view.swaps().len(), 1);
         let view = view.transpose(&[0, 3, 1, 2]);
-        assert_eq!(view.arrangement(dims), Arrangement::Straight);
+        assert_eq!(view.swaps(), []);
         assert_eq!(view.reshape(&[1, 60]), Some(View::straight(&[1, 60])));
         assert_eq!(view.reshape(&[1, 61]), None);
     }
