@@ -283,6 +283,18 @@ def averages():
     net.save("averages", net.op("Gemm", x, net.weight("fc.weight", 3, 24), transB=1), opset=18)
 
 
+def powers():
+    """Squares, cubes and signs, as operators and as products."""
+    net = Net(7, [2, 6, 6])
+    x = net.op("Conv", "input", net.weight("a.weight", 4, 2, 3, 3), net.weight("a.bias", 4))
+    square = net.op("Pow", x, net.number(2))
+    cube = net.op("Mul", net.op("Mul", x, x), x)
+    sign = net.op("Sign", net.op("Relu", net.op("Conv", "input", net.weight("b.weight", 4, 2, 3, 3))))
+    x = net.op("Concat", square, cube, net.op("Pow", x, net.number(3)), sign, net.op("Sign", x), axis=1)
+    x = net.op("Conv", x, net.weight("c.weight", 4, 20, 2, 2))
+    net.save("powers", net.op("Gemm", net.op("Flatten", x), net.weight("fc.weight", 3, 36), transB=1))
+
+
 def dynamo():
     """PyTorch's exporter of today: a residual network that halves by slicing and pads channels."""
     import torch
@@ -353,7 +365,7 @@ def pipeline():
     record("pipeline", to_onnx(model, x[:1]).SerializeToString(), [12], before="Sigmoid")
 
 
-CASES = [pooling, shuffle, keras, clips, channels, averages, pytorch, dynamo, keras_exported, sklearn, pipeline]
+CASES = [pooling, shuffle, keras, clips, channels, averages, powers, pytorch, dynamo, keras_exported, sklearn, pipeline]
 
 if __name__ == "__main__":
     for case in CASES:

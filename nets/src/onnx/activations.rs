@@ -175,6 +175,22 @@ impl<'f> Translator<'f> {
         self.add(name, a, &excess)
     }
 
+    /// The sign of a private 0 is 1. Where zeros are to be expected, half of what 1 for 0 and -1 for 0
+    /// are together is 0.
+    pub fn sign(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
+        let (name, x) = (node.name(), self.data(node, 0)?);
+        let [half, minus, zero] = [0.5, -1.0, 0.0].map(Tensor::scalar);
+        let sign = self.activation(name, &x, ActivationKind::Sign)?;
+        if !self.draft.is_nonnegative(x.layer) {
+            return Ok(sign);
+        }
+        let other = self.scale(name, &x, &minus, &zero)?;
+        let other = self.activation(name, &other, ActivationKind::Sign)?;
+        let other = self.scale(name, &other, &half.map(|half| -half), &zero)?;
+        let sign = self.scale(name, &sign, &half, &zero)?;
+        self.add(name, &sign, &other)
+    }
+
     /// |x| = 2 max(x, 0) - x.
     pub fn abs(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
         let x = self.data(node, 0)?;
@@ -196,12 +212,12 @@ impl<'f> Translator<'f> {
             return Ok(x.clone());
         }
         let known = POWERS.iter().find(|(known, _)| *known == exponent);
-        let &(_, kind) = known.ok_or_else(|| {
-            format!("takes values to the power of {exponent}, which has no protocol: use ReLU")
-        })?;
+        let &(_, kind) = known
+            .ok_or_else(|| format!("takes values to the power of {exponent}: use 2, 3 or ReLU"))?;
         self.activation(name, x, kind)
     }
 }
 
 /// The exponents that are activations.
-const POWERS: [(f64, ActivationKind); 0] = [];
+const POWERS: [(f64, ActivationKind); 2] =
+    [(2.0, ActivationKind::Square), (3.0, ActivationKind::Cube)];

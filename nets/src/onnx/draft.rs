@@ -92,6 +92,18 @@ impl Draft {
         self.layers[layer].nonnegative
     }
 
+    /// What a layer is the square of, if it is one.
+    pub fn squared(&self, layer: LayerId) -> Option<LayerId> {
+        let square = Activation::full(ActivationKind::Square);
+        let layer = &self.layers[layer];
+        match &layer.kind {
+            Kind::Plain(Op::Activation(activation)) if *activation == square => {
+                Some(layer.inputs[0])
+            }
+            _ => None,
+        }
+    }
+
     /// Accounts for values that are read or made.
     ///
     /// # Errors
@@ -124,7 +136,10 @@ impl Draft {
         let nonnegative = match &kind {
             Kind::Plain(Op::Activation(activation)) => matches!(
                 activation,
-                Activation { kind: ActivationKind::Relu | ActivationKind::Relu6, ratio: 1.0 }
+                Activation {
+                    kind: ActivationKind::Relu | ActivationKind::Relu6 | ActivationKind::Square,
+                    ratio: 1.0
+                }
             ),
             Kind::Plain(_) => !inputs.iter().any(below),
             Kind::Linear(..) | Kind::Scale { .. } => false,

@@ -168,8 +168,10 @@ impl<'f> Translator<'f> {
                         self.add(name, &a, &b)
                     }
                     "Mul" if a == b => self.raised(name, &a, 2.0),
+                    "Mul" if self.is_square(&a, &b) => self.raised(name, &b, 3.0),
+                    "Mul" if self.is_square(&b, &a) => self.raised(name, &a, 3.0),
                     "Mul" => Err("multiplies private values with each other, as gates and \
-                                  attention do: only constants and squares are supported"
+                                  attention do: only constants and powers are supported"
                         .into()),
                     _ => Err("divides by private values: divide by constants".into()),
                 }
@@ -194,6 +196,11 @@ impl<'f> Translator<'f> {
                 }
             }
         }
+    }
+
+    /// Whether a is b squared.
+    fn is_square(&self, a: &Data, b: &Data) -> bool {
+        self.draft.squared(a.layer) == Some(b.layer) && a.view == b.view
     }
 
     pub fn neg(&mut self, node: Node<'f>) -> Result<Data, Refusal> {

@@ -54,6 +54,7 @@ pub fn handler<'f>(op: &str) -> Option<Handler<'f>> {
         "PRelu" => Handler::One(Translator::prelu),
         "Pow" => Handler::One(Translator::power),
         "Scaler" => Handler::One(Translator::scaler),
+        "Sign" => Handler::One(Translator::sign),
         "Slice" => Handler::One(Translator::slice),
         _ => return None,
     })
@@ -72,7 +73,7 @@ fn activation(op: &str) -> Option<ActivationKind> {
 pub fn keeps_shape(op: &str) -> bool {
     ELEMENTWISE.contains(&op)
         || NORMALISATIONS.contains(&op)
-        || matches!(op, "Mul" | "Div" | "Pow" | "Sign" | "Sqrt" | "Exp" | "Log" | "Where" | "Cast")
+        || matches!(op, "Mul" | "Div" | "Pow" | "Sqrt" | "Exp" | "Log" | "Where" | "Cast")
 }
 
 /// What to use instead of an operator that is not supported.
@@ -85,7 +86,6 @@ pub fn instead(op: &str) -> &'static str {
         _ if NORMALISATIONS.contains(&op) => {
             "divides by private values: use batch norm, whose divisors are constant after training"
         }
-        "Sign" => "has no private protocol yet: use ReLU",
         "Sqrt" | "Exp" | "Log" | "Reciprocal" | "Sin" | "Cos" => {
             "has no private protocol: use it on constants only"
         }

@@ -13,13 +13,14 @@ use self::file::{Message, file, graph, input, integers, node, tensor};
 use super::*;
 use crate::{EvaluatorInputs, Model, Op, Order, reference, secure, weights::parameters};
 
-const CASES: [&str; 11] = [
+const CASES: [&str; 12] = [
     "pooling",
     "shuffle",
     "keras",
     "clips",
     "channels",
     "averages",
+    "powers",
     "pytorch",
     "dynamo",
     "keras_exported",
