@@ -143,23 +143,8 @@ fn a_cost_is_what_a_run_predicts_and_measures() {
     assert!(ran["accuracy"]["max_abs_error"].as_f64().unwrap() < 0.05, "{}", ran["accuracy"]);
     assert!(ran["truncation_failure_bound"].as_f64().unwrap() < 1e-4);
 
-    let text = succeed(&run(["cost", &config, "--format", "json"]));
-    let cost: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!((&cost["network"], &cost["images"]), (&ran["network"], &ran["images"]));
-    let same = |cost: &Value, ran: &Value| {
-        for (key, value) in cost.as_object().unwrap() {
-            match key.as_str() {
-                "measured" | "seconds" | "wire_bytes" => assert!(value.is_null(), "{key}"),
-                _ => assert_eq!(value, &ran[key], "{key}"),
-            }
-        }
-        assert_eq!(cost["predicted"], ran["measured"]);
-    };
-    same(&cost["totals"], &ran["totals"]);
-    let layers = cost["layers"].as_array().unwrap().iter();
-    let pairs = layers.zip(ran["layers"].as_array().unwrap());
-    assert_eq!(pairs.len(), ran["layers"].as_array().unwrap().len());
-    pairs.for_each(|(cost, ran)| same(cost, ran));
+    let cost = same_as_run(&["cost", &config, "--format", "json"], &ran);
+    assert_eq!(cost["totals"]["online_bytes"], cost["totals"]["predicted"]["bytes"]);
 
     let csv = succeed(&run(["cost", &config, "--format", "csv"]));
     let heads = csv.lines().next().unwrap();
@@ -167,6 +152,33 @@ fn a_cost_is_what_a_run_predicts_and_measures() {
     assert!(csv.lines().all(|row| row.split(',').count() == heads.split(',').count()), "{csv}");
     let table = succeed(&run(["cost", &config]));
     assert!(table.starts_with("squeezenet, 2 images, securenn: predicted, not run\n"), "{table}");
+}
+
+#[test]
+fn costs_of_the_dealer_suite_are_what_runs_measure() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let (config, report) = (path("net.toml"), path("run.json"));
+    for (net, input) in [
+        ("squeezenet", "[1, 17, 16]"),
+        ("shufflenet-v2", "[1, 16, 16]"),
+        ("mobilenet-v2", "[1, 8, 8]"),
+    ] {
+        let text = format!(
+            "[network]\nnet = '{net}'\ninput = {input}\nclasses = 3\nplan = 'ours'\n\
+             [protocol]\nsuite = 'dealer'\n[model-owner]\n[data-owner]\n"
+        );
+        std::fs::write(&config, text).unwrap();
+        succeed(&run(["run", &config, "--report", &report]));
+        let ran = json(report.as_ref());
+        assert_eq!((&ran["suite"], &ran["wrong"]), (&json!("dealer"), &json!(0)), "{net}");
+        let cost = same_as_run(&["cost", &config, "--format", "json"], &ran);
+        let totals = &cost["totals"];
+        let stages = ["setup_bytes", "offline_bytes", "online_bytes"];
+        let stages = stages.map(|stage| totals[stage].as_u64().unwrap());
+        assert!(stages.iter().all(|&bytes| bytes > 0), "{net}: {stages:?}");
+        assert_eq!(totals["predicted"]["bytes"], stages.iter().sum::<u64>(), "{net}");
+    }
 }
 
 #[test]
@@ -237,6 +249,28 @@ fn cost(net: &str, input: &str, options: &[&str]) -> Value {
     let network = ["cost", "--net", net, "--input", input, "--classes", "10", "--format", "json"];
     let text = succeed(&command(&[&network, options].concat()));
     serde_json::from_str(&text).expect("JSON")
+}
+
+/// What a cost command prints, after checking that it says what a run reported.
+fn same_as_run(command: &[&str], ran: &Value) -> Value {
+    let text = succeed(&self::command(command));
+    let cost: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!((&cost["network"], &cost["images"]), (&ran["network"], &ran["images"]));
+    let same = |cost: &Value, ran: &Value| {
+        for (key, value) in cost.as_object().unwrap() {
+            match key.as_str() {
+                "measured" | "seconds" | "wire_bytes" => assert!(value.is_null(), "{key}"),
+                _ => assert_eq!(value, &ran[key], "{key}"),
+            }
+        }
+        assert_eq!(cost["predicted"], ran["measured"]);
+    };
+    same(&cost["totals"], &ran["totals"]);
+    let layers = cost["layers"].as_array().unwrap().iter();
+    let pairs = layers.zip(ran["layers"].as_array().unwrap());
+    assert_eq!(pairs.len(), ran["layers"].as_array().unwrap().len());
+    pairs.for_each(|(cost, ran)| same(cost, ran));
+    cost
 }
 
 /// The rows of one table, or of all where it is empty.

@@ -8,24 +8,27 @@ use support::{Hosts, Lines, ROLES, ends_soon, many_images, signal, tercet};
 
 #[test]
 fn a_launched_party_that_dies_ends_the_run() {
-    for role in ROLES {
-        let (mut launcher, lines, parties) = long_bench();
-        signal("-KILL", parties[ROLES.iter().position(|&other| other == role).unwrap()]);
-        let status = ends_soon(&mut launcher);
-        assert_eq!(status.code(), Some(1));
-        let rest = lines.rest();
-        let errors: Vec<_> = rest.iter().filter(|line| line.starts_with("error: ")).collect();
-        assert_eq!(errors.len(), 1, "{rest:?}");
-        let expected = format!("the {role} was killed by signal 9; the two others were stopped");
-        assert!(errors[0].contains(&expected), "{}", errors[0]);
-        parties.into_iter().for_each(is_gone);
+    for suite in ["securenn", "dealer"] {
+        for (place, role) in ROLES.into_iter().enumerate() {
+            let (mut launcher, lines, parties) = long_bench(suite);
+            signal("-KILL", parties[place]);
+            let status = ends_soon(&mut launcher);
+            assert_eq!(status.code(), Some(1));
+            let rest = lines.rest();
+            let errors: Vec<_> = rest.iter().filter(|line| line.starts_with("error: ")).collect();
+            assert_eq!(errors.len(), 1, "{rest:?}");
+            let expected =
+                format!("the {role} was killed by signal 9; the two others were stopped");
+            assert!(errors[0].contains(&expected), "{}", errors[0]);
+            parties.into_iter().for_each(is_gone);
+        }
     }
 }
 
 #[test]
 fn a_launched_party_that_hangs_is_named_by_the_others() {
     for (role, place) in ROLES.into_iter().zip(0..) {
-        let (mut launcher, lines, parties): (_, _, [u32; 3]) = long_bench();
+        let (mut launcher, lines, parties): (_, _, [u32; 3]) = long_bench("securenn");
         signal("-STOP", parties[place]);
         assert_eq!(ends_soon(&mut launcher).code(), Some(1));
         let rest = lines.rest();
@@ -38,7 +41,7 @@ fn a_launched_party_that_hangs_is_named_by_the_others() {
 
 #[test]
 fn parties_end_with_their_launcher() {
-    let (mut launcher, _lines, parties) = long_bench();
+    let (mut launcher, _lines, parties) = long_bench("securenn");
     signal("-KILL", launcher.id());
     launcher.wait().unwrap();
     parties.into_iter().for_each(is_gone);
@@ -46,7 +49,7 @@ fn parties_end_with_their_launcher() {
 
 #[test]
 fn an_interrupt_ends_all() {
-    let (mut launcher, _lines, parties) = long_bench();
+    let (mut launcher, _lines, parties) = long_bench("securenn");
     signal("-INT", launcher.id());
     assert!(!ends_soon(&mut launcher).success());
     parties.into_iter().for_each(is_gone);
@@ -54,34 +57,55 @@ fn an_interrupt_ends_all() {
 
 #[test]
 fn a_party_by_hand_that_dies_ends_the_others() {
-    for victim in 0..3 {
-        let hosts = Hosts::new();
-        hosts.write_digits(&many_images(hosts.directory.path(), 20_000), 20_000);
-        let mut parties = ROLES.map(|role| hosts.start(role));
-        let mut lines: Vec<Lines> = parties.iter_mut().map(Lines::of).collect();
-        lines.iter_mut().for_each(|lines| {
-            lines.find("all three parties are connected");
-        });
-        std::thread::sleep(Duration::from_millis(300));
-        signal("-KILL", parties[victim].id());
-        parties[victim].wait().unwrap();
-        for (index, (party, lines)) in parties.iter_mut().zip(lines).enumerate() {
-            if index == victim {
-                continue;
-            }
-            assert_eq!(ends_soon(party).code(), Some(1));
-            let lines = lines.rest();
-            let errors: Vec<_> = lines.iter().filter(|line| line.starts_with("error: ")).collect();
-            assert_eq!(errors.len(), 1, "{lines:?}");
-            let expected = format!("error: {} went away: ", ROLES[victim]);
-            assert!(errors[0].starts_with(&expected), "{}", errors[0]);
+    ROLES.into_iter().for_each(|victim| dies(victim, &hosts_for_long("securenn", 20_000)));
+}
+
+#[test]
+fn a_party_of_the_dealer_suite_that_dies_ends_the_others_in_either_pace() {
+    for pace in ["", "\ndealt_first = true"] {
+        for victim in ROLES {
+            let hosts = hosts_for_long("dealer", 2_000);
+            hosts.change(&ROLES, "[protocol]", &format!("[protocol]{pace}"));
+            dies(victim, &hosts);
         }
     }
 }
 
+/// Hosts that classify so many images that it takes a while.
+fn hosts_for_long(suite: &str, images: u32) -> Hosts {
+    let hosts = Hosts::new();
+    hosts.write_digits(&many_images(hosts.directory.path(), images), images as usize);
+    hosts.change(&ROLES, "[protocol]", &format!("[protocol]\nsuite = {suite:?}"));
+    hosts
+}
+
+/// Kills a party some way in and checks that the others end, naming it.
+fn dies(victim: &str, hosts: &Hosts) {
+    let mut parties = ROLES.map(|role| hosts.start(role));
+    let mut lines: Vec<Lines> = parties.iter_mut().map(Lines::of).collect();
+    lines.iter_mut().for_each(|lines| {
+        lines.find("all three parties are connected");
+    });
+    std::thread::sleep(Duration::from_millis(300));
+    let place = ROLES.into_iter().position(|role| role == victim).unwrap();
+    signal("-KILL", parties[place].id());
+    parties[place].wait().unwrap();
+    for (other, (party, lines)) in parties.iter_mut().zip(lines).enumerate() {
+        if other == place {
+            continue;
+        }
+        assert_eq!(ends_soon(party).code(), Some(1));
+        let lines = lines.rest();
+        let errors: Vec<_> = lines.iter().filter(|line| line.starts_with("error: ")).collect();
+        assert_eq!(errors.len(), 1, "{lines:?}");
+        let expected = format!("error: {victim} went away: ");
+        assert!(errors[0].starts_with(&expected), "{}", errors[0]);
+    }
+}
+
 /// A bench that runs for long, some way in, with the processes of its parties.
-fn long_bench() -> (Child, Lines, [u32; 3]) {
-    let args = ["--log", "debug", "bench", "relu", "--count", "3000000"];
+fn long_bench(suite: &str) -> (Child, Lines, [u32; 3]) {
+    let args = ["--log", "debug", "bench", "relu", "--count", "3000000", "--suite", suite];
     let mut launcher = tercet().args(args).spawn().unwrap();
     let mut lines = Lines::of(&mut launcher);
     let parties = ROLES.map(|role| {

@@ -148,13 +148,63 @@ fn parties_that_disagree_name_the_term_and_both_values() {
         hosts.write_digits(&digits("test-images.idx3-ubyte"), 1);
         let own = format!("images = {:?}\ncount = 1", digits("test-images.idx3-ubyte"));
         hosts.write("data-owner", &own, |config| config.replace(from, to));
-        for output in all(&hosts) {
-            let message = last_line(&output);
-            assert_eq!(output.status.code(), Some(1), "{message}");
-            assert!(message.starts_with("error: "), "{message}");
-            assert!(expected.iter().all(|text| message.contains(text)), "{message}");
-        }
+        all_refuse(&hosts, &expected);
     }
+}
+
+#[test]
+fn parties_that_disagree_about_the_suite_or_its_terms_are_refused() {
+    let hosts = Hosts::new();
+    let write = || {
+        hosts.write_digits(&digits("test-images.idx3-ubyte"), 1);
+        hosts.change(&ROLES, "[protocol]", "[protocol]\nsuite = \"dealer\"");
+    };
+    let cases = [
+        ("suite = \"dealer\"", "suite = \"securenn\"", ["suite", "dealer", "securenn"]),
+        ("[protocol]", "[protocol]\nmagnitude_bits = 8", ["bounds", "has ", "[protocol]"]),
+        ("[protocol]", "[protocol]\ndealt_first = true", ["dealt_first", "true", "false"]),
+    ];
+    for (role, (from, to, expected)) in ROLES.iter().zip(cases) {
+        write();
+        hosts.change(&[role], from, to);
+        all_refuse(&hosts, &expected);
+    }
+}
+
+#[test]
+fn values_beyond_the_bounds_of_the_dealer_suite_are_not_computed() {
+    let narrow = |config: String| {
+        config.replace("suite = \"securenn\"", "suite = \"dealer\"\nmagnitude_bits = 1")
+    };
+    let message = complaint(&Case::new(narrow).run(), 2);
+    let expected = "layer 'relu1' works on are beyond its bound, and the result would be wrong; set \
+                    `protocol.bounds` to a file of `tercet calibrate`, or `protocol.magnitude_bits` higher";
+    assert!(message.contains(expected), "{message}");
+
+    // By hand the model owner sees to it, by its samples.
+    let hosts = Hosts::new();
+    // Without its key it stops before it looks for the others.
+    std::fs::remove_file(hosts.path("keys/model-owner.key")).unwrap();
+    let party = |samples: &str| {
+        let own = format!("weights = {:?}\n{samples}", digits("digits-cnn.safetensors"));
+        let narrow = "suite = \"dealer\"\nmagnitude_bits = 1\nfractional_bits = 13";
+        let config = hosts
+            .write("model-owner", &own, |config| config.replace("fractional_bits = 13", narrow));
+        run(["party", "model-owner", "--config", config.to_str().unwrap()])
+    };
+    let samples = format!("scale = 0.0625\ncalibration = {:?}", digits("test-images.idx3-ubyte"));
+    let message = complaint(&party(&samples), 2);
+    assert!(message.contains("works on are beyond its bound"), "{message}");
+    let warned = stderr(&party(""));
+    assert!(warned.contains("could go beyond `protocol.magnitude_bits` (1)"), "{warned}");
+    assert!(warned.contains("model-owner.key"), "{warned}");
+}
+
+#[test]
+fn what_only_the_dealer_suite_does_is_refused_in_the_other() {
+    let config = repository("configs/digits.toml");
+    let message = complaint(&run(["run", config.to_str().unwrap(), "--dealt-first"]), 2);
+    assert!(message.contains("--dealt-first needs --suite dealer"), "{message}");
 }
 
 #[test]
@@ -235,6 +285,16 @@ impl Case {
 /// Starts all three parties and waits for their ends.
 fn all(hosts: &Hosts) -> [Output; 3] {
     ROLES.map(|role| hosts.start(role)).map(|party| party.wait_with_output().unwrap())
+}
+
+/// Checks that all three refuse to run, saying why.
+fn all_refuse(hosts: &Hosts, expected: &[&str]) {
+    for output in all(hosts) {
+        let message = last_line(&output);
+        assert_eq!(output.status.code(), Some(1), "{message}");
+        assert!(message.starts_with("error: "), "{message}");
+        assert!(expected.iter().all(|text| message.contains(text)), "{message}");
+    }
 }
 
 fn last_line(output: &Output) -> String {

@@ -127,7 +127,11 @@ impl Operation {
     pub fn with_count(self, count: usize, suite: Suite) -> Result<Bench> {
         if !Operation::of(suite).contains(&self) {
             let known = Operation::of(suite).iter().map(|operation| operation.name().to_owned());
-            let (what, name) = ("operation of this suite", self.name().to_owned());
+            let what = match suite {
+                Suite::SecureNn => "operation of securenn",
+                Suite::Dealer => "operation of dealer",
+            };
+            let name = self.name().to_owned();
             return Err(Error::Unknown { what, name, known: known.collect() });
         }
         if !(1..=MAX_COUNT).contains(&count) {

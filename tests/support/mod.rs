@@ -107,19 +107,37 @@ impl Hosts {
 
     /// Makes all parties wait for each other for a short time only.
     pub fn hurry(&self) {
-        for role in ROLES {
+        self.change(&ROLES, "seconds = 20", "seconds = 3");
+    }
+
+    /// Replaces a text in the configs of these roles.
+    pub fn change(&self, roles: &[&str], from: &str, to: &str) {
+        for role in roles {
             let file = self.path(&format!("{role}.toml"));
             let config = std::fs::read_to_string(&file).expect("a config");
-            std::fs::write(&file, config.replace("seconds = 20", "seconds = 3")).expect("a config");
+            assert!(config.contains(from), "{config}");
+            std::fs::write(&file, config.replace(from, to)).expect("a config");
         }
     }
 
     /// Starts a party with its config.
     pub fn start(&self, role: &str) -> Child {
-        let config = self.path(&format!("{role}.toml"));
+        self.command(role).args(["--log", "info"]).spawn().expect("the command starts")
+    }
+
+    /// Runs all three to their ends; each writes what it saw to a JSON file of its own.
+    pub fn run_with_reports(&self) -> [Output; 3] {
+        let start = |role| {
+            let report = self.path(&format!("{role}.json"));
+            self.command(role).arg("--report").arg(report).spawn().expect("the command starts")
+        };
+        ROLES.map(start).map(|party| party.wait_with_output().expect("a child"))
+    }
+
+    fn command(&self, role: &str) -> Command {
         let mut command = tercet();
-        command.args(["--log", "info", "party", role, "--config"]).arg(config);
-        command.spawn().expect("the command starts")
+        command.args(["party", role, "--config"]).arg(self.path(&format!("{role}.toml")));
+        command
     }
 }
 
