@@ -3,7 +3,8 @@
 
 use fixedpoint::encoding::FixedPoint;
 use nets::{
-    Graph, Model,
+    EncodedModel, Graph, Model,
+    dealer::{self, plan::Plan, reference::Clear},
     headroom::{REFUSE_FAILURE, WARN_FAILURE, demands, exceeding, fitting_bits},
     ranges::{self, Bound, LayerRange, MIN_MARGIN, Observed, Range},
 };
@@ -99,12 +100,21 @@ impl<'a> Survey<'a> {
     }
 }
 
-/// Checks, as the model owner, that no layer can overflow. The result is one line about one that could.
+/// Checks, as the model owner, that no layer can overflow, or in `dealer` go beyond its bound. The result is
+/// one line about one that could. `encoded` is the model as it is shared.
 ///
 /// # Errors
-/// [`Error::File`] if a layer does overflow on a sample, or the samples cannot be read.
-pub fn check(task: &Task, config: &Config, model: &Model) -> Result<Option<String>> {
+/// [`Error::File`] if a layer does on a sample, or the samples cannot be read.
+pub fn check(
+    task: &Task,
+    config: &Config,
+    model: &Model,
+    encoded: &EncodedModel,
+) -> Result<Option<String>> {
     let fixed = task.fixed;
+    if let Some(plan) = &task.plan {
+        return check_bounds(task, config, model, encoded, plan);
+    }
     let mut survey = Survey::new(task, config, model, MIN_MARGIN);
     let Some(layer) = overflowing(task, &survey.intervals(fixed)?, WARN_FAILURE) else {
         return Ok(None);
@@ -130,6 +140,51 @@ pub fn check(task: &Task, config: &Config, model: &Model) -> Result<Option<Strin
         "layer '{layer}' could overflow on images with values {margin} times as large as those of the \
          samples: {remedy}"
     )))
+}
+
+fn check_bounds(
+    task: &Task,
+    config: &Config,
+    model: &Model,
+    encoded: &EncodedModel,
+    plan: &Plan,
+) -> Result<Option<String>> {
+    if let Some(samples) = config.samples() {
+        let images = sample(&samples, &config.network, CHECKED)?;
+        let words = task.fixed.encode_slice(&images);
+        let words = words.map_err(|error| Error::file(&config.file, error))?;
+        let clear = dealer::reference::evaluate(&task.graph, plan, encoded, &words)?;
+        return match beyond(task, &clear) {
+            Some(what) => Err(Error::file(&config.file, what)),
+            None => Ok(None),
+        };
+    }
+    // A file's bounds are by samples already.
+    if config.protocol.bounds.is_some() {
+        return Ok(None);
+    }
+    let bits = config.protocol.magnitude_bits;
+    let limit = f64::from(bits).exp2();
+    let intervals = Survey::new(task, config, model, MIN_MARGIN).intervals(task.fixed)?;
+    let layer = task.graph.nodes().iter().zip(&intervals);
+    let layer = layer.map(|(node, range)| (&node.name, range)).find(|(_, r)| r.magnitude() > limit);
+    Ok(layer.map(|(name, _)| {
+        format!(
+            "layer '{name}' could go beyond `protocol.magnitude_bits` ({bits}) on some images: name samples \
+             as `model-owner.calibration` to see whether any do, or set `protocol.bounds` to a file of \
+             `tercet calibrate`"
+        )
+    }))
+}
+
+/// The first layer of a run in clear that works on values beyond its bound, and what would help.
+pub fn beyond(task: &Task, clear: &Clear) -> Option<String> {
+    let (place, count) = clear.first_outside()?;
+    let layer = &task.graph.nodes()[place].name;
+    Some(format!(
+        "{count} values that layer '{layer}' works on are beyond its bound, and the result would be wrong; \
+         set `protocol.bounds` to a file of `tercet calibrate`, or `protocol.magnitude_bits` higher"
+    ))
 }
 
 /// Where truncation is likely to spoil these images, and what would help.

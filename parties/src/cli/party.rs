@@ -67,7 +67,7 @@ fn by_hand(role: Role, config: &Config, report: Option<&Path>) -> Result<()> {
     let inputs = match role {
         Role::ModelOwner => {
             let (model, encoded) = task.model(config)?;
-            if let Some(doubt) = survey::check(&task, config, &model)? {
+            if let Some(doubt) = survey::check(&task, config, &model, &encoded)? {
                 tracing::warn!("{doubt}");
             }
             Inputs::Model(encoded)

@@ -52,6 +52,11 @@ pub fn run(args: &Args) -> Result<()> {
     config.protocol.dealt_first |= args.dealt_first;
     let predictions = predictions::file(&config)?;
     let window = Window::of(args.images.map(|images| images as usize));
+    if args.dealt_first && args.suite.unwrap_or(config.protocol.suite) != Suite::Dealer {
+        return Err(Error::Usage(
+            "--dealt-first needs --suite dealer: nothing is dealt ahead in the other".into(),
+        ));
+    }
     let evaluated = evaluate(&config, args.suite, window)?;
     let Evaluated { plain, logits, judged, report } = &evaluated;
     let text = [
@@ -172,13 +177,7 @@ impl Plain {
             }
             Some(plan) => {
                 let clear = dealer::reference::evaluate(graph, plan, &encoded, &words)?;
-                if let Some((place, count)) = clear.first_outside() {
-                    let layer = &graph.nodes()[place].name;
-                    let what = format!(
-                        "{count} values that layer '{layer}' works on are beyond its bound, and the result \
-                         would be wrong; set `protocol.bounds` to a file of `tercet calibrate`, or \
-                         `protocol.magnitude_bits` higher"
-                    );
+                if let Some(what) = survey::beyond(&task, &clear) {
                     return Err(Error::file(&config.file, what));
                 }
                 let error =
