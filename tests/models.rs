@@ -33,9 +33,11 @@ fn a_model_is_inspected_and_run() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let seen = stdout(&output);
     assert!(seen.starts_with("pytorch: input 3x16x16, 10 outputs, architecture "), "{seen}");
-    for part in ["conv1 ", "maxpool", "relu6", "1 594 parameters", "MB\n"] {
+    for part in ["conv1 ", "maxpool", "relu6", "1 594 parameters", "one image, securenn: "] {
         assert!(seen.contains(part), "{part}: {seen}");
     }
+    let dealer = seen.lines().find(|line| line.starts_with("one image, dealer: ")).unwrap();
+    assert!(dealer.contains(" MB online, ") && dealer.ends_with(" MB once for a model"), "{seen}");
 
     let [config, pixels] = ["run.toml", "images.idx"].map(|name| directory.path().join(name));
     images(&pixels);

@@ -58,7 +58,7 @@ pub struct NetworkCost {
 }
 
 /// Sums over the layers of a run.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Totals {
     /// The published formulas, which count one layer after the other in either order.
     pub paper: Paper,
@@ -81,6 +81,17 @@ pub struct Totals {
     pub parameters: u64,
     /// As in [`LayerCost`], for one image.
     pub macs: u64,
+}
+
+impl Totals {
+    /// Of [`Totals::links`] what is sent from the query on.
+    pub fn online_links(&self) -> Links {
+        let mut online = self.links;
+        for (link, bytes) in self.setup_links.iter().chain(self.offline_links.iter()) {
+            online[link] -= bytes;
+        }
+        online
+    }
 }
 
 impl NetworkCost {

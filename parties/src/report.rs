@@ -382,6 +382,11 @@ impl Totals {
         self
     }
 
+    /// Whether anything goes ahead of the query.
+    pub fn sent_ahead(&self) -> bool {
+        self.setup_bytes + self.offline_bytes > 0
+    }
+
     /// Adds what the parties' processes used.
     pub fn with_usage<'r>(mut self, records: impl IntoIterator<Item = &'r Record>) -> Totals {
         for record in records {

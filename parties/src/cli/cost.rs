@@ -27,7 +27,8 @@ use crate::{
 ///
 /// The predicted time is critical path * rtt / 2 + bytes of the busiest link / bandwidth; every
 /// link has the whole bandwidth in each direction. Computing is not in it. Without --link, --rtt
-/// and --bandwidth it is given for both presets.
+/// and --bandwidth it is given for both presets. Where a suite sends something ahead of the query, that is
+/// timed apart, by its own bytes.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A config, as for `tercet run`; neither weights nor images are read.
@@ -98,11 +99,8 @@ pub fn run(args: &Args) -> Result<()> {
     let cost = task.cost(images).map_err(wrong)?;
     let layers = Layer::predicted(&cost.layers, &cost.depths());
     let totals = Totals::of(&layers).in_order(&layers, &cost);
-    let traffic = totals.predicted.unwrap_or_default();
-    let estimate = |(link, model): (_, LinkModel)| {
-        let seconds = model.seconds(totals.critical_path, traffic.links);
-        Estimate { link, model, seconds }
-    };
+    let sums = cost.totals();
+    let estimate = |(link, model): (_, LinkModel)| model.estimate(link, &sums);
     let report = Report {
         suite: task.suite,
         network: Some(network.net),
@@ -198,16 +196,26 @@ fn text_of(report: &Report) -> String {
     let heading = format!("{network}, {images} images, {}: predicted, not run\n", report.suite);
     let mut parts = vec![heading, sizes(report), payload(report)];
     let totals = &report.totals;
-    let mut times = summary::critical_path(totals);
-    for Estimate { link, model, seconds } in &report.estimates {
-        let LinkModel { rtt_ms, bandwidth_mbit } = model;
-        times += &format!(
-            "{link:<17}{seconds:.3} s at {rtt_ms} ms round trip and {bandwidth_mbit} Mbit/s, \
-             computing left out\n"
-        );
-    }
+    let mut times = summary::critical_path(totals) + &summary::stages(totals);
+    report.estimates.iter().for_each(|estimate| times += &time(estimate, totals.sent_ahead()));
     parts.push(times);
     parts.join("\n")
+}
+
+/// The line of an estimate.
+fn time(estimate: &Estimate, ahead: bool) -> String {
+    let Estimate { link, model, setup_seconds, offline_seconds, online_seconds, seconds } =
+        estimate;
+    let LinkModel { rtt_ms, bandwidth_mbit } = model;
+    let time = match ahead {
+        false => format!("{seconds:.3} s"),
+        true => format!(
+            "{online_seconds:.3} s online, {offline_seconds:.3} s offline, {setup_seconds:.3} s setup"
+        ),
+    };
+    format!(
+        "{link:<17}{time} at {rtt_ms} ms round trip and {bandwidth_mbit} Mbit/s, computing left out\n"
+    )
 }
 
 /// What every layer costs by the publication and here, and how large it is.

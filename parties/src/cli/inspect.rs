@@ -2,17 +2,20 @@
 
 use std::{fs, path::PathBuf};
 
-use nets::{Graph, NetworkCost, Suite};
+use nets::{Graph, NetworkCost, Suite, cost::Totals};
+use protocols::Links;
 
 use super::{say, summary};
 use crate::{
     architecture::{NetworkFile, import},
+    config::Protocol,
     error::{Error, Result},
-    report::{Layer, Size, Totals, shape_text},
+    report::{Layer, Size, shape_text},
     table::{Table, thousands},
+    task::Task,
 };
 
-/// What an ONNX model is made of, and what it will cost in private.
+/// What an ONNX model is made of, and what it will cost in private, in both suites.
 ///
 /// The other two parties need the architecture: --public-graph writes it without the weights, and
 /// their configs name it as `graph` in [network].
@@ -43,26 +46,33 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 fn text_of(graph: &Graph, notes: &[String]) -> Result<String> {
-    let cost = NetworkCost::securenn(graph, 1)?;
-    let layers = Layer::predicted(&cost.layers, &cost.depths());
-    let totals = Totals::of(&layers).in_order(&layers, &cost);
-    let heads = ["layer", "op", "output", "parameters", "MACs", "rounds", "bytes"];
-    let mut table = Table::new(3, &[heads]);
-    for layer in &layers {
+    let costs = Suite::ALL.map(|suite| cost_of(graph, suite));
+    let layers_of = |cost: &NetworkCost| Layer::predicted(&cost.layers, &cost.depths());
+    let [securenn, dealer] = &costs;
+    let dealer: Vec<Layer> = dealer.as_ref().map(layers_of).unwrap_or_default();
+    let securenn = securenn.as_ref().map_err(|error| Error::Usage(error.to_string()))?;
+    let heads = [
+        ["", "", "", "", "", "securenn", "", "dealer", ""],
+        ["layer", "op", "output", "parameters", "MACs", "rounds", "bytes", "rounds", "bytes"],
+    ];
+    let mut table = Table::new(3, &heads);
+    for (place, layer) in layers_of(securenn).into_iter().enumerate() {
         let Size { parameters, macs, .. } = layer.size.unwrap_or_default();
-        let predicted = layer.predicted.unwrap_or_default();
+        let [rounds, bytes] = summary::traffic(layer.predicted);
+        let [dealer_rounds, dealer_bytes] =
+            summary::traffic(dealer.get(place).and_then(|layer| layer.predicted));
         table.row([
-            layer.name.clone(),
-            layer.op.clone(),
+            layer.name,
+            layer.op,
             shape_text(&layer.output_shape),
             thousands(parameters),
             thousands(macs),
-            predicted.rounds.to_string(),
-            thousands(predicted.bytes),
+            rounds,
+            bytes,
+            dealer_rounds,
+            dealer_bytes,
         ]);
     }
-    let Size { parameters, macs, .. } = totals.size.unwrap_or_default();
-    let predicted = totals.predicted.unwrap_or_default();
     let mut text = format!(
         "{}: input {}, {} outputs, architecture {}\n\n{table}\n",
         graph.name(),
@@ -70,14 +80,38 @@ fn text_of(graph: &Graph, notes: &[String]) -> Result<String> {
         graph.dims(graph.output()).len(),
         graph.hash().to_hex()
     );
+    let Totals { parameters, macs, .. } = securenn.totals();
     text += &format!("{} parameters, {} MACs\n", thousands(parameters), thousands(macs));
-    text += &format!(
-        "one image, {}: {} rounds, {:.3} MB\n",
-        Suite::default(),
-        predicted.rounds,
-        predicted.bytes as f64 / 1e6
-    );
-    text += &summary::critical_path(&totals);
+    for (suite, cost) in Suite::ALL.into_iter().zip(&costs) {
+        text += &match cost {
+            Ok(cost) => one_image(suite, &cost.totals()),
+            Err(error) => format!("one image, {suite}: {error}\n"),
+        };
+    }
     notes.iter().for_each(|note| text += &format!("note: {note}\n"));
     Ok(text)
+}
+
+/// One image in a suite's own fixed point, and in `dealer` with the bounds of a config that gives none.
+fn cost_of(graph: &Graph, suite: Suite) -> Result<NetworkCost> {
+    let wrong = |error: nets::Error| Error::Usage(error.to_string());
+    let task = Task::new(graph.clone(), &Protocol::default(), Some(suite), wrong)?;
+    task.cost(1).map_err(wrong)
+}
+
+fn one_image(suite: Suite, totals: &Totals) -> String {
+    let mb = |links: Links| links.total() as f64 / 1e6;
+    let Totals { rounds, critical_path, links, setup_links, offline_links, .. } = *totals;
+    let mut text =
+        format!("one image, {suite}: {rounds} rounds, {critical_path} one-way latencies, ");
+    text += &match suite {
+        Suite::SecureNn => format!("{:.3} MB\n", mb(links)),
+        Suite::Dealer => format!(
+            "{:.3} MB online, {:.3} MB offline; {:.3} MB once for a model\n",
+            mb(totals.online_links()),
+            mb(offline_links),
+            mb(setup_links)
+        ),
+    };
+    text
 }

@@ -3,7 +3,7 @@
 use protocols::Role;
 
 use crate::{
-    report::{Report, Totals, Traffic, shape_text},
+    report::{Report, Seconds, Totals, Traffic, shape_text},
     table::{Table, thousands},
 };
 
@@ -51,9 +51,9 @@ pub fn layers(report: &Report) -> String {
     table.to_string()
 }
 
-/// Critical path, wire bytes and what the parties' processes used.
+/// Critical path, stages, wire bytes and what the parties' processes used.
 pub fn totals(totals: &Totals) -> String {
-    let mut lines = critical_path(totals);
+    let mut lines = critical_path(totals) + &stages(totals);
     if let (Some(wire), Some(measured)) = (totals.wire_bytes, totals.measured) {
         let payload = measured.bytes.max(1);
         let above = 100.0 * (wire as f64 / payload as f64 - 1.0);
@@ -78,7 +78,30 @@ pub fn critical_path(totals: &Totals) -> String {
     format!("critical path    {} one-way latencies{how}\n", totals.critical_path)
 }
 
-fn traffic(traffic: Option<Traffic>) -> [String; 2] {
+/// Bytes of each stage, and its time where it has one; nothing where all is online.
+pub fn stages(totals: &Totals) -> String {
+    if !totals.sent_ahead() {
+        return String::new();
+    }
+    let of = |seconds: Option<f64>| seconds.map_or(String::new(), |s| format!(", {s:.3} s"));
+    let seconds = totals.seconds;
+    let setup = of(seconds.map(|seconds| seconds.setup));
+    let online = of(seconds.and_then(|seconds| seconds.online));
+    let offline = match seconds {
+        Some(Seconds { online: None, .. }) => ", dealt just ahead of its use".into(),
+        seconds => of(seconds.map(|seconds| seconds.offline)),
+    };
+    let line = |name, bytes, time: String| match bytes {
+        0 => String::new(),
+        bytes => format!("{name:<17}{} bytes{time}\n", thousands(bytes)),
+    };
+    line("setup", totals.setup_bytes, setup + ", once for a model and session")
+        + &line("offline", totals.offline_bytes, offline)
+        + &line("online", totals.online_bytes, online)
+}
+
+/// Rounds and bytes as cells.
+pub fn traffic(traffic: Option<Traffic>) -> [String; 2] {
     let rounds = traffic.map(|traffic| traffic.rounds.to_string());
     [shown(rounds), shown(traffic.map(|traffic| thousands(traffic.bytes)))]
 }

@@ -1,6 +1,6 @@
 //! A report as one self-contained page.
 
-use super::{Layer, Report, Totals, shape_text};
+use super::{Layer, Report, Seconds, Totals, shape_text};
 use crate::table::thousands;
 
 const STYLE: &str = "\
@@ -69,6 +69,16 @@ fn total_row(totals: &Totals) -> String {
 fn facts(report: &Report) -> Vec<String> {
     let totals = &report.totals;
     let mut facts = vec![format!("critical path: {} one-way latencies", totals.critical_path)];
+    if totals.sent_ahead() {
+        let Totals { setup_bytes, offline_bytes, online_bytes, .. } = *totals;
+        let bytes = [setup_bytes, offline_bytes, online_bytes].map(thousands);
+        facts.push(format!("setup {}, offline {}, online {} bytes", bytes[0], bytes[1], bytes[2]));
+    }
+    if let Some(Seconds { setup, offline, online: Some(online), .. }) = totals.seconds
+        && totals.sent_ahead()
+    {
+        facts.push(format!("setup {setup:.3} s, offline {offline:.3} s, online {online:.3} s"));
+    }
     if let Some(wire) = totals.wire_bytes {
         facts.push(format!("wire: {} UDP bytes", thousands(wire)));
     }
