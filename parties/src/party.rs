@@ -310,6 +310,7 @@ impl Clock<'_> {
         let message = Message { step: step.clone(), phase: 0, depth: 0, payload: Vec::new() };
         self.transport.send(other, message)?;
         self.transport.recv(other, &step)?;
+        tracing::info!("everything is dealt");
         // A second call would be a second query.
         self.query.set(Instant::now()).expect("a session has one query");
         Ok(())
