@@ -75,6 +75,89 @@ fn the_file_for_the_others_is_read_again() {
 }
 
 #[test]
+fn the_dealer_suite_has_a_ring_and_a_bound_for_every_layer() {
+    let options = ["--suite", "dealer", "--images", "30"];
+    let calibration = calibrate(CONFIG, &options);
+    assert_eq!(calibration["suite"], "dealer");
+    let layers = calibration["layers"].as_array().unwrap();
+    for layer in layers {
+        let bits = |key: &str| layer[key].as_u64();
+        match (bits("k"), bits("l")) {
+            (Some(k), Some(l)) => {
+                assert!(
+                    k < l && l <= 64 && layer["bytes_per_value"].as_f64() > Some(30.0),
+                    "{layer}"
+                );
+                let shift = if layer["op"] == "relu" { 13 } else { 0 };
+                assert_eq!(bits("shift"), Some(shift), "{layer}");
+            }
+            (k, l) => assert_eq!((k, l), (None, None), "{layer}"),
+        }
+        assert_ne!(layer["verdict"], "overflows", "{layer}");
+    }
+    let least = |key: &str| calibration[key].as_u64().unwrap();
+    assert!(least("likely_magnitude_bits") <= least("certain_magnitude_bits"));
+    let mb = |key: &str| calibration[key].as_f64().unwrap();
+    assert!(mb("calibrated_mb_per_image") < mb("mb_per_image"), "{calibration}");
+    let text = succeed(&command(CONFIG, &options));
+    assert!(text.contains("magnitude_bits from ") && text.contains("B/value"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 120), "{text}");
+    let csv = succeed(&command(CONFIG, &[&options[..], &["--format", "csv"]].concat()));
+    assert!(
+        csv.starts_with("layer,op,verdict,interval,seen,calibrated,source,k,l,shift,"),
+        "{csv}"
+    );
+}
+
+#[test]
+fn a_run_says_which_bound_each_layer_has() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let (bounds, config, report) = (file("bounds.json"), file("config.toml"), file("report.json"));
+    succeed(&command(CONFIG, &["--suite", "dealer", "--out", &bounds]));
+    let text = std::fs::read_to_string(repository(CONFIG)).unwrap();
+    let data = format!("{}/", repository("tests").to_str().unwrap());
+    let text = text.replace("../tests/", &data);
+    let own = text.replace("\"securenn\"", &format!("\"dealer\"\nbounds = {bounds:?}"));
+    std::fs::write(&config, own).unwrap();
+    let ran = run(["run", &config, "--images", "3", "--report", &report]);
+    assert!(ran.status.success(), "{}", stderr(&ran));
+    let report = support::json(report.as_ref());
+    let layers = report["layers"].as_array().unwrap();
+    let bound = |name: &str| &layers.iter().find(|layer| layer["name"] == name).unwrap()["bound"];
+    assert!(bound("relu1")["bits"].as_u64() > Some(26), "{}", bound("relu1"));
+    assert!(["interval", "calibration"].map(Value::from).contains(&bound("relu1")["source"]));
+    assert_eq!(bound("conv1"), &Value::Null);
+}
+
+#[test]
+fn the_model_owner_hears_of_a_layer_that_could_leave_its_bound() {
+    let hosts = Hosts::new();
+    // Without its key it stops before it looks for the others.
+    std::fs::remove_file(hosts.path("keys/model-owner.key")).unwrap();
+    let party = |own: &str, magnitude: u32| {
+        let own = format!("weights = {:?}\n{own}", digits("digits-cnn.safetensors"));
+        let suite = format!("suite = \"dealer\"\nmagnitude_bits = {magnitude}");
+        let config = hosts
+            .write("model-owner", &own, |config| config.replace("fractional_bits = 13", &suite));
+        run(["party", "model-owner", "--config", config.to_str().unwrap()])
+    };
+    let samples = format!("scale = 0.0625\ncalibration = {:?}", digits("test-images.idx3-ubyte"));
+    let fine = complaint(&party("", 20), 2);
+    assert!(fine.contains("model-owner.key"), "{fine}");
+
+    let warned = stderr(&party("", 4));
+    let [warning, error] = warned.lines().collect::<Vec<_>>()[..] else { panic!("{warned}") };
+    assert!(warning.contains("could leave its bound of 2^4 on some images: name"), "{warning}");
+    assert!(warning.contains("`protocol.magnitude_bits` (4) to "), "{warning}");
+    assert!(error.contains("model-owner.key"), "{error}");
+
+    let leaves = complaint(&party(&samples, 1), 2);
+    assert!(leaves.contains("leaves its bound of 2^1 on the samples: set `protocol"), "{leaves}");
+    assert!(leaves.contains("`protocol.bounds` to a file of `tercet calibrate --out`"), "{leaves}");
+}
+
+#[test]
 fn the_model_owner_hears_of_a_layer_that_could_overflow() {
     let hosts = Hosts::new();
     // Without its key it stops before it looks for the others.

@@ -194,9 +194,9 @@ fn values_beyond_the_bounds_of_the_dealer_suite_are_not_computed() {
     };
     let samples = format!("scale = 0.0625\ncalibration = {:?}", digits("test-images.idx3-ubyte"));
     let message = complaint(&party(&samples), 2);
-    assert!(message.contains("works on are beyond its bound"), "{message}");
+    assert!(message.contains("leaves its bound of 2^1 on the samples: set "), "{message}");
     let warned = stderr(&party(""));
-    assert!(warned.contains("could go beyond `protocol.magnitude_bits` (1)"), "{warned}");
+    assert!(warned.contains("could leave its bound of 2^1 on some images"), "{warned}");
     assert!(warned.contains("model-owner.key"), "{warned}");
 }
 

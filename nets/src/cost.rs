@@ -11,7 +11,10 @@ use protocols::{
 };
 
 use crate::{
-    dealer::{self, plan::Plan},
+    dealer::{
+        self,
+        plan::{LayerBound, Plan},
+    },
     error::Result,
     graph::{Activation, ActivationKind, Dims, Graph, NodeId, OUTPUT, Op, SETUP},
     order::Order,
@@ -39,6 +42,8 @@ pub struct LayerCost {
     pub parameters: u64,
     /// Multiplications of one image, those with padding included.
     pub macs: u64,
+    /// How large the values that it cuts or compares may be, where the plan of a suite says so.
+    pub bound: Option<LayerBound>,
 }
 
 /// A whole run over a batch: every node of the graph in order, then `output`, then `setup` where a
@@ -114,6 +119,7 @@ impl NetworkCost {
             nonlinear_values: 0,
             parameters: 0,
             macs: 0,
+            bound: None,
         });
         let inputs = graph.nodes().iter().map(|node| node.inputs.clone());
         let inputs = inputs.chain([vec![graph.output()]]).collect();
@@ -128,10 +134,11 @@ impl NetworkCost {
     pub fn dealer(graph: &Graph, plan: &Plan, batch: usize) -> Result<NetworkCost> {
         let mut cost = NetworkCost::securenn(graph, batch)?;
         cost.suite = Suite::Dealer;
-        let predicted = graph.ids().map(|id| dealer::cost::layer(graph, plan, id, batch));
-        let output = dealer::cost::output(graph, plan, batch);
-        for (layer, predicted) in cost.layers.iter_mut().zip(predicted.chain([output])) {
-            *layer = LayerCost { paper: None, predicted, ..layer.clone() };
+        let of_layer = |id| (dealer::cost::layer(graph, plan, id, batch), plan.bound(graph, id));
+        let output = (dealer::cost::output(graph, plan, batch), plan.label_bound(graph));
+        let layers = graph.ids().map(of_layer).chain([output]);
+        for (layer, (predicted, bound)) in cost.layers.iter_mut().zip(layers) {
+            *layer = LayerCost { paper: None, predicted, bound, ..layer.clone() };
         }
         let output = NodeId::new(cost.layers.len() - 1);
         cost.inputs.push(vec![output]);
@@ -144,6 +151,7 @@ impl NetworkCost {
             nonlinear_values: 0,
             parameters: 0,
             macs: 0,
+            bound: None,
         });
         Ok(cost)
     }
@@ -235,6 +243,7 @@ fn layer_cost(graph: &Graph, id: NodeId, batch: usize) -> LayerCost {
         nonlinear_values: 0,
         parameters: 0,
         macs: 0,
+        bound: None,
     };
     match &node.op {
         Op::Input => layer.paper = None,

@@ -65,6 +65,17 @@ pub enum Error {
         /// Fractional bits of inputs and weights.
         fractional_bits: u32,
     },
+    /// A label in a suite that reveals logits.
+    #[error("the suite securenn reveals logits only: choose `dealer` to reveal labels alone")]
+    LabelSuite,
+    /// A label where there is nothing to choose from.
+    #[error(
+        "the network '{graph}' has a single result, of which a label says nothing: ask for logits"
+    )]
+    OneClass {
+        /// The network.
+        graph: String,
+    },
     /// A batch that is empty or beyond the limit.
     #[error("a batch of {batch} images: run 1 to {max} at once")]
     Batch {

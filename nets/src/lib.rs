@@ -12,6 +12,7 @@
 //! | [`headroom`] | whether they fit the ring, and with how many fractional bits |
 //! | [`cost`] | bytes and rounds of every layer, from shapes alone |
 //! | [`tables`] | the published cost tables, computed anew |
+//! | [`output`] | whether the data owner learns logits or a label |
 //! | [`order`] | whether layers run one after the other or side by side |
 //! | [`secure`] | the executor, one function for the evaluators and one for the crypto producer |
 //! | [`operation`] | single operations, to be measured |
@@ -31,6 +32,7 @@ pub mod model;
 pub mod onnx;
 pub mod operation;
 pub mod order;
+pub mod output;
 pub mod public_bounds;
 pub mod ranges;
 pub mod reference;
@@ -47,6 +49,7 @@ pub use graph::{Dims, Graph, Node, NodeId, Op};
 pub use model::{EncodedModel, Model};
 pub use operation::{Bench, Operation};
 pub use order::Order;
+pub use output::Output;
 pub use public_bounds::PublicBounds;
 pub use secure::EvaluatorInputs;
 pub use suite::Suite;

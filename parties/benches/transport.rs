@@ -117,6 +117,7 @@ fn establish() -> [Established; 3] {
                 overlap: false,
                 plan: None,
                 dealt_first: false,
+                output: Default::default(),
             },
             profile: Profile::LOOPBACK,
             connect_timeout: std::time::Duration::from_secs(10),

@@ -12,7 +12,7 @@ use std::{
 };
 
 use nets::{
-    Dims, Graph, Suite,
+    Dims, Graph, Output, Suite,
     dealer::plan::DEFAULT_MAGNITUDE_BITS,
     graph::MAX_BATCH,
     ranges::Range,
@@ -30,6 +30,9 @@ use crate::{
 
 /// The most fractional bits that a config may ask for.
 pub const MAX_FRACTIONAL_BITS: u32 = 24;
+
+/// The largest magnitudes that it may ask for, as a power of two.
+pub const MAX_MAGNITUDE_BITS: u32 = 40;
 
 /// A whole config file, checked for form. Whether the files that it names exist is checked where
 /// they are used, because a host has only its own.
@@ -61,6 +64,8 @@ pub struct Network {
     pub plan: Option<Plan>,
     /// The file: `onnx`, which the model owner has, or `graph`, which it gave the others.
     pub file: Option<NetworkFile>,
+    /// What the data owner learns: "logits", or with the suite `dealer` the "label" alone. Default "logits".
+    pub output: Output,
 }
 
 /// `[protocol]`: how the network is evaluated.
@@ -302,7 +307,8 @@ impl Config {
 
 impl Network {
     fn read(table: &Section) -> Result<Network> {
-        table.allow(&["net", "input", "classes", "plan", "onnx", "graph"])?;
+        table.allow(&["net", "input", "classes", "plan", "onnx", "graph", "output"])?;
+        let output = table.one_of("output", Output::ALL, Output::name)?.unwrap_or_default();
         let file = match (table.path("onnx")?, table.path("graph")?) {
             (Some(path), None) => Some(NetworkFile::onnx(&path)?),
             (None, Some(path)) => Some(NetworkFile::public(&path)?),
@@ -312,7 +318,7 @@ impl Network {
             (None, None) => None,
         };
         if let Some(file) = file {
-            return Network::of_file(table, file);
+            return Network::of_file(table, file, output);
         }
         let net = table.need("net", table.string("net")?)?;
         let input = table.need("input", table.array("input")?)?;
@@ -330,13 +336,14 @@ impl Network {
             classes: classes as usize,
             plan: None,
             file: None,
+            output,
         };
         network.plan = network.read_plan(table)?;
         Ok(network)
     }
 
     /// A network whose file says everything.
-    fn of_file(table: &Section, file: NetworkFile) -> Result<Network> {
+    fn of_file(table: &Section, file: NetworkFile, output: Output) -> Result<Network> {
         for key in ["net", "input", "classes", "plan"] {
             if table.table.contains_key(key) {
                 return Err(table.wrong(key, "left out where a file gives the network"));
@@ -350,6 +357,7 @@ impl Network {
             classes: graph.dims(graph.output()).len(),
             plan: None,
             file: Some(file),
+            output,
         })
     }
 
@@ -471,7 +479,7 @@ impl Protocol {
             options.window = window as usize;
         }
         let bits = table.integer("fractional_bits", 1..=MAX_FRACTIONAL_BITS.into())?;
-        let magnitude = table.integer("magnitude_bits", 1..=40)?;
+        let magnitude = table.integer("magnitude_bits", 1..=MAX_MAGNITUDE_BITS.into())?;
         let timeout = table.integer("connect_timeout_seconds", 1..=86_400)?;
         Ok(Protocol {
             suite: table.parsed_by("suite", parse_suite)?.unwrap_or_default(),

@@ -10,7 +10,7 @@ use std::{
     path::PathBuf,
 };
 
-use nets::Suite;
+use nets::{Output, Suite};
 use protocols::Role;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -41,6 +41,8 @@ pub enum Job {
         config: PathBuf,
         /// Overrides the config's suite.
         suite: Option<Suite>,
+        /// What the data owner learns, whatever the config says.
+        output: Output,
         /// Overrides the data owner's first image and count.
         window: Window,
         /// Whether branches run side by side even if the config does not say so.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use nets::Output;
 use protocols::{Role, SessionOptions};
 
 use crate::goodbye::printable;
@@ -29,6 +30,8 @@ pub struct Agreement {
     pub plan: Option<[u8; 32]>,
     /// Whether everything is dealt before the query.
     pub dealt_first: bool,
+    /// What the data owner learns.
+    pub output: Output,
 }
 
 impl Agreement {
@@ -49,6 +52,7 @@ impl Agreement {
             ("overlap", self.overlap.to_string()),
             ("bounds", bounds),
             ("dealt_first", self.dealt_first.to_string()),
+            ("output", self.output.to_string()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into()
@@ -74,7 +78,7 @@ impl fmt::Display for Disagreement {
         write!(f, "{}; ", values.collect::<Vec<_>>().join(", "))?;
         f.write_str(match self.term.as_str() {
             "protocol version" | "software version" => "install the same release everywhere",
-            "architecture" => "give all three the same [network]",
+            "architecture" | "output" => "give all three the same [network]",
             _ => "give all three the same in [protocol]",
         })
     }
@@ -121,6 +125,7 @@ mod tests {
             overlap: false,
             plan: None,
             dealt_first: false,
+            output: Output::Logits,
         };
         let own = agreement.terms();
         assert_eq!(compare([&own; 3]), Ok(()));

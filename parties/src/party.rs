@@ -126,7 +126,7 @@ const IMAGES: &str = "session/images";
 const DEALT: &str = "session/dealt";
 
 impl Connected {
-    /// Evaluates a network; the data owner gets the logits. `ended` is told how many layers have, or
+    /// Evaluates a network; the data owner gets what the task's output says. `ended` is told how many layers have, or
     /// where branches run side by side, how many had started before the last one.
     ///
     /// # Errors

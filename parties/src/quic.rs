@@ -498,6 +498,7 @@ mod tests {
             overlap: false,
             plan: None,
             dealt_first: false,
+            output: Default::default(),
         };
         let parties = bound.into_iter().zip(identities).map(|(bound, identity)| {
             let setup = Setup {

@@ -8,7 +8,9 @@ mod html;
 
 use std::{collections::BTreeMap, iter::Sum, path::Path};
 
-use nets::{Dims, LayerCost, NetworkCost, Order, Suite, graph::SETUP};
+use nets::{
+    Dims, LayerCost, NetworkCost, Order, Output, Suite, dealer::plan::LayerBound, graph::SETUP,
+};
 use protocols::{LayerMeasurement, Link, Links, Paper, Role};
 use serde::Serialize;
 
@@ -29,14 +31,17 @@ pub struct Report {
     /// Images in the batch; none for a bench.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub images: Option<usize>,
+    /// What the data owner learns; none for a bench.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<Output>,
     /// The party whose view this is, if it is not that of all three.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub party: Option<Role>,
     /// What a bench adds.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub bench: Option<Bench>,
-    /// How many revealed results differ from the plain reference by more than truncation's coins
-    /// can do; only where all inputs are at hand.
+    /// How many revealed results (logits, or labels) differ from the plain reference by more than
+    /// truncation's coins can do; only where all inputs are at hand.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wrong: Option<usize>,
     /// `weights` and `images`, if they were random for want of files.
@@ -89,6 +94,9 @@ pub struct Layer {
     pub seconds: Option<f64>,
     /// By how many one-way latencies it makes the run longer, given the layers before it here.
     pub critical_path: u32,
+    /// How large the values that it cuts or compares may be, and by what; none where nothing depends on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bound: Option<LayerBound>,
     /// How large it is; none for a bench.
     #[serde(flatten)]
     pub size: Option<Size>,
@@ -205,8 +213,9 @@ pub struct Accuracy {
     pub secure_correct: Option<usize>,
     /// On how many both agree.
     pub agree: usize,
-    /// The largest difference between a secure and a plain logit.
-    pub max_abs_error: f64,
+    /// The largest difference between a secure and a plain logit; none where only labels are revealed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_abs_error: Option<f64>,
 }
 
 /// The forms of a report file.
@@ -332,6 +341,7 @@ impl Layer {
             measured: None,
             seconds: None,
             critical_path,
+            bound: cost.bound,
             size: Some(Size {
                 nonlinear_values: cost.nonlinear_values,
                 parameters: cost.parameters,
@@ -608,6 +618,7 @@ mod tests {
             nonlinear_values: 0,
             parameters: 0,
             macs: 0,
+            bound: None,
         };
         vec![layer("a,b", Cost::none().exchange(1, 8)), layer("c", Cost::none())]
     }

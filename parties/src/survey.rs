@@ -3,14 +3,18 @@
 
 use fixedpoint::encoding::FixedPoint;
 use nets::{
-    EncodedModel, Graph, Model,
-    dealer::{self, plan::Plan, reference::Clear},
+    Graph, Model,
+    dealer::{
+        plan::{Bounds, Plan},
+        reference::Clear,
+        room,
+    },
     headroom::{REFUSE_FAILURE, WARN_FAILURE, demands, exceeding, fitting_bits},
     ranges::{self, Bound, LayerRange, MIN_MARGIN, Observed, Range},
 };
 
 use crate::{
-    config::{Config, DataOwner, MAX_FRACTIONAL_BITS, Network},
+    config::{Config, DataOwner, MAX_FRACTIONAL_BITS, MAX_MAGNITUDE_BITS, Network},
     data::{self, Batch, Window},
     error::{Error, Result},
     task::Task,
@@ -100,21 +104,20 @@ impl<'a> Survey<'a> {
     }
 }
 
-/// Checks, as the model owner, that no layer can overflow, or in `dealer` go beyond its bound. The result is
-/// one line about one that could. `encoded` is the model as it is shared.
+/// Checks, as the model owner, that no layer can overflow, or leave the bound that `dealer` computes with. The
+/// result is one line about one that could.
 ///
 /// # Errors
-/// [`Error::File`] if a layer does on a sample, or the samples cannot be read.
-pub fn check(
-    task: &Task,
-    config: &Config,
-    model: &Model,
-    encoded: &EncodedModel,
-) -> Result<Option<String>> {
-    let fixed = task.fixed;
-    if let Some(plan) = &task.plan {
-        return check_bounds(task, config, model, encoded, plan);
+/// [`Error::File`] if a layer does so on a sample, or the samples cannot be read.
+pub fn check(task: &Task, config: &Config, model: &Model) -> Result<Option<String>> {
+    match &task.plan {
+        None => check_ring(task, config, model),
+        Some(plan) => check_bounds(task, plan, config, model),
     }
+}
+
+fn check_ring(task: &Task, config: &Config, model: &Model) -> Result<Option<String>> {
+    let fixed = task.fixed;
     let mut survey = Survey::new(task, config, model, MIN_MARGIN);
     let Some(layer) = overflowing(task, &survey.intervals(fixed)?, WARN_FAILURE) else {
         return Ok(None);
@@ -144,37 +147,60 @@ pub fn check(
 
 fn check_bounds(
     task: &Task,
+    plan: &Plan,
     config: &Config,
     model: &Model,
-    encoded: &EncodedModel,
-    plan: &Plan,
 ) -> Result<Option<String>> {
-    if let Some(samples) = config.samples() {
-        let images = sample(&samples, &config.network, CHECKED)?;
-        let words = task.fixed.encode_slice(&images);
-        let words = words.map_err(|error| Error::file(&config.file, error))?;
-        let clear = dealer::reference::evaluate(&task.graph, plan, encoded, &words)?;
-        return match beyond(task, &clear) {
-            Some(what) => Err(Error::file(&config.file, what)),
-            None => Ok(None),
-        };
-    }
-    // A file's bounds are by samples already.
-    if config.protocol.bounds.is_some() {
+    let graph = &task.graph;
+    let mut survey = Survey::new(task, config, model, MIN_MARGIN);
+    let exceeding = |ranges: &[LayerRange], leaves: &str| {
+        let layer = room::exceeding(graph, plan, ranges)?;
+        let (name, bound) = (&graph.node(layer).name, plan.layer(layer).magnitude_bits);
+        Some(format!("layer '{name}' {leaves} its bound of 2^{bound}"))
+    };
+    let intervals = survey.intervals(task.fixed)?;
+    let Some(layer) = exceeding(&intervals, "could leave") else {
         return Ok(None);
+    };
+    let Some(samples) = config.samples() else {
+        return Ok(Some(format!(
+            "{layer} on some images: name samples as `model-owner.calibration` to see whether any do, or {}",
+            wider(task, plan, config, &intervals)
+        )));
+    };
+    survey.observe(&sample(&samples, &config.network, CHECKED)?)?;
+    let observed = &survey.observed.as_ref().expect("just observed").layers;
+    if let Some(layer) = exceeding(observed, "leaves") {
+        let bounds = ranges_of(&survey.bounds(task.fixed)?);
+        let what = format!("{layer} on the samples: {}", wider(task, plan, config, &bounds));
+        return Err(Error::file(&config.file, what));
     }
-    let bits = config.protocol.magnitude_bits;
-    let limit = f64::from(bits).exp2();
-    let intervals = Survey::new(task, config, model, MIN_MARGIN).intervals(task.fixed)?;
-    let layer = task.graph.nodes().iter().zip(&intervals);
-    let layer = layer.map(|(node, range)| (&node.name, range)).find(|(_, r)| r.magnitude() > limit);
-    Ok(layer.map(|(name, _)| {
-        format!(
-            "layer '{name}' could go beyond `protocol.magnitude_bits` ({bits}) on some images: name samples \
-             as `model-owner.calibration` to see whether any do, or set `protocol.bounds` to a file of \
-             `tercet calibrate`"
-        )
-    }))
+    let bounds = ranges_of(&survey.bounds(task.fixed)?);
+    let Some(layer) = exceeding(&bounds, "could leave") else {
+        return Ok(None);
+    };
+    let margin = survey.margin;
+    Ok(Some(format!(
+        "{layer} on images with values {margin} times as large as those of the samples: {}",
+        wider(task, plan, config, &bounds)
+    )))
+}
+
+/// What makes room for these ranges.
+fn wider(task: &Task, plan: &Plan, config: &Config, ranges: &[LayerRange]) -> String {
+    const CALIBRATED: &str = "`protocol.bounds` to a file of `tercet calibrate --out`";
+    if config.protocol.bounds.is_some() {
+        return format!("set {CALIBRATED} with these samples, or a larger margin");
+    }
+    let bits = room::magnitude_bits(&task.graph, plan, ranges);
+    let runs = Plan::new(&task.graph, task.fixed, &Bounds::Alike(bits), task.output).is_ok();
+    match runs && bits <= MAX_MAGNITUDE_BITS {
+        true => {
+            let set = config.protocol.magnitude_bits;
+            format!("set `protocol.magnitude_bits` ({set}) to {bits} at all three, or {CALIBRATED}")
+        }
+        false => format!("set {CALIBRATED}"),
+    }
 }
 
 /// The first layer of a run in clear that works on values beyond its bound, and what would help.

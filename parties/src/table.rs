@@ -22,14 +22,15 @@ const GAP: usize = 2;
 impl Table {
     /// A table under these rows of column heads; the first `left` columns are aligned left. A head
     /// above the last row of them reaches over the empty ones to its left.
-    pub fn new<const N: usize>(left: usize, heads: &[[&str; N]]) -> Table {
-        let rows = heads.iter().map(|row| row.map(str::to_owned).to_vec()).collect();
+    pub fn new<'h>(left: usize, heads: &[impl AsRef<[&'h str]>]) -> Table {
+        let texts = |row: &[&str]| row.iter().map(|&head| head.to_owned()).collect();
+        let rows = heads.iter().map(|row| texts(row.as_ref())).collect();
         Table { left, heads: heads.len(), rows, rules: vec![heads.len()] }
     }
 
-    /// Adds a row.
-    pub fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.rows.push(cells.to_vec());
+    /// Adds a row, as long as the heads.
+    pub fn row(&mut self, cells: impl Into<Vec<String>>) {
+        self.rows.push(cells.into());
     }
 
     /// Adds a rule below the last row.

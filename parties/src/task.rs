@@ -3,12 +3,14 @@
 
 use fixedpoint::encoding::FixedPoint;
 use nets::{
-    Bench, EncodedModel, Graph, Model, NetworkCost, Operation, Order, PublicBounds, Suite, Weights,
+    Bench, EncodedModel, Graph, Model, NetworkCost, Operation, Order, Output, PublicBounds, Suite,
+    Weights,
     dealer::{
         Pace,
         plan::{Bounds, Plan},
     },
     model::check_fractional_bits,
+    reference,
 };
 use protocols::SessionOptions;
 
@@ -31,6 +33,8 @@ pub struct Task {
     pub fixed: FixedPoint,
     /// Chunk and window of long batches.
     pub options: SessionOptions,
+    /// What the data owner learns.
+    pub output: Output,
     /// When each layer starts.
     pub order: Order,
     /// How the network runs in `dealer`; none in `securenn`.
@@ -49,7 +53,8 @@ impl Task {
         let graph = config.network.graph();
         let graph =
             graph.map_err(|error| Error::file(&config.file, format!("`network`: {error}")))?;
-        Task::new(graph, &config.protocol, suite, |error| Error::file(&config.file, error))
+        let wrong = |error| Error::file(&config.file, error);
+        Task::new(graph, config.network.output, &config.protocol, suite, wrong)
     }
 
     /// A network under a protocol, of which `suite` overrides the suite; what is wrong with them is reported
@@ -59,6 +64,7 @@ impl Task {
     /// As [`Task::of`].
     pub fn new(
         graph: Graph,
+        output: Output,
         protocol: &Protocol,
         suite: Option<Suite>,
         wrong: impl Fn(nets::Error) -> Error,
@@ -68,20 +74,34 @@ impl Task {
         let fixed = FixedPoint::new(fixed);
         check_fractional_bits(fixed).map_err(&wrong)?;
         let plan = match suite {
+            Suite::SecureNn if output == Output::Label => {
+                return Err(wrong(nets::Error::LabelSuite));
+            }
             Suite::SecureNn => None,
             Suite::Dealer => {
                 let bounds = bounds(protocol, &graph)?;
-                Some(Plan::new(&graph, fixed, &bounds).map_err(&wrong)?)
+                Some(Plan::new(&graph, fixed, &bounds, output).map_err(&wrong)?)
             }
         };
         let (options, order) = (protocol.options, Order::of(protocol.overlap));
         let pace = if protocol.dealt_first { Pace::DealtFirst } else { Pace::Streamed };
-        Ok(Task { suite, graph, fixed, options, order, plan, pace })
+        Ok(Task { suite, graph, fixed, options, output, order, plan, pace })
     }
 
     /// The fixed point of the network's results.
     pub fn result(&self) -> FixedPoint {
         self.plan.as_ref().map_or(self.fixed, |plan| plan.result(&self.graph))
+    }
+
+    /// The class of each image, by what the data owner got: logits or labels.
+    pub fn classes(&self, results: &[u64]) -> Vec<usize> {
+        match self.output {
+            Output::Label => results.iter().map(|&label| label as usize).collect(),
+            Output::Logits => {
+                let classes = self.graph.dims(self.graph.output()).len();
+                reference::classes(&self.result().decode_slice(results), classes)
+            }
+        }
     }
 
     /// The layers of a run, revealing the result included.
@@ -112,6 +132,7 @@ impl Task {
             overlap: self.order == Order::Overlapped,
             plan: self.plan.as_ref().map(|plan| *plan.hash().as_bytes()),
             dealt_first: self.pace == Pace::DealtFirst,
+            output: self.output,
         }
     }
 
@@ -187,6 +208,7 @@ pub fn bench_agreement(bench: &Bench) -> Agreement {
         overlap: protocol.overlap,
         plan: None,
         dealt_first: true,
+        output: Output::default(),
     }
 }
 

@@ -376,6 +376,7 @@ impl World {
                 overlap: false,
                 plan: None,
                 dealt_first: false,
+                output: Default::default(),
             },
             profile: Profile { patience: Duration::from_secs(20), ..Profile::LOOPBACK },
             connect_timeout: Duration::from_secs(10),

@@ -3,6 +3,7 @@
 use protocols::{
     Client, Producer, Result, Server,
     dealer::{
+        argmax,
         gadget::{self, ClientMaterial, ServerMaterial, Take},
         linear::{self, LinearMaterial, WeightKey},
         maxpool::{self, ClientTree, ServerTree},
@@ -37,13 +38,15 @@ pub(super) enum ServerStep<'s> {
     Linear(LinearMaterial),
     Activation(Vec<Option<ServerMaterial<'s>>>),
     MaxPool(ServerTree<'s>),
+    /// What follows the last layer.
+    Label(argmax::ServerMaterial<'s>),
 }
 
 /// What P1 holds of a layer before the query.
 pub(super) struct ClientLayer {
     pub(super) before: Option<ClientMaterial>,
     pub(super) step: ClientStep,
-    /// Its half of the result where the query begins and where it ends.
+    /// Its half of the query, and of the logits.
     pub(super) mask: Vec<u64>,
 }
 
@@ -51,6 +54,8 @@ pub(super) enum ClientStep {
     Nothing,
     Activation(Vec<Option<ClientMaterial>>),
     MaxPool(ClientTree),
+    /// What follows the last layer.
+    Label(argmax::ClientMaterial),
 }
 
 /// The step below a layer's own in which its input is cut.
@@ -72,6 +77,7 @@ impl ServerLayer<'_> {
                 parts.iter().flatten().map(ServerMaterial::bytes).sum()
             }
             ServerStep::MaxPool(tree) => tree.bytes(),
+            ServerStep::Label(label) => label.bytes(),
         };
         step + self.before.as_ref().map_or(0, ServerMaterial::bytes)
     }
@@ -86,6 +92,7 @@ impl ClientLayer {
                 parts.iter().flatten().map(ClientMaterial::bytes).sum()
             }
             ClientStep::MaxPool(tree) => tree.bytes(),
+            ClientStep::Label(label) => label.bytes(),
         };
         step + self.before.as_ref().map_or(0, ClientMaterial::bytes) + 8 * self.mask.len()
     }
@@ -202,9 +209,11 @@ impl Layer<'_> {
                 mask
             }
         };
-        let shown = matches!(layer.step, Step::Input) || id == graph.output();
-        let shown = if shown { mask.clone().expect("the mask of an end") } else { Vec::new() };
-        Ok((mask, ClientLayer { before, step: kept, mask: shown }))
+        let query = match (&layer.step, &mask) {
+            (Step::Input, Some(mask)) => mask.clone(),
+            _ => Vec::new(),
+        };
+        Ok((mask, ClientLayer { before, step: kept, mask: query }))
     }
 
     /// P0: takes what the others sent.

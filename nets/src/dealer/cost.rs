@@ -2,12 +2,12 @@
 
 use protocols::{
     Cost,
-    dealer::{Truncation, gadget, linear, maxpool, reveal},
+    dealer::{Truncation, argmax, gadget, linear, maxpool, reveal},
 };
 
 use super::{
     local,
-    plan::{Plan, Step},
+    plan::{self, Plan, Step},
 };
 use crate::graph::{Graph, NodeId};
 
@@ -50,8 +50,11 @@ pub fn layer(graph: &Graph, plan: &Plan, id: NodeId, batch: usize) -> Cost {
     })
 }
 
-/// Revealing the result of a batch.
+/// Revealing the result of a batch: its logits, or its labels.
 pub fn output(graph: &Graph, plan: &Plan, batch: usize) -> Cost {
     let output = graph.output();
+    if let (Some(gate), Some(rows)) = (plan.label(), plan::rows(graph, batch)) {
+        return argmax::cost(gate, &rows);
+    }
     reveal::output_cost(plan.layer(output).width, batch * graph.dims(output).len())
 }

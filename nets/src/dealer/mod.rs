@@ -14,6 +14,8 @@ mod local;
 mod online;
 pub mod plan;
 pub mod reference;
+mod result;
+pub mod room;
 mod shelf;
 
 use std::sync::Arc;
@@ -24,7 +26,6 @@ use protocols::{
         WeightKey,
         gadget::Take,
         linear::{receive_weights, send_weights},
-        reveal,
     },
 };
 
@@ -134,15 +135,16 @@ pub fn produce(
     progress: Progress<'_>,
 ) -> Result<()> {
     check(session, run, Role::CryptoProducer)?;
-    walk(run.graph, Order::Sequential, |id, _, operands: &[Arc<Vec<u64>>]| {
+    let walked = walk(run.graph, Order::Sequential, |id, _, operands: &[Arc<Vec<u64>>]| {
         let layer = run.layer(id);
         progress(id.index(), layer.name());
         let operands: Vec<&[u64]> = operands.iter().map(|operand| operand.as_slice()).collect();
         let half = session.produce(layer.name(), |ctx| layer.produce(ctx, key, &operands))?;
         Ok((half, 0))
-    })?;
+    });
+    let (half, _) = walked?;
     progress(run.graph.nodes().len(), OUTPUT);
-    Ok(())
+    Ok(run.produce_result(session, &half)?)
 }
 
 /// P0: answers a batch of queries. `between` is called when everything is dealt, where that comes first.
@@ -172,7 +174,9 @@ pub fn serve<'s>(
             let bytes = material.bytes();
             shelf.put(id, material, bytes)?;
         }
-        Ok(())
+        let material = run.collect_result(stages.ahead, take)?;
+        let bytes = material.bytes();
+        shelf.put(run.last(), material, bytes)
     };
     let answer = |shelf: &Shelf<ServerLayer<'s>>| {
         let (result, depth) =
@@ -186,18 +190,16 @@ pub fn serve<'s>(
                     layer.serve(ctx, model, material, &operands)
                 })
             })?;
+        let material = shelf.take(run.last())?;
         progress(run.graph.nodes().len(), OUTPUT);
-        let width = run.plan.layer(run.graph.output()).width;
-        stages
-            .online
-            .serve(Stage::Online, depth, OUTPUT, |ctx| reveal::send_output(ctx, width, &result))?;
-        Ok(())
+        run.serve_result(stages.online, depth, material, &result)
     };
     Ok(staged(pace, run.graph, collect, between, answer)?)
 }
 
-/// P1: has a batch of images, in NCHW order with f fractional bits, evaluated; the result has the scale
-/// of [`Plan::result`]. `between` as in [`serve`].
+/// P1: has a batch of images, in NCHW order with f fractional bits, evaluated. The result is their logits at
+/// the scale of [`Plan::result`], or where the plan has a label ([`Plan::label`]), that of each image.
+/// `between` as in [`serve`].
 ///
 /// # Errors
 /// [`Error::WrongParty`], [`Error::Batch`], [`Error::Images`], [`Error::InputRange`], later
@@ -214,7 +216,7 @@ pub fn query(
     check(stages.online, run, Role::DataOwner)?;
     check_images(run, images)?;
     let prepare = |shelf: &Shelf<ClientLayer>| {
-        walk(run.graph, Order::Sequential, |id, _, operands: &[Arc<Option<Vec<u64>>>]| {
+        let prepare = |id, _, operands: &[Arc<Option<Vec<u64>>>]| {
             let layer = run.layer(id);
             let operands: Vec<Option<&[u64]>> =
                 operands.iter().map(|operand| operand.as_deref()).collect();
@@ -225,28 +227,24 @@ pub fn query(
             let bytes = material.bytes();
             shelf.put(id, material, bytes)?;
             Ok((mask, 0))
-        })?;
-        Ok(())
+        };
+        let (mask, _) = walk(run.graph, Order::Sequential, prepare)?;
+        let material = run.prepare_result(stages.ahead, mask)?;
+        let bytes = material.bytes();
+        shelf.put(run.last(), material, bytes)
     };
     let answer = |shelf: &Shelf<ClientLayer>| {
-        let output = run.graph.output();
-        let mask = std::sync::Mutex::new(Vec::new());
         let ((), depth) = walk(run.graph, run.order, |id, depth, _| {
             let layer = run.layer(id);
-            let mut material = shelf.take(id)?;
+            let material = shelf.take(id)?;
             progress(id.index(), layer.name());
-            if id == output {
-                *mask.lock().expect("no panic while locked") = std::mem::take(&mut material.mask);
-            }
             stages.online.query(Stage::Online, depth, layer.name(), |ctx| {
                 layer.answer(ctx, material, images)
             })
         })?;
+        let material = shelf.take(run.last())?;
         progress(run.graph.nodes().len(), OUTPUT);
-        let (width, mask) =
-            (run.plan.layer(output).width, mask.into_inner().expect("no panic while locked"));
-        let receive = |ctx: &mut protocols::Client<'_>| reveal::receive_output(ctx, width, &mask);
-        Ok(stages.online.query(Stage::Online, depth, OUTPUT, receive)?.0)
+        run.answer_result(stages.online, depth, material)
     };
     Ok(staged(pace, run.graph, prepare, between, answer)?)
 }
@@ -259,7 +257,7 @@ fn staged<T: Send, O>(
     between: &dyn Fn() -> protocols::Result<()>,
     online: impl FnOnce(&Shelf<T>) -> protocols::Result<O>,
 ) -> protocols::Result<O> {
-    let shelf = Shelf::new(graph.nodes().len(), pace == Pace::Streamed);
+    let shelf = Shelf::new(graph.nodes().len() + 1, pace == Pace::Streamed);
     if pace == Pace::DealtFirst {
         ahead(&shelf)?;
         between()?;
@@ -311,6 +309,11 @@ impl Run<'_> {
         Layer { graph, plan, id, batch }
     }
 
+    /// Where the material of what follows the last layer waits.
+    fn last(&self) -> NodeId {
+        NodeId::new(self.graph.nodes().len())
+    }
+
     fn linear(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.graph.ids().filter(|&id| self.graph.linear_shape(id, 1).is_some())
     }
@@ -321,6 +324,7 @@ mod tests {
     use fixedpoint::encoding::FixedPoint;
     use protocols::{
         LayerMeasurement,
+        dealer::Mask,
         test_world::{Outcome, TestWorld},
     };
 
@@ -328,7 +332,7 @@ mod tests {
         plan::{Bounds, DEFAULT_MAGNITUDE_BITS},
         *,
     };
-    use crate::{graph::Dims, model::Model, test_nets, weights::Weights, zoo};
+    use crate::{graph::Dims, model::Model, output::Output, test_nets, weights::Weights, zoo};
 
     struct World {
         graph: Graph,
@@ -347,10 +351,19 @@ mod tests {
 
         fn with(graph: Graph, model: &Model, images: &[f64], batch: usize) -> World {
             let fixed = FixedPoint::new(12);
-            let plan = Plan::new(&graph, fixed, &Bounds::Alike(DEFAULT_MAGNITUDE_BITS)).unwrap();
+            let bounds = Bounds::Alike(DEFAULT_MAGNITUDE_BITS);
+            let plan = Plan::new(&graph, fixed, &bounds, Output::Logits).unwrap();
             let model = plan.encode(&graph, model).unwrap();
             let images = fixed.encode_slice(images).unwrap();
             World { graph, plan, model, images, batch }
+        }
+
+        /// The same with labels for results, its input being as large as before.
+        fn for_labels(mut self) -> World {
+            let bounds = Bounds::Alike(DEFAULT_MAGNITUDE_BITS);
+            let fixed = self.plan.fixed();
+            self.plan = Plan::new(&self.graph, fixed, &bounds, Output::Label).unwrap();
+            self
         }
 
         fn over(&self, world: &TestWorld, order: Order, pace: Pace) -> Outcome<Vec<i64>> {
@@ -440,6 +453,55 @@ mod tests {
             world.check(Order::Overlapped, Pace::Streamed);
             world.check(Order::Sequential, Pace::DealtFirst);
         }
+    }
+
+    #[test]
+    fn labels_are_those_of_the_logits_and_cost_what_is_predicted() {
+        let test_nets::Digits { graph, model, images, .. } = test_nets::digits();
+        let batch = images.len() / graph.input().len();
+        let digits = World::with(graph, &model, &images, batch);
+        for world in [World::new(test_nets::tiny(), 3), World::new(test_nets::fire(), 2), digits] {
+            let world = world.for_labels();
+            for pace in [Pace::Streamed, Pace::DealtFirst] {
+                let outcome = world.over(&TestWorld::new(21), Order::Sequential, pace);
+                let [_, labels, _] = outcome.results.map(|result| result.unwrap());
+                let clear =
+                    reference::evaluate(&world.graph, &world.plan, &world.model, &world.images)
+                        .unwrap();
+                assert_eq!(clear.first_outside(), None);
+                let logits = clear.output(&world.graph);
+                let allowed = reference::expected_error(
+                    &world.graph,
+                    &world.plan,
+                    &world.model,
+                    &world.images,
+                    &clear,
+                );
+                let allowed = allowed.unwrap() as i64;
+                let classes = world.graph.dims(world.graph.output()).len();
+                assert_eq!(labels.len(), world.batch);
+                for (logits, &label) in logits.chunks_exact(classes).zip(&labels) {
+                    let largest = logits.iter().max().unwrap();
+                    assert!(largest - logits[label as usize] <= 2 * allowed, "{logits:?}: {label}");
+                }
+                world.check_cost(&outcome.measurements);
+            }
+        }
+    }
+
+    #[test]
+    fn a_label_takes_nine_messages_and_little_more() {
+        let world = World::new(test_nets::digits_graph(), 1);
+        let logits = cost::output(&world.graph, &world.plan, 1);
+        let online = |cost: &protocols::Cost| cost.bytes() - cost.ahead_links().total();
+        // 10 logits of 33 bits; 4 bits after 4 levels.
+        assert_eq!((logits.bytes(), logits.rounds()), (42, 1));
+        let world = world.for_labels();
+        let label = cost::output(&world.graph, &world.plan, 1);
+        assert_eq!(label.rounds(), 9);
+        assert!(online(&label) > online(&logits) && label.bytes() < 5000, "{}", label.bytes());
+        // Nobody but P2 and P0 knows the mask of the logits.
+        assert_eq!(world.plan.layer(world.graph.output()).mask, Mask::Hidden);
     }
 
     #[test]

@@ -4,21 +4,28 @@
 //! Scales go forward: a linear layer adds f bits, an average those of its divisor; an activation cuts down to f
 //! again. Sums and concatenations lift what has a lower scale. Rings go backward: a result is as wide as
 //! the widest of its users needs, and a narrower user takes it modulo its own ring. A layer whose values
-//! are below 2^b in magnitude at a scale of S bits has the bound k = b + S + 1.
+//! are below 2^b in magnitude at a scale of S bits has the bound k = b + S + 1; one bit more where differences of
+//! values are compared and b does not cover them.
 
 use std::ops::Range;
 
-use fixedpoint::{encoding::FixedPoint, width::Width};
+use fixedpoint::{Padding, encoding::FixedPoint, width::Width};
 use protocols::{
-    dealer::{Cube, Function, Gate, LeakyRelu, Mask, Relu, Relu6, Sign, Square, Truncation},
+    dealer::{
+        Cube, Function, Gate, LeakyRelu, Mask, Relu, Relu6, Sign, Square, Truncation, argmax::Rows,
+    },
     securenn::avgpool::Divisor,
 };
+
+use serde::Serialize;
 
 use crate::{
     error::{Error, Result},
     graph::{Activation, ActivationKind, Dims, Graph, NodeId, Op},
     model::{EncodedModel, Model, check_fractional_bits},
+    output::Output,
     public_bounds::PublicBounds,
+    ranges::Source,
 };
 
 /// The largest scale that a linear layer or an average may reach: beyond it, its input is cut first.
@@ -40,6 +47,27 @@ pub enum Bounds {
 /// With bounds alike, ReLU6 takes values from -(2^b - 6) for the b of the bounds, which is this at least.
 const MIN_RELU6_BITS: i32 = 4;
 
+/// How large the values that a layer cuts or compares may be, and who says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct LayerBound {
+    /// k: their bits at their scale, sign included.
+    pub bits: u32,
+    /// Where it is from.
+    pub source: BoundSource,
+}
+
+/// Where a layer's bound is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BoundSource {
+    /// The magnitude that all layers share ([`Bounds::Alike`]).
+    MagnitudeBits,
+    /// The layer's own, from the weights: it holds for every input.
+    Interval,
+    /// The layer's own, from samples.
+    Calibration,
+}
+
 /// Values below 128 in magnitude: 32 bits at a scale of 24.
 pub const DEFAULT_MAGNITUDE_BITS: u32 = 7;
 
@@ -48,6 +76,8 @@ pub const DEFAULT_MAGNITUDE_BITS: u32 = 7;
 pub struct Plan {
     fixed: FixedPoint,
     layers: Vec<LayerPlan>,
+    /// What the data owner learns the label by; none where it learns the logits.
+    label: Option<Gate>,
 }
 
 /// A layer's plan.
@@ -57,6 +87,10 @@ pub struct LayerPlan {
     pub width: Width,
     /// The fractional bits of its result.
     pub scale: u32,
+    /// Its values, and what it compares, are taken to be below 2 to this power.
+    pub magnitude_bits: i32,
+    /// Where that is from.
+    pub source: BoundSource,
     /// Whether P1 needs to know the mask of its result.
     pub mask: Mask,
     /// What each input is multiplied with first: a power of two that lifts it to a common scale.
@@ -133,18 +167,20 @@ impl Plan {
     /// The plan of a network whose values stay within bounds.
     ///
     /// # Errors
-    /// [`Error::FractionalBits`], [`Error::RingWidth`] for a layer that needs more than 64 bits.
-    pub fn new(graph: &Graph, fixed: FixedPoint, bounds: &Bounds) -> Result<Plan> {
+    /// [`Error::FractionalBits`], [`Error::RingWidth`] for a layer that needs more than 61 bits,
+    /// [`Error::OneClass`].
+    pub fn new(graph: &Graph, fixed: FixedPoint, bounds: &Bounds, output: Output) -> Result<Plan> {
         check_fractional_bits(fixed)?;
         let mut drafts: Vec<Draft> = Vec::with_capacity(graph.nodes().len());
         for id in graph.ids() {
             drafts.push(Draft::new(graph, fixed, id, &drafts));
         }
-        let known = known(graph, &drafts);
+        let known = known(graph, &drafts, output);
         // Rings, from the output back.
         let mut needs = vec![0; drafts.len()];
-        let bits = |id: NodeId, scale: u32| -> Result<u32> {
-            let bits = magnitude_bits(graph, bounds, id) + scale as i32 + 1;
+        let bits = |id: NodeId, scale: u32, more: u32| -> Result<u32> {
+            let (magnitude_bits, _) = magnitude(graph, bounds, id);
+            let bits = magnitude_bits + (scale + more) as i32 + 1;
             // The smallest gate opens two bits more than it cuts off.
             let bits = bits.max(scale as i32 + 2).cast_unsigned();
             if bits < 62 {
@@ -153,8 +189,20 @@ impl Plan {
             let node = graph.node(id).name.clone();
             Err(Error::RingWidth { node, bits, fractional_bits: fixed.fractional_bits() })
         };
-        let output = graph.output();
-        needs[output.index()] = bits(output, drafts[output.index()].scale)? + 1;
+        let last = graph.output();
+        let scale = drafts[last.index()].scale;
+        let label = match (output, rows(graph, 1)) {
+            (Output::Logits, _) => None,
+            (Output::Label, None) => {
+                return Err(Error::OneClass { graph: graph.name().to_owned() });
+            }
+            (Output::Label, Some(rows)) => {
+                bits(last, scale, rows.label().bits() + 1)?;
+                Some(rows.gate(bits(last, scale, 0)?))
+            }
+        };
+        // Logits that are revealed must fit, or else their differences.
+        needs[last.index()] = bits(last, scale, if label.is_some() { 1 } else { 0 })? + 1;
         let mut layers = Vec::with_capacity(drafts.len());
         for (id, draft) in graph.ids().rev().zip(drafts.iter().rev().cloned()) {
             let out = needs[id.index()];
@@ -175,7 +223,7 @@ impl Plan {
                 }
                 Op::Activation(_) => {
                     let activation = activation.expect("an activation");
-                    let bound = bits(id, input_scale(0))?;
+                    let bound = bits(id, input_scale(0), 0)?;
                     let shift = input_scale(0).saturating_sub(fixed.fractional_bits());
                     // Values that pass uncut need the ring of the result.
                     need = match activation.iter().any(|draft| draft.nonlinear.is_none()) {
@@ -189,9 +237,12 @@ impl Plan {
                     };
                     Step::Activate(activation.into_iter().map(part).collect())
                 }
-                Op::MaxPool(_) => {
+                Op::MaxPool(window) => {
+                    // Bounds of its own cover its differences, but for those with padding.
+                    let covered =
+                        matches!(bounds, Bounds::Layers(_)) && window.padding == Padding::NONE;
+                    let bound = bits(id, input_scale(0), u32::from(!covered))?;
                     // The next level compares what this one gives.
-                    let bound = bits(id, input_scale(0))? + 1;
                     let ring = Width::new(out.max(bound + 1));
                     need = ring.bits();
                     Step::MaxPool(Gate::new(ring, bound, 0, ring))
@@ -205,7 +256,7 @@ impl Plan {
             };
             if cut {
                 let input = node.inputs[0];
-                let bound = bits(input, input_scale(0))?;
+                let bound = bits(input, input_scale(0), 0)?;
                 before = Some(gate(bound, input_scale(0) - fixed.fractional_bits(), out));
                 need = bound + 1;
             }
@@ -214,10 +265,20 @@ impl Plan {
                 *known = need.max(*known);
             }
             let mask = if known[id.index()] { Mask::Known } else { Mask::Hidden };
-            layers.push(LayerPlan { width: Width::new(out), scale, mask, lift, before, step });
+            let (width, (magnitude_bits, source)) = (Width::new(out), magnitude(graph, bounds, id));
+            layers.push(LayerPlan {
+                width,
+                scale,
+                magnitude_bits,
+                source,
+                mask,
+                lift,
+                before,
+                step,
+            });
         }
         layers.reverse();
-        Ok(Plan { fixed, layers })
+        Ok(Plan { fixed, layers, label })
     }
 
     /// The fixed point of inputs and weights.
@@ -243,9 +304,45 @@ impl Plan {
         blake3::hash(format!("{self:?}").as_bytes())
     }
 
+    /// How the data owner learns the label, if it does not learn the logits.
+    pub fn label(&self) -> Option<&Gate> {
+        self.label.as_ref()
+    }
+
+    /// How large differences of the logits may be, with places below them, where there is a label.
+    pub fn label_bound(&self, graph: &Graph) -> Option<LayerBound> {
+        let source = self.layer(graph.output()).source;
+        self.label.map(|gate| LayerBound { bits: gate.bound(), source })
+    }
+
+    /// How large the values that a layer cuts or compares may be, where it does.
+    pub fn bound(&self, graph: &Graph, id: NodeId) -> Option<LayerBound> {
+        let layer = self.layer(id);
+        let bits = layer.gate()?.bound();
+        let of = match layer.step {
+            Step::Activate(_) | Step::MaxPool(_) => id,
+            // What is cut first is another layer's.
+            _ => graph.node(id).inputs[0],
+        };
+        Some(LayerBound { bits, source: self.layer(of).source })
+    }
+
     /// A layer's plan.
     pub fn layer(&self, id: NodeId) -> &LayerPlan {
         &self.layers[id.index()]
+    }
+}
+
+impl LayerPlan {
+    /// What values it cuts or compares, where it does.
+    pub fn gate(&self) -> Option<&Gate> {
+        match &self.step {
+            Step::Activate(parts) => {
+                parts.iter().find_map(|part| part.gadget.as_ref()).map(|(_, gate)| gate)
+            }
+            Step::MaxPool(gate) => Some(gate),
+            Step::Input | Step::Linear | Step::Local | Step::Average(_) => self.before.as_ref(),
+        }
     }
 }
 
@@ -329,10 +426,10 @@ fn parts(activation: &Activation, dims: Dims, scale: u32, f: u32) -> (Vec<PartDr
 }
 
 /// For every layer whether P1 must know the mask of its result: where a linear layer or the output
-/// takes it, directly or by way of local layers.
-fn known(graph: &Graph, drafts: &[Draft]) -> Vec<bool> {
+/// takes it, directly or by way of local layers. A label needs no mask of the logits.
+fn known(graph: &Graph, drafts: &[Draft], output: Output) -> Vec<bool> {
     let mut known = vec![false; graph.nodes().len()];
-    known[graph.output().index()] = true;
+    known[graph.output().index()] = output == Output::Logits;
     for id in graph.ids().rev() {
         let node = graph.node(id);
         let draft = &drafts[id.index()];
@@ -362,6 +459,12 @@ fn known(graph: &Graph, drafts: &[Draft]) -> Vec<bool> {
     known
 }
 
+/// A batch of results, as rows to choose from; none where there is no choice.
+pub(super) fn rows(graph: &Graph, batch: usize) -> Option<Rows> {
+    let classes = graph.dims(graph.output()).len();
+    (classes > 1).then(|| Rows::new(batch, classes))
+}
+
 /// What an average divides by; `None` for other layers.
 fn divisor(graph: &Graph, fixed: FixedPoint, id: NodeId) -> Option<Divisor> {
     let shape = graph.pool_shape(id, 1)?;
@@ -373,19 +476,26 @@ fn divisor(graph: &Graph, fixed: FixedPoint, id: NodeId) -> Option<Divisor> {
     }
 }
 
-/// The power of two that a layer's values, and what it compares, stay below.
-fn magnitude_bits(graph: &Graph, bounds: &Bounds, id: NodeId) -> i32 {
+/// The power of two that a layer's values, and what it compares, stay below, and where it is from.
+fn magnitude(graph: &Graph, bounds: &Bounds, id: NodeId) -> (i32, BoundSource) {
     match bounds {
         // A ReLU6 compares with 6 as well: of its range 6 is missing below.
-        Bounds::Alike(bits) => match &graph.node(id).op {
-            Op::Activation(Activation { kind: ActivationKind::Relu6, .. }) => {
-                bits.cast_signed().max(MIN_RELU6_BITS)
-            }
-            _ => bits.cast_signed(),
-        },
+        Bounds::Alike(bits) => {
+            let bits = match &graph.node(id).op {
+                Op::Activation(Activation { kind: ActivationKind::Relu6, .. }) => {
+                    bits.cast_signed().max(MIN_RELU6_BITS)
+                }
+                _ => bits.cast_signed(),
+            };
+            (bits, BoundSource::MagnitudeBits)
+        }
         Bounds::Layers(bounds) => {
             let bound = bounds.layer(&graph.node(id).name).expect("bounds of this network");
-            bound.magnitude.log2().ceil() as i32
+            let source = match bound.source {
+                Source::Interval => BoundSource::Interval,
+                Source::Calibration => BoundSource::Calibration,
+            };
+            (bound.magnitude.log2().ceil() as i32, source)
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use std::cell::RefCell;
 
-use protocols::dealer::{Gate, maxpool};
+use protocols::dealer::{Gate, argmax, maxpool};
 
 use super::{
     local,
-    plan::{Nonlinear, Plan, Step},
+    plan::{self, Nonlinear, Plan, Step},
 };
 use crate::{
     bounds::{MARGIN, SIMULATIONS},
@@ -143,12 +143,15 @@ fn run(
             Step::MaxPool(gate) => {
                 let shape = graph.pool_shape(id, batch).expect("a pooling layer");
                 let x: Vec<i64> = input().iter().map(|x| x.cast_signed()).collect();
-                *outside +=
-                    x.iter().filter(|x| x.unsigned_abs() >> (gate.bound() - 2) != 0).count();
+                *outside += maxpool::outside(gate, &shape, &x);
                 words(&maxpool::ideal(gate, &shape, &x))
             }
         };
         clear.results.push(result.into_iter().map(u64::cast_signed).collect());
+    }
+    if let (Some(gate), Some(rows)) = (plan.label(), plan::rows(graph, batch)) {
+        let outside = argmax::outside(gate, &rows, clear.output(graph));
+        clear.outside[graph.output().index()] += outside;
     }
     Ok(clear)
 }

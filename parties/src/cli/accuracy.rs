@@ -168,7 +168,7 @@ struct Row {
     batch: usize,
     #[serde(flatten)]
     accuracy: Accuracy,
-    /// Logits that are further from plain fixed point than truncation explains.
+    /// Logits or labels that are further from plain fixed point than truncation explains.
     wrong: usize,
     seconds: f64,
     /// Payload over all links.
@@ -188,7 +188,7 @@ impl Row {
             plain_correct: Some(0),
             secure_correct: Some(0),
             agree: 0,
-            max_abs_error: 0.0,
+            max_abs_error: Some(0.0),
         };
         let mut row = Row {
             config: config.file.clone(),
@@ -209,6 +209,7 @@ impl Row {
 
     fn add(&mut self, report: &Report) {
         let sum = |a: Option<usize>, b: Option<usize>| Some(a? + b?);
+        let larger = |a: Option<f64>, b: Option<f64>| Some(a?.max(b?));
         let Some(Accuracy { images, plain_correct, secure_correct, agree, max_abs_error }) =
             report.accuracy
         else {
@@ -219,7 +220,7 @@ impl Row {
         accuracy.plain_correct = sum(accuracy.plain_correct, plain_correct);
         accuracy.secure_correct = sum(accuracy.secure_correct, secure_correct);
         accuracy.agree += agree;
-        accuracy.max_abs_error = accuracy.max_abs_error.max(max_abs_error);
+        accuracy.max_abs_error = larger(accuracy.max_abs_error, max_abs_error);
         self.wrong += report.wrong.unwrap_or(0);
         self.seconds += report.totals.seconds.map_or(0.0, |seconds| seconds.total);
         self.mb_per_image += report.totals.measured.map_or(0.0, |sent| sent.bytes as f64 / 1e6);
@@ -274,7 +275,7 @@ fn table(rows: &[Row]) -> String {
             percent(plain_correct),
             percent(secure_correct),
             agree.to_string(),
-            format!("{max_abs_error:.4}"),
+            max_abs_error.map_or("-".into(), |error| format!("{error:.4}")),
             format!("{:.2}", row.seconds),
             format!("{:.3}", row.mb_per_image),
         ]);
@@ -313,7 +314,7 @@ fn csv(rows: &[Row]) -> String {
             cell(plain_correct),
             cell(secure_correct),
             agree.to_string(),
-            max_abs_error.to_string(),
+            cell(max_abs_error),
             row.wrong.to_string(),
             row.seconds.to_string(),
             row.mb_per_image.to_string(),

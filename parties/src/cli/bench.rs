@@ -98,6 +98,7 @@ fn report_of(bench: &Bench, launched: &Launched, wrong: usize, seed: u64) -> Res
         nonlinear_values: 0,
         parameters: 0,
         macs: 0,
+        bound: None,
     };
     let depths = [cost.predicted.critical_path()];
     let mut layers = report::merge(&[cost], &depths, &launched.records)?;
@@ -115,6 +116,7 @@ fn report_of(bench: &Bench, launched: &Launched, wrong: usize, seed: u64) -> Res
         suite: bench.suite(),
         network: None,
         images: None,
+        output: None,
         party: None,
         bench: Some(report::Bench { op: op.into(), count: bench.count(), seed }),
         random_inputs: Vec::new(),

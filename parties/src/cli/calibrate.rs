@@ -3,7 +3,11 @@
 use std::{fs, path::PathBuf};
 
 use nets::{
-    PublicBounds, Suite,
+    NetworkCost, PublicBounds, Suite,
+    dealer::{
+        plan::{Bounds, Plan},
+        room,
+    },
     graph::MAX_BATCH,
     headroom::{Demand, REFUSE_FAILURE, WARN_FAILURE, demands, fitting},
     ranges::{LayerRange, MIN_MARGIN, Source, check_margin},
@@ -13,7 +17,7 @@ use serde::Serialize;
 
 use super::{Form, say};
 use crate::{
-    config::{Config, DataOwner},
+    config::{Config, DataOwner, parse_suite},
     data::{Batch, Window},
     error::{Error, Result},
     report::{check_directory, quoted},
@@ -32,13 +36,18 @@ use crate::{
 /// truncated or compared.
 ///
 /// Verdicts, of a layer with all before it: certain, they fit whatever the image; likely, they fit by
-/// the tighter bounds; doubtful, they do not; overflows, they do not even on the samples. What is
-/// truncated must be far smaller than the ring: layers fit if truncation spoils an image with a
-/// probability of at most 1/1024 in sum.
+/// the tighter bounds; doubtful, they do not; overflows, they do not even on the samples. In the suite
+/// securenn, what is truncated must be far smaller than the ring: layers fit if truncation spoils an image
+/// with a probability of at most 1/1024 in sum. In the suite dealer, layers fit if values are within the
+/// bounds that the config sets; k (the bits of a layer's values), l (of its ring), the shift and the bytes
+/// for each value are those with the bounds printed here, as written by --out.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The config, with the model owner's part.
     config: PathBuf,
+    /// Override the config's protocol suite.
+    #[arg(long, value_parser = parse_suite)]
+    suite: Option<Suite>,
     /// How many samples; all that there are, up to 100, if not given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MAX_BATCH as i64))]
     images: Option<u32>,
@@ -63,14 +72,19 @@ const SAMPLES: usize = 100;
 pub fn run(args: &Args) -> Result<()> {
     check_margin(args.margin).map_err(|error| Error::Usage(error.to_string()))?;
     args.out.as_deref().map(check_directory).transpose()?;
-    let config = Config::load(&args.config)?;
-    let task = Task::of(&config, None)?;
+    let mut config = Config::load(&args.config)?;
+    // Bounds that are to be written anew may be missing, or those of another network.
+    let task = Task::of(&config, args.suite).or_else(|_| {
+        config.protocol.bounds = None;
+        Task::of(&config, args.suite)
+    })?;
     let (model, _) = task.model(&config)?;
     let mut survey = Survey::new(&task, &config, &model, args.margin);
     if let Some(samples) = config.samples() {
         survey.observe(&args.load(&samples, &config)?)?;
     }
-    let calibration = Calibration::of(&task, &config, &survey)?;
+    let public = args.public(&task, &survey)?;
+    let calibration = Calibration::of(&task, &config, &survey, public)?;
     say(&match args.format {
         Form::Table => calibration.text(),
         Form::Json => calibration.json(),
@@ -79,16 +93,17 @@ pub fn run(args: &Args) -> Result<()> {
     let Some(file) = &args.out else {
         return Ok(());
     };
-    let bounds = survey.bounds(task.fixed)?;
-    let mut public = PublicBounds::new(&task.graph, &bounds, task.fixed, survey.margin);
-    if args.alike {
-        public = public.alike();
-    }
-    fs::write(file, public.json())
+    fs::write(file, args.public(&task, &survey)?.json())
         .map_err(|error| Error::file(file, format!("cannot be written: {error}")))
 }
 
 impl Args {
+    fn public(&self, task: &Task, survey: &Survey<'_>) -> nets::Result<PublicBounds> {
+        let bounds = survey.bounds(task.fixed)?;
+        let public = PublicBounds::new(&task.graph, &bounds, task.fixed, survey.margin);
+        Ok(if self.alike { public.alike() } else { public })
+    }
+
     fn load(&self, samples: &DataOwner, config: &Config) -> Result<Vec<f64>> {
         match self.images {
             Some(images) => {
@@ -112,12 +127,34 @@ struct Calibration {
     random_inputs: Vec<&'static str>,
     margin: f64,
     layers: Vec<Layer>,
-    /// At most the probability that truncation spoils an image, if the bounds hold.
-    failure: f64,
-    /// The most fractional bits that fit the bounds.
-    likely_bits: Option<u32>,
-    /// The most that fit whatever the image.
-    certain_bits: Option<u32>,
+    #[serde(flatten)]
+    fits: Fits,
+}
+
+/// What would fit.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Fits {
+    /// In the one ring of `securenn`.
+    Ring {
+        /// At most the probability that truncation spoils an image, if the bounds hold.
+        failure: f64,
+        /// The most fractional bits that fit the bounds.
+        likely_bits: Option<u32>,
+        /// The most that fit whatever the image.
+        certain_bits: Option<u32>,
+    },
+    /// In the rings of `dealer`.
+    Bounds {
+        /// The least magnitude for all layers that fits the bounds, as a power of two.
+        likely_magnitude_bits: u32,
+        /// The least that fits whatever the image.
+        certain_magnitude_bits: u32,
+        /// What an image takes as configured.
+        mb_per_image: f64,
+        /// What it takes with the bounds printed here; none where they fit no ring.
+        calibrated_mb_per_image: Option<f64>,
+    },
 }
 
 /// A row: magnitudes in real units.
@@ -129,10 +166,19 @@ struct Layer {
     seen: Option<f64>,
     calibrated: Option<f64>,
     source: Source,
-    bits: u32,
-    limit: u32,
-    failure: f64,
     verdict: Verdict,
+    #[serde(flatten)]
+    room: Room,
+}
+
+/// What a layer's values take.
+#[derive(Clone, Copy, Serialize)]
+#[serde(untagged)]
+enum Room {
+    /// In the one ring of `securenn`.
+    Ring { bits: u32, limit: u32, failure: f64 },
+    /// In a ring of `dealer`; nothing for what neither cuts nor compares.
+    Gate { k: Option<u32>, l: Option<u32>, shift: Option<u32>, bytes_per_value: Option<f64> },
 }
 
 #[derive(Clone, Copy, Serialize)]
@@ -145,20 +191,30 @@ enum Verdict {
 }
 
 impl Calibration {
-    fn of(task: &Task, config: &Config, survey: &Survey<'_>) -> nets::Result<Calibration> {
+    fn of(
+        task: &Task,
+        config: &Config,
+        survey: &Survey<'_>,
+        public: PublicBounds,
+    ) -> nets::Result<Calibration> {
         let (graph, fixed) = (&task.graph, task.fixed);
-        let fit = |ranges: &[LayerRange], failure| fitting(&demands(graph, ranges, fixed), failure);
         let intervals = survey.intervals(fixed)?;
         let calibrated = survey.calibrated();
         let bounds = survey.bounds(fixed)?;
         let ranges: Vec<LayerRange> = bounds.iter().map(|bound| bound.range).collect();
-        let asked = demands(graph, &ranges, fixed);
         let observed = survey.observed.as_ref();
-        let (certain, likely) = (fit(&intervals, WARN_FAILURE), fitting(&asked, WARN_FAILURE));
+        let fit = |ranges: &[LayerRange], failure| match &task.plan {
+            None => fitting(&demands(graph, ranges, fixed), failure),
+            Some(plan) => room::fitting(graph, plan, ranges),
+        };
+        let (certain, likely) = (fit(&intervals, WARN_FAILURE), fit(&ranges, WARN_FAILURE));
         let seen = observed.map(|observed| fit(&observed.layers, REFUSE_FAILURE));
+        let (rooms, fits) = match &task.plan {
+            None => rings(task, survey, &ranges)?,
+            Some(plan) => gates(task, plan, public, [&intervals, &ranges])?,
+        };
         let layers = graph.ids().map(|id| {
             let (node, at) = (graph.node(id), id.index());
-            let Demand { bits, limit, failure } = asked[at];
             let verdict = match &seen {
                 Some(seen) if !seen[at] => Verdict::Overflows,
                 _ if certain[at] => Verdict::Certain,
@@ -172,10 +228,8 @@ impl Calibration {
                 seen: observed.map(|observed| observed.layers[at].magnitude()),
                 calibrated: calibrated.as_ref().map(|calibrated| calibrated[at].magnitude()),
                 source: bounds[at].source,
-                bits,
-                limit,
-                failure,
                 verdict,
+                room: rooms[at],
             }
         });
         let layers = layers.collect();
@@ -195,9 +249,7 @@ impl Calibration {
             }),
             margin: survey.margin,
             layers,
-            failure: asked.iter().map(|demand| demand.failure).sum::<f64>().min(1.0),
-            likely_bits: survey.likely_bits()?,
-            certain_bits: survey.certain_bits()?,
+            fits,
         })
     }
 
@@ -212,38 +264,36 @@ impl Calibration {
             let what = self.random_inputs.join(" and ");
             text += &format!("{what} are random: trained weights have other bounds\n");
         }
-        let heads =
-            ["layer", "op", "verdict", "interval", "seen", "calibrated", "bits", "of", "failure"];
+        let mut heads = vec!["layer", "op", "verdict", "interval", "seen", "calibrated"];
+        heads.extend(match self.fits {
+            Fits::Ring { .. } => &["bits", "of", "failure"][..],
+            Fits::Bounds { .. } => &["bound", "k", "l", "shift", "B/value"],
+        });
         let mut table = Table::new(3, &[heads]);
         for layer in &self.layers {
             let or_none = |magnitude: Option<f64>| magnitude.map_or("-".into(), number);
-            let Layer { name, op, interval, seen, calibrated, bits, limit, .. } = layer;
-            table.row([
+            let Layer { name, op, interval, seen, calibrated, .. } = layer;
+            let mut cells = vec![
                 name.clone(),
                 (*op).to_owned(),
                 layer.verdict.name().to_owned(),
                 number(*interval),
                 or_none(*seen),
                 or_none(*calibrated),
-                bits.to_string(),
-                limit.to_string(),
-                chance(layer.failure),
-            ]);
+            ];
+            let bits = |bits: Option<u32>| bits.map_or("-".into(), |bits| bits.to_string());
+            cells.extend(match layer.room {
+                Room::Ring { bits, limit, failure } => {
+                    vec![bits.to_string(), limit.to_string(), chance(failure)]
+                }
+                Room::Gate { k, l, shift, bytes_per_value } => {
+                    let source = k.map_or("-", |_| source_name(layer.source)).to_owned();
+                    vec![source, bits(k), bits(l), bits(shift), or_none(bytes_per_value)]
+                }
+            });
+            table.row(cells);
         }
-        text += &format!("\n{table}\n");
-        text += &match self.likely_bits {
-            Some(likely) => format!("fractional bits up to {likely} fit"),
-            None => "no number of fractional bits fits; scale inputs and weights down".to_owned(),
-        };
-        text += &match self.certain_bits {
-            Some(certain) => format!(", up to {certain} whatever the image"),
-            None => ", none whatever the image".to_owned(),
-        };
-        let failure = chance(self.failure);
-        text += &format!(
-            "; {fractional_bits} are set\ntruncation spoils an image with probability {failure} at most\n"
-        );
-        text
+        text + &format!("\n{table}\n{}", self.fits.text(*fractional_bits))
     }
 
     fn json(&self) -> String {
@@ -253,23 +303,121 @@ impl Calibration {
     }
 
     fn csv(&self) -> String {
-        let heads = "layer,op,verdict,interval,seen,calibrated,source,bits,limit,failure\n";
+        let own = match self.fits {
+            Fits::Ring { .. } => "bits,limit,failure",
+            Fits::Bounds { .. } => "k,l,shift,bytes_per_value",
+        };
         let row = |layer: &Layer| {
             let or_empty = |magnitude: Option<f64>| magnitude.map_or_else(String::new, plain);
-            let Layer { op, bits, limit, failure, .. } = layer;
-            let source = match layer.source {
-                Source::Interval => "interval",
-                Source::Calibration => "calibration",
-            };
-            let (name, verdict) = (quoted(&layer.name), layer.verdict.name());
-            let [interval, failure] = [layer.interval, *failure].map(plain);
+            let bits = |bits: Option<u32>| bits.map_or_else(String::new, |bits| bits.to_string());
+            let (name, op, verdict) = (quoted(&layer.name), layer.op, layer.verdict.name());
+            let (interval, source) = (plain(layer.interval), source_name(layer.source));
             let (seen, calibrated) = (or_empty(layer.seen), or_empty(layer.calibrated));
-            format!(
-                "{name},{op},{verdict},{interval},{seen},{calibrated},{source},{bits},{limit},\
-                 {failure}\n"
-            )
+            let own = match layer.room {
+                Room::Ring { bits, limit, failure } => {
+                    format!("{bits},{limit},{}", plain(failure))
+                }
+                Room::Gate { k, l, shift, bytes_per_value } => {
+                    let bytes = or_empty(bytes_per_value);
+                    format!("{},{},{},{bytes}", bits(k), bits(l), bits(shift))
+                }
+            };
+            format!("{name},{op},{verdict},{interval},{seen},{calibrated},{source},{own}\n")
         };
-        heads.to_owned() + &self.layers.iter().map(row).collect::<String>()
+        let heads = format!("layer,op,verdict,interval,seen,calibrated,source,{own}\n");
+        heads + &self.layers.iter().map(row).collect::<String>()
+    }
+}
+
+/// What every layer takes of the ring of `securenn`.
+fn rings(
+    task: &Task,
+    survey: &Survey<'_>,
+    ranges: &[LayerRange],
+) -> nets::Result<(Vec<Room>, Fits)> {
+    let asked = demands(&task.graph, ranges, task.fixed);
+    let fits = Fits::Ring {
+        failure: asked.iter().map(|demand| demand.failure).sum::<f64>().min(1.0),
+        likely_bits: survey.likely_bits()?,
+        certain_bits: survey.certain_bits()?,
+    };
+    let room = |Demand { bits, limit, failure }| Room::Ring { bits, limit, failure };
+    Ok((asked.into_iter().map(room).collect(), fits))
+}
+
+/// What every layer takes in `dealer` with these bounds; `ranges` are certain and likely ones.
+fn gates(
+    task: &Task,
+    configured: &Plan,
+    public: PublicBounds,
+    ranges: [&[LayerRange]; 2],
+) -> nets::Result<(Vec<Room>, Fits)> {
+    let graph = &task.graph;
+    let mb = |cost: &NetworkCost| {
+        let totals = cost.totals();
+        (totals.bytes - totals.setup_links.total()) as f64 / 1e6
+    };
+    // Bounds that fit no ring have no plan.
+    let plan = Plan::new(graph, task.fixed, &Bounds::Layers(public), task.output).ok();
+    let cost = plan.as_ref().map(|plan| NetworkCost::dealer(graph, plan, 1)).transpose()?;
+    let room = |id: nets::NodeId| {
+        let gate = plan.as_ref().and_then(|plan| plan.layer(id).gate());
+        let layer = cost.as_ref().map(|cost| &cost.layers[id.index()]);
+        let layer = layer.filter(|layer| layer.nonlinear_values > 0);
+        Room::Gate {
+            k: gate.map(|gate| gate.bound()),
+            l: gate.map(|gate| gate.width().bits()),
+            shift: gate.map(|gate| gate.shift()),
+            bytes_per_value: layer
+                .map(|layer| layer.predicted.bytes() as f64 / layer.nonlinear_values as f64),
+        }
+    };
+    let [certain, likely] = ranges.map(|ranges| room::magnitude_bits(graph, configured, ranges));
+    let fits = Fits::Bounds {
+        likely_magnitude_bits: likely,
+        certain_magnitude_bits: certain,
+        mb_per_image: mb(&NetworkCost::dealer(graph, configured, 1)?),
+        calibrated_mb_per_image: cost.as_ref().map(mb),
+    };
+    Ok((graph.ids().map(room).collect(), fits))
+}
+
+impl Fits {
+    fn text(&self, fractional_bits: u32) -> String {
+        match self {
+            Fits::Ring { failure, likely_bits, certain_bits } => {
+                let mut text = match likely_bits {
+                    Some(likely) => format!("fractional bits up to {likely} fit"),
+                    None => "no number of fractional bits fits; scale inputs and weights down"
+                        .to_owned(),
+                };
+                text += &match certain_bits {
+                    Some(certain) => format!(", up to {certain} whatever the image"),
+                    None => ", none whatever the image".to_owned(),
+                };
+                let failure = chance(*failure);
+                text += &format!(
+                    "; {fractional_bits} are set\ntruncation spoils an image with probability {failure} \
+                     at most\n"
+                );
+                text
+            }
+            Fits::Bounds {
+                likely_magnitude_bits,
+                certain_magnitude_bits,
+                mb_per_image,
+                calibrated_mb_per_image,
+            } => {
+                let calibrated = match calibrated_mb_per_image {
+                    Some(mb) => format!("{mb:.3} MB with the bounds of --out"),
+                    None => "the bounds of --out are too large to run with".to_owned(),
+                };
+                format!(
+                    "magnitude_bits from {likely_magnitude_bits} on fit, from {certain_magnitude_bits} on \
+                     whatever the image\nan image takes {mb_per_image:.3} MB as configured, {calibrated}\n"
+                )
+            }
+        }
     }
 }
 
@@ -281,6 +429,13 @@ impl Verdict {
             Verdict::Doubtful => "doubtful",
             Verdict::Overflows => "overflows",
         }
+    }
+}
+
+const fn source_name(source: Source) -> &'static str {
+    match source {
+        Source::Interval => "interval",
+        Source::Calibration => "calibration",
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use nets::{
-    Dims, Suite,
+    Dims, Output, Suite,
     graph::MAX_BATCH,
     zoo::{self, Kind, PLAN_NAMES, Plan, Pool},
 };
@@ -60,6 +60,9 @@ pub struct Args {
     /// The protocol suite.
     #[arg(long, value_parser = parse_suite)]
     suite: Option<Suite>,
+    /// What the data owner learns: logits, or with the suite dealer the label alone.
+    #[arg(long, value_name = "WHAT")]
+    output: Option<Output>,
     /// How many images, all in one batch; the config's count if not given, else 1.
     #[arg(long, value_name = "N", value_parser = images)]
     images: Option<usize>,
@@ -95,7 +98,8 @@ pub fn run(args: &Args) -> Result<()> {
         None => Error::Usage(error.to_string()),
     };
     let network = args.with_plan(network).map_err(wrong)?;
-    let task = Task::new(network.graph().map_err(wrong)?, &protocol, args.suite, wrong)?;
+    let task =
+        Task::new(network.graph().map_err(wrong)?, network.output, &protocol, args.suite, wrong)?;
     let cost = task.cost(images).map_err(wrong)?;
     let layers = Layer::predicted(&cost.layers, &cost.depths());
     let totals = Totals::of(&layers).in_order(&layers, &cost);
@@ -105,6 +109,7 @@ pub fn run(args: &Args) -> Result<()> {
         suite: task.suite,
         network: Some(network.net),
         images: Some(images),
+        output: Some(task.output),
         party: None,
         bench: None,
         random_inputs: Vec::new(),
@@ -131,6 +136,7 @@ impl Args {
             // A host other than the data owner's need not know how many.
             let count = config.data_owner().ok().and_then(|owner| owner.count);
             let images = self.images.or(count).unwrap_or(1);
+            config.network.output = self.output.unwrap_or(config.network.output);
             return Ok((config.network, config.protocol, images));
         }
         let (Some(net), Some(input), Some(classes)) = (&self.net, self.input, self.classes) else {
@@ -139,7 +145,8 @@ impl Args {
             ));
         };
         let input = [input.channels, input.height, input.width];
-        let network = Network { net: net.clone(), input, classes, plan: None, file: None };
+        let output = self.output.unwrap_or_default();
+        let network = Network { net: net.clone(), input, classes, plan: None, file: None, output };
         let protocol = Protocol { overlap: self.overlap, ..Protocol::default() };
         Ok((network, protocol, self.images.unwrap_or(1)))
     }

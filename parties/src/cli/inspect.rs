@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use nets::{Graph, NetworkCost, Suite, cost::Totals};
+use nets::{Graph, NetworkCost, Output, Suite, cost::Totals};
 use protocols::Links;
 
 use super::{say, summary};
@@ -95,7 +95,7 @@ fn text_of(graph: &Graph, notes: &[String]) -> Result<String> {
 /// One image in a suite's own fixed point, and in `dealer` with the bounds of a config that gives none.
 fn cost_of(graph: &Graph, suite: Suite) -> Result<NetworkCost> {
     let wrong = |error: nets::Error| Error::Usage(error.to_string());
-    let task = Task::new(graph.clone(), &Protocol::default(), Some(suite), wrong)?;
+    let task = Task::new(graph.clone(), Output::Logits, &Protocol::default(), Some(suite), wrong)?;
     task.cost(1).map_err(wrong)
 }
 

@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use nets::Output;
 use protocols::Role;
 
 use super::{predictions, say};
@@ -33,11 +34,14 @@ pub struct Args {
     /// The config.
     #[arg(long, value_name = "CONFIG", required_unless_present = "launched")]
     config: Option<PathBuf>,
+    /// Override what the data owner learns: logits, or the label alone. The same at all three.
+    #[arg(long, value_name = "WHAT")]
+    output: Option<Output>,
     /// Write a report of what this party saw: .json, .csv or .html.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
     /// Take orders from a launcher on standard input.
-    #[arg(long, hide = true, conflicts_with_all = ["config", "report"])]
+    #[arg(long, hide = true, conflicts_with_all = ["config", "output", "report"])]
     launched: bool,
 }
 
@@ -59,7 +63,9 @@ pub fn run(args: &Args) -> Result<End> {
     if let Some(report) = &args.report {
         Format::of(report)?;
     }
-    by_hand(args.role, &Config::load(file)?, args.report.as_deref()).map(|()| End::Done)
+    let mut config = Config::load(file)?;
+    config.network.output = args.output.unwrap_or(config.network.output);
+    by_hand(args.role, &config, args.report.as_deref()).map(|()| End::Done)
 }
 
 fn by_hand(role: Role, config: &Config, report: Option<&Path>) -> Result<()> {
@@ -67,7 +73,7 @@ fn by_hand(role: Role, config: &Config, report: Option<&Path>) -> Result<()> {
     let inputs = match role {
         Role::ModelOwner => {
             let (model, encoded) = task.model(config)?;
-            if let Some(doubt) = survey::check(&task, config, &model, &encoded)? {
+            if let Some(doubt) = survey::check(&task, config, &model)? {
                 tracing::warn!("{doubt}");
             }
             Inputs::Model(encoded)
@@ -89,12 +95,12 @@ fn by_hand(role: Role, config: &Config, report: Option<&Path>) -> Result<()> {
     let agreement = task.agreement();
     let party = connect(bound, identity, trust, addresses, agreement, &config.protocol)?;
     tracing::info!("all three parties are connected");
-    let (record, logits) = party.evaluate(&task, &inputs, &|_| {})?;
+    let (record, results) = party.evaluate(&task, &inputs, &|_| {})?;
     if role == Role::DataOwner {
         let first = config.data_owner()?.first;
         match predictions {
-            Some(file) => predictions::write(&task, first, &logits, file)?,
-            None => say(&predictions::csv(&task, first, &logits))?,
+            Some(file) => predictions::write(&task, first, &results, file)?,
+            None => say(&predictions::csv(&task, first, &results))?,
         }
     }
     let report_of = own_report(&task, config, &record)?;
@@ -150,6 +156,7 @@ fn own_report(task: &Task, config: &Config, record: &Record) -> Result<Report> {
         suite: task.suite,
         network: Some(task.graph.name().to_owned()),
         images: Some(record.images),
+        output: Some(task.output),
         party: Some(record.role),
         bench: None,
         random_inputs: config.random_inputs(&[record.role]),

@@ -2,8 +2,6 @@
 
 use std::{fmt::Write as _, path::Path};
 
-use nets::reference;
-
 use crate::{
     config::Config,
     error::{Error, Result},
@@ -21,12 +19,10 @@ pub fn file(config: &Config) -> Result<Option<&Path>> {
     Ok(file)
 }
 
-/// The text, the first image being `first`.
-pub fn csv(task: &Task, first: usize, logits: &[u64]) -> String {
-    let classes = task.graph.dims(task.graph.output()).len();
-    let logits = task.result().decode_slice(logits);
+/// The text, from what the data owner got; the first image is `first`.
+pub fn csv(task: &Task, first: usize, results: &[u64]) -> String {
     let mut text = String::from("image,class\n");
-    for (index, class) in reference::classes(&logits, classes).into_iter().enumerate() {
+    for (index, class) in task.classes(results).into_iter().enumerate() {
         writeln!(text, "{},{class}", first + index).expect("a string takes everything");
     }
     text
@@ -36,7 +32,7 @@ pub fn csv(task: &Task, first: usize, logits: &[u64]) -> String {
 ///
 /// # Errors
 /// [`Error::Run`].
-pub fn write(task: &Task, first: usize, logits: &[u64], file: &Path) -> Result<()> {
-    std::fs::write(file, csv(task, first, logits))
+pub fn write(task: &Task, first: usize, results: &[u64], file: &Path) -> Result<()> {
+    std::fs::write(file, csv(task, first, results))
         .map_err(|error| Error::Run(format!("{}: cannot be written: {error}", file.display())))
 }

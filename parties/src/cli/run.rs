@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use nets::{
-    Model, Suite, bounds, dealer,
+    Model, Output, Suite, bounds, dealer,
     headroom::{REFUSE_FAILURE, WARN_FAILURE},
     reference,
 };
@@ -29,6 +29,9 @@ pub struct Args {
     /// Override the config's protocol suite.
     #[arg(long, value_parser = parse_suite)]
     suite: Option<Suite>,
+    /// Override what the data owner learns: logits, or with the dealer suite the label alone.
+    #[arg(long, value_name = "WHAT")]
+    output: Option<Output>,
     /// Override the data owner's count of images.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     images: Option<u32>,
@@ -48,6 +51,7 @@ pub fn run(args: &Args) -> Result<()> {
         Format::of(file)?;
     }
     let mut config = Config::load(&args.config)?;
+    config.network.output = args.output.unwrap_or(config.network.output);
     config.protocol.overlap |= args.overlap;
     config.protocol.dealt_first |= args.dealt_first;
     let predictions = predictions::file(&config)?;
@@ -98,7 +102,8 @@ pub fn evaluate(config: &Config, suite: Option<Suite>, window: Window) -> Result
     let cost = task.cost(images).map_err(|error| Error::file(&config.file, error))?;
 
     let Protocol { overlap, dealt_first, .. } = config.protocol;
-    let job = Job::Network { config: absolute(config)?, suite, window, overlap, dealt_first };
+    let (file, output) = (absolute(config)?, task.output);
+    let job = Job::Network { config: file, suite, output, window, overlap, dealt_first };
     let jobs = Role::ALL.map(|_| (job.clone(), Vec::new()));
     let names: Vec<String> = cost.layers.iter().map(|layer| layer.name.clone()).collect();
     let mut launched = launch(jobs, &names)?;
@@ -114,6 +119,7 @@ pub fn evaluate(config: &Config, suite: Option<Suite>, window: Window) -> Result
         suite: task.suite,
         network: Some(task.graph.name().to_owned()),
         images: Some(images),
+        output: Some(task.output),
         party: None,
         bench: None,
         random_inputs: config.random_inputs(&Role::ALL),
@@ -127,7 +133,7 @@ pub fn evaluate(config: &Config, suite: Option<Suite>, window: Window) -> Result
     Ok(Evaluated { plain, logits, judged, report })
 }
 
-/// Refuses logits that are wrong.
+/// Refuses logits or labels that are wrong.
 ///
 /// # Errors
 /// [`Error::Run`].
@@ -135,7 +141,7 @@ pub fn check_wrong(wrong: usize) -> Result<()> {
     match wrong {
         0 => Ok(()),
         wrong => Err(Error::Run(format!(
-            "{wrong} logits are further from plain fixed point than truncation explains: discard the \
+            "{wrong} results are further from plain fixed point than truncation explains: discard the \
              result and run again"
         ))),
     }
@@ -205,40 +211,66 @@ impl Plain {
         Ok(())
     }
 
-    /// Compares the secure logits with both references.
-    fn judge(&self, secure: &[u64]) -> Result<Judged> {
-        let Plain { task, model, batch, fixed, error, .. } = self;
-        let graph = &task.graph;
-        let output = graph.output().index();
-        let classes = graph.dims(graph.output()).len();
-        if secure.len() != fixed.len() {
-            let (got, due) = (secure.len(), fixed.len());
-            return Err(Error::Run(format!("the data owner has {got} logits where {due} are due")));
+    /// How many results of the data owner are off by more than coins can do. A label is, if the reference's
+    /// logit for it is behind the largest one by more than two logits can be off.
+    fn wrong(&self, secure: &[u64]) -> usize {
+        let Plain { task, fixed, error, .. } = self;
+        let off = |a: u64, b: u64| a.wrapping_sub(b).cast_signed() as f64;
+        match task.output {
+            Output::Logits => {
+                let pairs = secure.iter().zip(fixed);
+                pairs.filter(|&(&secure, &plain)| off(secure, plain).abs() > *error).count()
+            }
+            Output::Label => {
+                let classes = task.graph.dims(task.graph.output()).len();
+                let behind = |(logits, &label): (&[u64], &u64)| {
+                    let ahead = logits.iter().map(|&logit| off(logit, logits[label as usize]));
+                    ahead.fold(0.0, f64::max) > 2.0 * error
+                };
+                fixed.chunks_exact(classes).zip(secure).filter(|&pair| behind(pair)).count()
+            }
         }
-        let off = |(secure, plain): (&u64, &u64)| {
-            let off = secure.wrapping_sub(*plain).cast_signed().unsigned_abs();
-            off as f64 > *error
+    }
+
+    /// Compares what the data owner got with both references.
+    fn judge(&self, secure: &[u64]) -> Result<Judged> {
+        let Plain { task, model, batch, fixed, .. } = self;
+        let graph = &task.graph;
+        let classes = graph.dims(graph.output()).len();
+        let due = match task.output {
+            Output::Logits => fixed.len(),
+            Output::Label => batch.images,
         };
-        let wrong = secure.iter().zip(fixed).filter(|&pair| off(pair)).count();
-        let [secure, fixed] = [secure, fixed].map(|logits| task.result().decode_slice(logits));
+        if secure.len() != due {
+            let got = secure.len();
+            return Err(Error::Run(format!(
+                "the data owner has {got} results where {due} are due"
+            )));
+        }
         let mut float = reference::float(graph, model, &batch.inputs)?;
-        let float = float.swap_remove(output);
-        let [secure_classes, fixed_classes, float_classes] =
-            [&secure, &fixed, &float].map(|logits| reference::classes(logits, classes));
+        let float = float.swap_remove(graph.output().index());
+        let float_classes = reference::classes(&float, classes);
+        let fixed_classes = reference::classes(&task.result().decode_slice(fixed), classes);
+        let secure_classes = task.classes(secure);
         let correct = |found: &[usize]| {
             let labels = batch.labels.as_ref()?;
             Some(found.iter().zip(labels).filter(|(class, label)| class == label).count())
         };
         let agree = secure_classes.iter().zip(&float_classes).filter(|(a, b)| a == b).count();
-        let errors = secure.iter().zip(&float).map(|(secure, float)| (secure - float).abs());
+        let largest_error = || {
+            let logits = task.result().decode_slice(secure);
+            let errors = logits.iter().zip(&float).map(|(secure, float)| (secure - float).abs());
+            errors.fold(0.0, f64::max)
+        };
         let accuracy = Accuracy {
             images: batch.images,
             plain_correct: correct(&float_classes),
             secure_correct: correct(&secure_classes),
             agree,
-            max_abs_error: errors.fold(0.0, f64::max),
+            max_abs_error: (task.output == Output::Logits).then(largest_error),
         };
-        Ok(Judged { accuracy, fixed_correct: correct(&fixed_classes), wrong })
+        let fixed_correct = correct(&fixed_classes);
+        Ok(Judged { accuracy, fixed_correct, wrong: self.wrong(secure) })
     }
 }
 
@@ -266,10 +298,11 @@ fn heading(report: &Report, task: &Task, judged: &Judged) -> String {
         correct(accuracy.plain_correct),
         correct(*fixed_correct)
     );
-    text += &format!(
-        "secure and plain float agree on {}/{images}; logits differ by at most {:.4}\n",
-        accuracy.agree, accuracy.max_abs_error
-    );
+    text += &format!("secure and plain float agree on {}/{images}; ", accuracy.agree);
+    text += &match accuracy.max_abs_error {
+        Some(error) => format!("logits differ by at most {error:.4}\n"),
+        None => "the data owner learns labels only\n".to_owned(),
+    };
     text
 }
 

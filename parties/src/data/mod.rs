@@ -358,7 +358,8 @@ mod test_files {
     }
 
     pub fn network(input: [usize; 3], classes: usize) -> Network {
-        Network { net: "x".into(), input, classes, plan: None, file: None }
+        let output = Default::default();
+        Network { net: "x".into(), input, classes, plan: None, file: None, output }
     }
 
     /// Checks that a file was refused in one line that names it.

@@ -106,7 +106,7 @@ struct ServerLane<'s> {
 }
 
 /// What P2 dealt, or where it is to be taken from when it is needed.
-enum Dealt<'s> {
+pub(super) enum Dealt<'s> {
     Held(Vec<u8>),
     Coming(Box<Server<'s>>),
 }
@@ -177,14 +177,8 @@ pub fn collect<'s>(
     let chunks = ctx.chunks_of(count, LANES);
     let lanes = ctx.lanes(chunks.len(), |lane, index| {
         let remask = lane.narrow("open", 0).into_prf_with(Role::CryptoProducer);
-        let mut coming = lane.narrow(DEALT, 0);
-        let dealt = match take {
-            Take::Ahead => {
-                let sizes = Sizes::of(function, gate, chunks[index].len());
-                Dealt::Held(coming.recv(Role::CryptoProducer, OPEN, sizes.dealt())?)
-            }
-            Take::WhenNeeded => Dealt::Coming(Box::new(coming)),
-        };
+        let sizes = Sizes::of(function, gate, chunks[index].len());
+        let dealt = Dealt::coming(lane.narrow(DEALT, 0), sizes.dealt(), take)?;
         Ok(Mutex::new(Some(ServerLane { remask, dealt })))
     })?;
     Ok(ServerMaterial(lanes))
@@ -231,16 +225,34 @@ pub fn answer(
 impl ServerMaterial<'_> {
     /// Bytes of memory, about.
     pub fn bytes(&self) -> usize {
-        let bytes = |lane: &Mutex<Option<ServerLane<'_>>>| match lane
-            .lock()
-            .expect("no panic while locked")
-            .as_ref()
-            .map(|lane| &lane.dealt)
-        {
-            Some(Dealt::Held(dealt)) => dealt.len(),
-            Some(Dealt::Coming(_)) | None => 0,
-        };
-        self.0.iter().map(bytes).sum()
+        let lanes = self.0.iter().map(|lane| lane.lock().expect("no panic while locked"));
+        lanes.map(|lane| lane.as_ref().map_or(0, |lane| lane.dealt.bytes())).sum()
+    }
+}
+
+impl<'s> Dealt<'s> {
+    /// What P2 sends in the first phase of this step.
+    pub(super) fn coming(mut ctx: Server<'s>, len: usize, take: Take) -> Result<Dealt<'s>> {
+        Ok(match take {
+            Take::Ahead => Dealt::Held(ctx.recv(Role::CryptoProducer, OPEN, len)?),
+            Take::WhenNeeded => Dealt::Coming(Box::new(ctx)),
+        })
+    }
+
+    /// All of it.
+    pub(super) fn taken(self, len: usize) -> Result<Vec<u8>> {
+        match self {
+            Dealt::Held(dealt) => Ok(dealt),
+            Dealt::Coming(mut ctx) => ctx.recv(Role::CryptoProducer, OPEN, len),
+        }
+    }
+
+    /// Bytes of memory.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Dealt::Held(dealt) => dealt.len(),
+            Dealt::Coming(_) => 0,
+        }
     }
 }
 
@@ -361,10 +373,7 @@ fn serve_chunk(
     let count = u.len();
     let sizes = Sizes::of(function, gate, count);
     let ServerLane { mut remask, dealt } = material;
-    let dealt = match dealt {
-        Dealt::Held(dealt) => dealt,
-        Dealt::Coming(mut ctx) => ctx.recv(Role::CryptoProducer, OPEN, sizes.dealt())?,
-    };
+    let dealt = dealt.taken(sizes.dealt())?;
     let (tables, mut shares) = dealt.split_at(sizes.tables());
     // step 1
     let pairs = u.iter().zip(remask.words(count));

@@ -24,6 +24,11 @@ use crate::{
 /// Messages of a level.
 const LEVEL_PHASES: u16 = 2;
 
+/// Phases of a pooling layer.
+pub(super) fn phases(shape: &PoolShape) -> u16 {
+    LEVEL_PHASES * levels(shape.window_len()).len() as u16
+}
+
 /// What P0 holds of a pooling layer before the query.
 pub struct ServerTree<'s>(Vec<ServerMaterial<'s>>);
 
@@ -151,6 +156,23 @@ pub fn ideal(gate: &Gate, shape: &PoolShape, x: &[i64]) -> Vec<i64> {
     (0..shape.output_len()).map(|output| largest(output).expect("a window has values")).collect()
 }
 
+/// How many windows hold values that the gate is not exact for.
+pub fn outside(gate: &Gate, shape: &PoolShape, x: &[i64]) -> usize {
+    // No value is as low as this: it marks padding.
+    const MARK: i64 = i64::MIN;
+    let words: Vec<u64> = x.iter().map(|x| x.cast_unsigned()).collect();
+    let columns = columns(shape, &words, MARK.cast_unsigned());
+    let (padding, (_, most)) = (padding(gate).cast_signed(), gate.domain());
+    let outside = |output: &usize| {
+        let window = || columns.iter().map(|column| column[*output].cast_signed());
+        let highest = window().max().expect("a window has values");
+        let lowest = window().map(|x| if x == MARK { padding } else { x }).min();
+        let padded = window().any(|x| x == MARK);
+        highest - lowest.expect("a window has values") > most || padded && highest < padding
+    };
+    (0..shape.output_len()).filter(outside).count()
+}
+
 /// Checks that a level's results can be the next one's values.
 ///
 /// # Panics
@@ -249,6 +271,26 @@ mod tests {
         let seen = &outcome.measurements[0];
         assert_eq!((seen.sent, seen.ahead), (cost.links(), cost.ahead_links()));
         assert_eq!((seen.rounds(), seen.depth), (cost.rounds(), cost.critical_path()));
+    }
+
+    #[test]
+    fn windows_outside_of_the_gate_are_counted() {
+        let gate = Gate::new(Width::new(9), 8, 0, Width::new(9));
+        let shape = |padding| PoolShape {
+            batch: 1,
+            channels: 1,
+            height: 1,
+            width: 4,
+            window: (1, 2),
+            stride: (1, 2),
+            padding: Padding { right: padding, left: padding, ..Padding::NONE },
+        };
+        let count = |padding, x: [i64; 4]| outside(&gate, &shape(padding), &x);
+        assert_eq!(count(0, [64, -63, 200, 100]), 0);
+        assert_eq!(count(0, [64, -64, 200, 72]), 2);
+        // Padding is -64: the windows are the first, the next two, and the last.
+        assert_eq!(count(1, [63, 200, 100, -64]), 0);
+        assert_eq!(count(1, [64, 200, 100, -65]), 2);
     }
 
     #[test]

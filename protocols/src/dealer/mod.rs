@@ -15,6 +15,7 @@
 //! | [`linear`]: convolutions, fully connected layers | D once; e, c | none |
 //! | [`gadget`] with a [`Function`]: [`truncation`], [`relu`], [`leaky_relu`], [`relu6`], [`power`], [`sign`] | tables, shares | 2 |
 //! | [`maxpool`] over n values | the same, for each level | 2 ceil(log2 n) |
+//! | [`argmax`] of K values | the same, and one share | 2 ceil(log2 K) + 1 |
 //! | [`reveal`]: input, output | | 1 |
 //!
 //! | message | masked by |
@@ -27,12 +28,13 @@
 //! | T: P0 -> P1 | q, fresh for every value opened, known to P0 and P2 |
 //! | the encodings: P0 -> P1 | bits of P2: uniform given the masked sign ([`chain`]) |
 //! | masked signs: P1 -> P0 | bits of P2 |
-//! | the last u: P0 -> P1 | nothing: it is the result |
+//! | the last u, or of a label its own bits only: P0 -> P1 | nothing: it is the result |
 //!
 //! P1 never learns A, q, c or the masks of signs; P0 never learns r, z' or tau. P1 and P2 together know the
 //! weights, P0 and P2 the query: that they do not collude is what the suite rests on. Every mask is drawn once:
 //! its stream is named by the session and the step, and material is consumed by move.
 
+pub mod argmax;
 pub mod chain;
 pub mod gadget;
 pub mod gate;
