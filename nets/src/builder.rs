@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use fixedpoint::{Padding, ShapeError};
+use protocols::securenn::maxpool::MAX_WINDOW;
 
 use crate::{
     error::{Error, Result, ShapeProblem},
@@ -223,6 +224,10 @@ pub(crate) fn output_dims(op: &Op, inputs: &[Dims]) -> std::result::Result<Dims,
             let Padding { top, left, bottom, right } = window.padding;
             if top.max(bottom) >= window.size.0 || left.max(right) >= window.size.1 {
                 return Err(ShapeProblem::Padding);
+            }
+            let values = shape.window_len();
+            if matches!(op, Op::MaxPool(_)) && values > MAX_WINDOW {
+                return Err(ShapeProblem::Window { values, max: MAX_WINDOW });
             }
             let (height, width) = (shape.out_height(), shape.out_width());
             Ok(Dims::new(input.channels, height, width))

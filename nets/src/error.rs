@@ -126,10 +126,12 @@ pub enum Error {
         reason: String,
     },
     /// Operators of an ONNX model that have no private counterpart: all of them.
-    #[error("{} not supported: {}", count_nodes(.nodes), .nodes.join("; "))]
+    #[error("{} not supported: {}", count_nodes(*.nodes), .reasons.join("; "))]
     OnnxOperators {
-        /// For each its name, its operator, why, and what to use instead.
-        nodes: Vec<String>,
+        /// How many.
+        nodes: usize,
+        /// Their names and operators, why, and what to use instead.
+        reasons: Vec<String>,
     },
     /// A tensor that the network needs and the file lacks.
     #[error("tensor '{tensor}' is missing; the file holds {}", list(.present))]
@@ -364,6 +366,16 @@ pub enum ShapeProblem {
     /// Padding in which a whole window fits.
     #[error("some windows would hold nothing but padding: make it less than the window")]
     Padding,
+    /// A maximum of too many values.
+    #[error(
+        "windows of {values} values: use at most {max}, pool rows and columns one after the other"
+    )]
+    Window {
+        /// Values of a window.
+        values: usize,
+        /// The most that are allowed.
+        max: usize,
+    },
     /// A result that nothing uses.
     #[error("nothing uses its result: remove it, or make it the output")]
     Unused,
@@ -381,8 +393,8 @@ pub enum ShapeProblem {
     },
 }
 
-fn count_nodes(nodes: &[String]) -> String {
-    match nodes.len() {
+fn count_nodes(nodes: usize) -> String {
+    match nodes {
         1 => "1 node is".into(),
         n => format!("{n} nodes are"),
     }

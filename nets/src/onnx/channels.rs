@@ -141,24 +141,43 @@ impl<'f> Translator<'f> {
         let x = self.data(node, 0)?;
         let mut indices = self.constant(node, 1)?;
         let shape = x.view.shape();
-        let mut axis = axis_of(node.int("axis", 0), shape.len())?;
-        if node.op() == "ArrayFeatureExtractor" {
-            axis = shape.len() - 1;
-            indices.shape = vec![indices.values.len()];
-        }
-        if node.op() == "GatherND" {
-            axis = 0;
-            let last = indices.shape.pop();
-            if last != Some(1) || node.int("batch_dims", 0) != 0 {
-                return Err("gathers single values: use Gather along one axis".into());
+        let rank = shape.len();
+        let axis = match node.op() {
+            "GatherND" => return self.gather_nd(node, &x, &indices),
+            "ArrayFeatureExtractor" => {
+                indices.shape = vec![indices.values.len()];
+                axis_of(-1, rank)?
             }
-        }
+            _ => axis_of(node.int("axis", 0), rank)?,
+        };
         let wanted = indices.to_integers();
         let places = places(&wanted, shape[axis]);
         let places = places.ok_or_else(|| format!("takes {wanted:?} of {}", shape[axis]))?;
         let taken = self.select(node.name(), &x, axis, &places)?;
         let shape = [&shape[..axis], &indices.shape, &shape[axis + 1..]].concat();
         self.reshape(&taken, &shape)
+    }
+
+    /// The values at several indices each, which are those of the first axes.
+    fn gather_nd(&mut self, node: Node<'f>, x: &Data, indices: &Tensor) -> Result<Data, Refusal> {
+        let shape = x.view.shape();
+        let (count, outer) = indices.shape.split_last().ok_or("lacks indices")?;
+        if *count == 0 || *count > shape.len() || node.int("batch_dims", 0) != 0 {
+            return Err(format!("takes {count} indices each of {shape:?}"));
+        }
+        let (first, rest) = shape.split_at(*count);
+        let mut flat = Vec::with_capacity(indices.values.len() / count);
+        for tuple in indices.to_integers().chunks_exact(*count) {
+            let mut place = 0;
+            for (&index, &size) in tuple.iter().zip(first) {
+                let index = places(&[index], size).ok_or("takes what is not there")?;
+                place = place * size + index[0];
+            }
+            flat.push(place);
+        }
+        let joined = self.reshape(x, &[&[first.iter().product()], rest].concat())?;
+        let taken = self.select(node.name(), &joined, 0, &flat)?;
+        self.reshape(&taken, &[outer, rest].concat())
     }
 
     /// Repeats data: Expand to a shape, Tile so many times.

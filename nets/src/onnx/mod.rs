@@ -35,7 +35,7 @@ use self::{
     node::Node,
     proto::Model,
     tensor::Stored,
-    translate::{Data, Translator, Value},
+    translate::{Data, Refused, Translator, Value},
 };
 use crate::{
     error::{Error, Result},
@@ -112,9 +112,8 @@ pub fn parse(name: &str, bytes: &[u8]) -> Result<Import> {
     walk.notes.extend(note);
     walk.begin(input, data);
     graph.nodes.iter().for_each(|node| walk.node(Node(node)));
-    let Translator { refused, .. } = &mut walk;
-    if !refused.is_empty() {
-        return Err(Error::OnnxOperators { nodes: std::mem::take(refused) });
+    if !walk.refused.is_empty() {
+        return Err(unsupported(&walk.refused));
     }
     let result = result(&graph, &mut walk)?;
     let refuse = |refusal: String| malformed(&format!("its result {refusal}"));
@@ -170,6 +169,20 @@ fn result<'f>(graph: &'f proto::Graph<'f>, walk: &mut Translator<'f>) -> Result<
             Err(malformed(&what))
         }
     }
+}
+
+/// All nodes that are not supported, those of one reason together.
+fn unsupported(refused: &[Refused]) -> Error {
+    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    for Refused { name, reason } in refused {
+        match reasons.iter_mut().find(|(known, _)| known == reason) {
+            Some((_, names)) => names.push(name),
+            None => reasons.push((reason, vec![name])),
+        }
+    }
+    let reasons =
+        reasons.into_iter().map(|(reason, names)| format!("{} {reason}", names.join(", ")));
+    Error::OnnxOperators { nodes: refused.len(), reasons: reasons.collect() }
 }
 
 fn malformed(reason: &str) -> Error {

@@ -95,8 +95,16 @@ impl<'f> Translator<'f> {
         let layer = self.settle_as(&Data { layer: x.layer, view }, dims)?;
         let name = node.name();
         let layer = match node.op() {
+            // Of rows, then of columns: as many comparisons, of which fewer wait for each other.
             "GlobalMaxPool" | "ReduceMax" => {
-                self.plain(name, Op::MaxPool(Window::whole(dims)), &[layer])?
+                let mut layer = layer;
+                for size in [(1, dims.width), (dims.height, 1)] {
+                    if size != (1, 1) {
+                        let window = Window { size, stride: size, padding: Padding::NONE };
+                        layer = self.plain(name, Op::MaxPool(window), &[layer])?;
+                    }
+                }
+                layer
             }
             "ReduceSum" => {
                 let kernel = (dims.height, dims.width);

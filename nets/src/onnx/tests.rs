@@ -194,7 +194,7 @@ fn what_the_data_owner_computes_is_left_out_at_the_end_only() {
         node("Mul", "gate2", &["b", "c"], "y"),
     ];
     let error = refused(&graph(&gates, &[image()], &["y"]));
-    for part in ["4 nodes", "'sigmoid1' (Sigmoid) is not at the end", "'sigmoid2'", "'gate2'"] {
+    for part in ["4 nodes", "'sigmoid1', 'sigmoid2' (Sigmoid) is not at the end", "'gate2' (Mul)"] {
         assert!(error.contains(part), "{part}: {error}");
     }
 }

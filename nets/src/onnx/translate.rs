@@ -60,6 +60,15 @@ pub struct Tail<'f> {
 /// Why a node cannot be translated, and what to use instead; fits after its name.
 pub type Refusal = String;
 
+/// A node that is not supported.
+#[derive(PartialEq)]
+pub struct Refused {
+    /// Its name, in quotes.
+    pub name: String,
+    /// Its operator, what is wrong, and what to use instead.
+    pub reason: String,
+}
+
 /// The state of the walk.
 pub struct Translator<'f> {
     /// The layers so far.
@@ -67,7 +76,7 @@ pub struct Translator<'f> {
     /// What was left out, for the user.
     pub notes: Vec<String>,
     /// The nodes that are not supported.
-    pub refused: Vec<String>,
+    pub refused: Vec<Refused>,
     /// The layers that views were made real by.
     pub settled: HashMap<(Data, Dims), LayerId>,
     /// For layers that cut values to a range, what they cut and the range.
@@ -179,9 +188,11 @@ impl<'f> Translator<'f> {
     /// Notes that a node is not supported.
     fn refuse(&mut self, node: Node<'_>, refusal: &str) {
         let (name, op) = (node.name().escape_default(), node.op().escape_default());
-        let refusal = format!("'{name}' ({op}) {refusal}");
-        if !self.refused.contains(&refusal) {
-            self.refused.push(refusal);
+        let name = format!("'{name}'");
+        let reason = format!("({op}) {refusal}");
+        let refused = Refused { name, reason };
+        if !self.refused.contains(&refused) {
+            self.refused.push(refused);
         }
     }
 
