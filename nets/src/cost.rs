@@ -161,6 +161,28 @@ impl NetworkCost {
         NetworkCost { order, ..self }
     }
 
+    /// What is done ahead of a query alone.
+    pub fn only_ahead(self) -> NetworkCost {
+        self.map_predicted(|_, predicted| predicted.only_ahead())
+    }
+
+    /// What follows on a query alone.
+    pub fn only_online(self) -> NetworkCost {
+        self.map_predicted(|_, predicted| predicted.only_online())
+    }
+
+    /// Without what is sent once for a model: the data owner has it.
+    pub fn without_setup(self) -> NetworkCost {
+        self.map_predicted(|op, predicted| if op == SETUP { Cost::none() } else { predicted })
+    }
+
+    fn map_predicted(mut self, map: impl Fn(&str, Cost) -> Cost) -> NetworkCost {
+        for layer in &mut self.layers {
+            layer.predicted = map(layer.op, std::mem::take(&mut layer.predicted));
+        }
+        self
+    }
+
     /// The sums.
     pub fn totals(&self) -> Totals {
         let mut paper = Paper::default();

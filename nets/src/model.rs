@@ -103,6 +103,21 @@ impl EncodedModel {
         self.fixed
     }
 
+    /// BLAKE3 of all weights and biases: as secret as they are, where they can be guessed.
+    pub fn hash(&self) -> blake3::Hash {
+        let mut hasher = blake3::Hasher::new();
+        for layer in self.layers.iter().flatten() {
+            for values in [&layer.weight, &layer.bias] {
+                hasher.update(&(values.len() as u64).to_le_bytes());
+                for chunk in values.chunks(1 << 12) {
+                    let bytes: Vec<u8> = chunk.iter().flat_map(|word| word.to_le_bytes()).collect();
+                    hasher.update(&bytes);
+                }
+            }
+        }
+        hasher.finalize()
+    }
+
     /// A linear layer; `None` for others.
     pub fn layer(&self, id: NodeId) -> Option<&Linear<u64>> {
         self.layers.get(id.index())?.as_ref()

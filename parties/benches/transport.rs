@@ -7,7 +7,7 @@ use std::thread;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use parties::{
     connect::{Bound, Established, Setup},
-    hello::Agreement,
+    hello::{Agreement, Purpose},
     profile::Profile,
     tls::{Identity, Trust},
 };
@@ -118,6 +118,7 @@ fn establish() -> [Established; 3] {
                 plan: None,
                 dealt_first: false,
                 output: Default::default(),
+                purpose: Purpose::Answer,
             },
             profile: Profile::LOOPBACK,
             connect_timeout: std::time::Duration::from_secs(10),

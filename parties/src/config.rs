@@ -106,6 +106,9 @@ pub struct Host {
     pub key: Option<PathBuf>,
     /// What it binds where that is not its address (behind a NAT, in a container).
     pub bind: Option<SocketAddr>,
+    /// In `dealer`: a directory for what outlives a session, of models seen before, so that the masked
+    /// weights are sent once and not in every session. As secret as the key. Default: nothing is kept.
+    pub state: Option<PathBuf>,
 }
 
 /// `[model-owner]`: what P0 alone has.
@@ -292,7 +295,7 @@ impl Config {
         let data_owner = root.own(Role::DataOwner, &network, DataOwner::read)?;
         let model_owner = root.own(Role::ModelOwner, &network, ModelOwner::read)?;
         if let Some(own) = root.section("crypto-producer")? {
-            own.allow(&["key", "bind"])?;
+            own.allow(&["key", "bind", "state"])?;
         }
         Ok(Config {
             file: file.to_owned(),
@@ -537,6 +540,7 @@ impl Host {
         for (host, role) in hosts.iter_mut().zip(roles) {
             if let Some(own) = root.section(role)? {
                 host.key = own.path("key")?;
+                host.state = own.path("state")?;
                 host.bind = match own.string("bind")? {
                     Some(text) => Some(text.parse().map_err(|_| {
                         own.wrong("bind", "an address of this host, like \"0.0.0.0:7000\"")
@@ -551,7 +555,7 @@ impl Host {
 
 impl ModelOwner {
     fn read(table: &Section, network: &Network) -> Result<ModelOwner> {
-        table.allow(&["key", "bind", "weights", "calibration", "scale", "mean", "std"])?;
+        table.allow(&["key", "bind", "state", "weights", "calibration", "scale", "mean", "std"])?;
         let weights = table.path("weights")?;
         if network.has_weights() && weights.is_some() {
             return Err(table.wrong("weights", "left out: `network.onnx` has them"));
@@ -572,6 +576,7 @@ impl DataOwner {
         table.allow(&[
             "key",
             "bind",
+            "state",
             "images",
             "labels",
             "format",

@@ -1,8 +1,8 @@
-//! How the three parties find each other: from a bound socket to authenticated connections, a
-//! common session and its seeds.
+//! How the parties find each other: from a bound socket to authenticated connections, a common session and
+//! its seeds. Where the crypto producer did its part before, the two others meet alone.
 //!
 //! Of two parties the one with the higher index connects to the other: P1 to P0, P2 to P0 and P1.
-//! They may be started in any order. The hellos pass only when a party has both its connections, so
+//! They may be started in any order. The hellos pass only when a party has all its connections, so
 //! that a disagreement between two always reaches the third.
 
 use std::{
@@ -33,7 +33,7 @@ use zeroize::Zeroize;
 use crate::{
     goodbye::{Goodbye, explain},
     hello::{Agreement, compare, session},
-    network::Network,
+    network::{Network, each},
     profile::Profile,
     quic::QuicTransport,
     signal::{Control, Hello, Signal, Silence},
@@ -146,11 +146,13 @@ pub struct Setup {
     pub connect_timeout: Duration,
 }
 
-/// A session of three parties that know each other and agree on what to run.
+/// A session of parties that know each other and agree on what to run.
 #[derive(Debug)]
 pub struct Established {
     /// The way to the others.
     pub transport: Arc<QuicTransport>,
+    /// The session's name, the same at all of them.
+    pub session: [u8; 32],
     /// Fresh for this session.
     pub seeds: Seeds,
 }
@@ -177,7 +179,7 @@ impl Bound {
         self.address
     }
 
-    /// Connects to the two others, whenever they come up, and agrees with them on a session. It
+    /// Connects to the others, whenever they come up, and agrees with them on a session. It
     /// blocks: never call it on an asynchronous runtime's thread.
     ///
     /// # Errors
@@ -185,6 +187,7 @@ impl Bound {
     pub fn connect(self, setup: &Setup) -> Result<Established, ConnectError> {
         let Setup { identity, trust, profile, .. } = setup;
         let me = identity.role();
+        let peers = setup.agreement.purpose.peers(me);
         trust.check_own(identity)?;
         let address = self.address;
         let unusable = |source| ConnectError::Bind { address, source };
@@ -194,12 +197,14 @@ impl Bound {
         if let Some(datagram) = profile.datagram {
             endpoint.max_udp_payload_size(datagram).expect("profiles hold at least 1200");
         }
-        let server = server_config(identity, trust, &transport)?;
+        let (dialled, awaited): (Vec<Role>, Vec<Role>) =
+            peers.iter().partition(|peer| peer.index() < me.index());
+        let server = server_config(identity, trust, awaited, &transport)?;
         let network =
             Network::start(UdpSocket::from(self.socket), endpoint, server).map_err(unusable)?;
-        let dials = Role::ALL[..me.index()]
-            .iter()
-            .map(|&peer| {
+        let dials = dialled
+            .into_iter()
+            .map(|peer| {
                 let config = client_config(identity, trust, peer, &transport)?;
                 Ok(Dial { me, peer, address: setup.addresses[peer.index()], config })
             })
@@ -218,19 +223,18 @@ impl Bound {
         let result = network.runtime().block_on(async {
             // Others may need all their time to gather, and then a moment to answer.
             let deadline = Instant::now() + setup.connect_timeout + Duration::from_secs(2);
-            gather(me, &mut happened, &mut gathered, setup.connect_timeout).await?;
+            gather(&peers, &mut happened, &mut gathered, setup.connect_timeout).await?;
             network.endpoint().set_server_config(None);
-            let peers = me
-                .others()
-                .map(|peer| (peer, gathered[peer.index()].clone().expect("everybody is gathered")));
-            timeout_at(deadline, agree(me, &setup.agreement, peers))
+            let up = |peer: Role| gathered[peer.index()].clone().expect("everybody is gathered");
+            let connections = peers.iter().map(|&peer| (peer, up(peer))).collect();
+            timeout_at(deadline, agree(me, &setup.agreement, connections))
                 .await
-                .unwrap_or_else(|_| Err(missed(&me.others(), setup.connect_timeout, None)))
+                .unwrap_or_else(|_| Err(missed(&peers, setup.connect_timeout, None)))
         });
         match result {
-            Ok((peers, seeds)) => {
+            Ok(Agreed { peers, session, seeds }) => {
                 let transport = QuicTransport::start(network, me, peers, profile.patience);
-                Ok(Established { transport: Arc::new(transport), seeds })
+                Ok(Established { transport: Arc::new(transport), session, seeds })
             }
             Err(error) => {
                 network.close(&goodbye(&error));
@@ -262,9 +266,9 @@ enum Event {
 
 type Events = mpsc::UnboundedSender<Event>;
 
-/// Waits until both peers are connected.
+/// Waits until all peers are connected.
 async fn gather(
-    me: Role,
+    peers: &[Role],
     happened: &mut mpsc::UnboundedReceiver<Event>,
     gathered: &mut [Option<Connection>; 3],
     limit: Duration,
@@ -276,7 +280,7 @@ async fn gather(
     let mut last_stranger = None;
     loop {
         let missing: Vec<Role> =
-            me.others().into_iter().filter(|peer| !is_up(&gathered[peer.index()])).collect();
+            peers.iter().copied().filter(|peer| !is_up(&gathered[peer.index()])).collect();
         if missing.is_empty() {
             return Ok(());
         }
@@ -386,32 +390,48 @@ fn authenticated(connection: &Connection, trust: &Trust) -> Option<Role> {
     trust.role_of(chain.first()?)
 }
 
-/// What both connections must go through before anything else: hellos, and proof of one session.
+/// What comes of agreeing.
+struct Agreed {
+    peers: Vec<(Role, Connection, Control)>,
+    session: [u8; 32],
+    seeds: Seeds,
+}
+
+/// What all connections must go through before anything else: hellos, and proof of one session.
 async fn agree(
     me: Role,
     agreement: &Agreement,
-    peers: [(Role, Connection); 2],
-) -> Result<([(Connection, Control); 2], Seeds), ConnectError> {
+    peers: Vec<(Role, Connection)>,
+) -> Result<Agreed, ConnectError> {
     let mut nonce = [0; 32];
     getrandom::fill(&mut nonce).expect("the operating system gives random bytes");
     let own = Hello { role: me, terms: agreement.terms(), nonce };
-    let [(one, first), (other, second)] = &peers;
-    let ((mut first_control, first_hello), (mut second_control, second_hello)) =
-        tokio::try_join!(greet(&own, *one, first), greet(&own, *other, second))?;
-    let mut hellos = [own, first_hello, second_hello];
+    let greetings = peers.iter().map(|(peer, connection)| greet(&own, *peer, connection));
+    let (mut controls, mut hellos): (Vec<Control>, Vec<Hello>) =
+        each(greetings).await?.into_iter().unzip();
+    hellos.push(own);
     hellos.sort_by_key(|hello| hello.role);
-    // All three by all three, so that each finds the same difference by itself.
-    compare(hellos.each_ref().map(|hello| &hello.terms[..]))
-        .map_err(|difference| ConnectError::Disagreement(difference.to_string()))?;
-    let session = session(&hellos.map(|hello| hello.nonce));
-    tokio::try_join!(
-        confirm(me, &session, *one, first, &mut first_control),
-        confirm(me, &session, *other, second, &mut second_control)
-    )?;
-    let with_others = [pair_seed(first, &session), pair_seed(second, &session)];
-    let [(_, first), (_, second)] = peers;
+    // All by all, so that each finds the same difference by itself.
+    let terms: Vec<_> = hellos.iter().map(|hello| (hello.role, &hello.terms[..])).collect();
+    compare(&terms).map_err(|difference| ConnectError::Disagreement(difference.to_string()))?;
+    let nonces: Vec<_> = hellos.iter().map(|hello| hello.nonce).collect();
+    let session = session(&nonces);
+    let confirmations = peers
+        .iter()
+        .zip(&mut controls)
+        .map(|((peer, connection), control)| confirm(me, &session, *peer, connection, control));
+    each(confirmations).await?;
+    let with_others = me.others().map(|other| {
+        match peers.iter().find(|(peer, _)| *peer == other) {
+            Some((_, connection)) => pair_seed(connection, &session),
+            // Nobody else has it, so that nothing is ever masked with what an absent party could know.
+            None => Seed::from_os(),
+        }
+    });
     let seeds = Seeds { with_others, private: Seed::from_os() };
-    Ok(([(first, first_control), (second, second_control)], seeds))
+    let peers = peers.into_iter().zip(controls);
+    let peers = peers.map(|((peer, connection), control)| (peer, connection, control)).collect();
+    Ok(Agreed { peers, session, seeds })
 }
 
 /// Exchanges hellos with one peer.
@@ -442,7 +462,7 @@ async fn greet(
     }
 }
 
-/// Makes sure that all three computed the same session, and with it that all three agree.
+/// Makes sure that all computed the same session, and with it that all agree.
 async fn confirm(
     me: Role,
     session: &[u8; 32],
@@ -593,13 +613,13 @@ fn client_config(
     Ok(config)
 }
 
-/// `None` for P2, to which nobody connects.
+/// `None` for a party to which nobody connects.
 fn server_config(
     identity: &Identity,
     trust: &Trust,
+    peers: Vec<Role>,
     transport: &Arc<TransportConfig>,
 ) -> Result<Option<ServerConfig>, IdentityError> {
-    let peers = Role::ALL[identity.role().index() + 1..].to_vec();
     if peers.is_empty() {
         return Ok(None);
     }

@@ -14,7 +14,10 @@ use nets::{Output, Suite};
 use protocols::Role;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{data::Window, party::Record};
+use crate::{
+    data::Window,
+    party::{Record, Work},
+};
 
 /// What the launcher tells a party.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,6 +52,8 @@ pub enum Job {
         overlap: bool,
         /// Whether all is dealt before the query even if the config does not say so.
         dealt_first: bool,
+        /// What to do.
+        work: Work,
     },
     /// Its part of one operation, with the default protocol settings.
     Operation {

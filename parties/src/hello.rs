@@ -32,6 +32,45 @@ pub struct Agreement {
     pub dealt_first: bool,
     /// What the data owner learns.
     pub output: Output,
+    /// What the session is for.
+    pub purpose: Purpose,
+}
+
+/// What a session is for, and so who takes part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// One evaluation, by all three.
+    #[default]
+    Answer,
+    /// Material for so many queries later on, made by all three.
+    Deal(u64),
+    /// One evaluation with material made before: the crypto producer takes no part.
+    AnswerDealt,
+}
+
+impl Purpose {
+    /// The parties that take part.
+    pub fn parties(self) -> &'static [Role] {
+        match self {
+            Purpose::Answer | Purpose::Deal(_) => &Role::ALL,
+            Purpose::AnswerDealt => &[Role::ModelOwner, Role::DataOwner],
+        }
+    }
+
+    /// Whom `me` connects with, in order: one party or two.
+    pub fn peers(self, me: Role) -> Vec<Role> {
+        self.parties().iter().copied().filter(|&party| party != me).collect()
+    }
+}
+
+impl fmt::Display for Purpose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Purpose::Answer => f.write_str("answer"),
+            Purpose::Deal(queries) => write!(f, "deal {queries} queries"),
+            Purpose::AnswerDealt => f.write_str("answer from material"),
+        }
+    }
 }
 
 impl Agreement {
@@ -53,6 +92,7 @@ impl Agreement {
             ("bounds", bounds),
             ("dealt_first", self.dealt_first.to_string()),
             ("output", self.output.to_string()),
+            ("purpose", self.purpose.to_string()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into()
@@ -63,15 +103,15 @@ impl Agreement {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Disagreement {
     term: String,
-    /// By role; `None` where a party does not know the term.
-    values: [Option<String>; 3],
+    /// `None` where a party does not know the term.
+    values: Vec<(Role, Option<String>)>,
 }
 
 impl fmt::Display for Disagreement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let term = printable(self.term.as_bytes(), 40);
         write!(f, "the parties differ in {term}: ")?;
-        let values = Role::ALL.into_iter().zip(&self.values).map(|(role, value)| {
+        let values = self.values.iter().map(|(role, value)| {
             let value = value.as_deref().unwrap_or("nothing");
             format!("{role} has {}", printable(value.as_bytes(), 24))
         });
@@ -79,30 +119,34 @@ impl fmt::Display for Disagreement {
         f.write_str(match self.term.as_str() {
             "protocol version" | "software version" => "install the same release everywhere",
             "architecture" | "output" => "give all three the same [network]",
+            "purpose" => "start all of them with the same --deal and --material",
             _ => "give all three the same in [protocol]",
         })
     }
 }
 
-/// Finds the first term on which the parties, by role, disagree.
-pub(crate) fn compare(terms: [&[(String, String)]; 3]) -> Result<(), Disagreement> {
-    let longest = terms.map(<[_]>::len).into_iter().max().expect("three parties");
+/// Finds the first term on which the parties disagree.
+pub(crate) fn compare(parties: &[(Role, &[(String, String)])]) -> Result<(), Disagreement> {
+    let longest = parties.iter().map(|(_, terms)| terms.len()).max().unwrap_or(0);
     for place in 0..longest {
-        let at_place = terms.map(|terms| terms.get(place));
-        if at_place[0] == at_place[1] && at_place[0] == at_place[2] {
+        let at_place = || parties.iter().map(|(_, terms)| terms.get(place));
+        if at_place().all(|entry| entry == at_place().next().flatten()) {
             continue;
         }
-        let (term, _) = at_place.into_iter().flatten().next().expect("somebody's list is so long");
-        let values = at_place
-            .map(|entry| entry.filter(|(name, _)| name == term).map(|(_, value)| value.clone()));
+        let (term, _) = at_place().flatten().next().expect("somebody's list is so long");
+        let value = |terms: &[(String, String)]| {
+            let entry = terms.get(place).filter(|(name, _)| name == term);
+            entry.map(|(_, value)| value.clone())
+        };
+        let values = parties.iter().map(|&(role, terms)| (role, value(terms))).collect();
         return Err(Disagreement { term: term.clone(), values });
     }
     Ok(())
 }
 
-/// The session's name: all three parties' nonces hashed together, so that no party alone can make a
-/// session, and with it the pairwise seeds, come again.
-pub(crate) fn session(nonces: &[[u8; 32]; 3]) -> [u8; 32] {
+/// The session's name: all parties' nonces hashed together, so that no party alone can make a session, and
+/// with it the pairwise seeds, come again.
+pub(crate) fn session(nonces: &[[u8; 32]]) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new_derive_key("tercet session v1");
     nonces.iter().for_each(|nonce| {
         hasher.update(nonce);
@@ -126,8 +170,12 @@ mod tests {
             plan: None,
             dealt_first: false,
             output: Output::Logits,
+            purpose: Purpose::Answer,
         };
         let own = agreement.terms();
+        let compare = |terms: [&[(String, String)]; 3]| {
+            compare(&Role::ALL.into_iter().zip(terms).collect::<Vec<_>>())
+        };
         assert_eq!(compare([&own; 3]), Ok(()));
         for place in 0..own.len() {
             for role in Role::ALL {

@@ -1,4 +1,4 @@
-//! The launcher: starts the three parties as processes of this machine, introduces them to each
+//! The launcher: starts the parties as processes of this machine, introduces them to each
 //! other, and ends all of them as soon as one ends badly.
 //!
 //! The parties are processes of the same executable. Each binds a free port and makes an identity
@@ -7,7 +7,7 @@
 
 use std::{
     io::{BufRead, BufReader, BufWriter},
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     os::unix::process::ExitStatusExt,
     process::{Child, ChildStdin, Command, Stdio},
     sync::mpsc::{self, Receiver, Sender},
@@ -24,38 +24,39 @@ use crate::{
     control::{self, FromParty, Job, ToParty},
     error::{Error, Result},
     party::Record,
+    tls::Identity,
 };
 
 /// How long the launcher waits, after one party said that another is gone, for that one's own
 /// word.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// What three launched parties brought back.
+/// What launched parties brought back.
 #[derive(Clone, Debug)]
 pub struct Launched {
-    /// What each saw.
-    pub records: [Record; 3],
-    /// The words of each: see [`FromParty::Done`].
+    /// What each saw, by role.
+    pub records: Vec<Record>,
+    /// The words of each role: see [`FromParty::Done`].
     pub words: [Vec<u64>; 3],
     /// From the word to start, when all connections stood, to the last party's end of the
     /// protocol.
     pub seconds: f64,
 }
 
-/// Runs three parties, each with its job and the words that belong to it. `layers` names the
+/// Runs the parties that take part, each with its job and the words that belong to it. `layers` names the
 /// layers for the progress bar, which shows on a terminal only.
 ///
 /// # Errors
 /// [`Error::Run`] naming the party at fault; the others have ended by then.
-pub fn launch(jobs: [(Job, Vec<u64>); 3], layers: &[String]) -> Result<Launched> {
+pub fn launch(jobs: Vec<(Role, Job, Vec<u64>)>, layers: &[String]) -> Result<Launched> {
     let progress = progress_bar(layers.len());
     let (events, inbox) = mpsc::channel();
     let mut parties = Parties { parties: Vec::with_capacity(3) };
-    for role in Role::ALL {
-        parties.parties.push(Party::start(role, &events, &progress)?);
+    for (role, ..) in &jobs {
+        parties.parties.push(Party::start(*role, &events, &progress)?);
     }
     drop(events);
-    for (party, (job, words)) in parties.parties.iter_mut().zip(jobs) {
+    for (party, (_, job, words)) in parties.parties.iter_mut().zip(jobs) {
         party.tell(&ToParty::Job(job), &words);
     }
     let result = conduct(&mut parties, &inbox, &progress, layers);
@@ -71,7 +72,13 @@ fn conduct(
     layers: &[String],
 ) -> Result<Launched> {
     let mut faults = Faults::default();
-    let mut introductions: [Option<(SocketAddr, Vec<u8>)>; 3] = Default::default();
+    let taking_part: Vec<Role> = parties.parties.iter().map(|party| party.role).collect();
+    let mut introductions = Role::ALL.map(|role| {
+        let absent = !taking_part.contains(&role);
+        // Nobody has the key of it, nor anybody connects there.
+        let nobody = || Identity::generate(role).certificate().to_vec();
+        absent.then(|| (SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), nobody()))
+    });
     let mut done: [Option<(Record, Vec<u64>)>; 3] = Default::default();
     let (mut connected, mut ended) = (0, 0);
     let mut started = Instant::now();
@@ -91,8 +98,9 @@ fn conduct(
             }
             Event::Said(FromParty::Connected, _) => {
                 connected += 1;
-                if connected == 3 {
-                    tracing::debug!("all three parties are connected");
+                if connected == taking_part.len() {
+                    let count = if connected == 3 { "three" } else { "two" };
+                    tracing::debug!("all {count} parties are connected");
                     started = Instant::now();
                     parties.tell(&ToParty::Start);
                 }
@@ -105,15 +113,20 @@ fn conduct(
             }
             Event::Said(FromParty::Ended, _) => {
                 ended += 1;
-                if ended == 3 {
+                if ended == taking_part.len() {
                     seconds = started.elapsed().as_secs_f64();
                 }
             }
             Event::Said(FromParty::Done(record), words) => {
                 done[role.index()] = Some((record, words));
-                if done.iter().all(Option::is_some) {
-                    let [a, b, c] = done.map(|done| done.expect("all three are done"));
-                    let (records, words) = ([a.0, b.0, c.0], [a.1, b.1, c.1]);
+                if done.iter().flatten().count() == taking_part.len() {
+                    let mut records = Vec::with_capacity(taking_part.len());
+                    let words = done.map(|done| {
+                        done.map_or(Vec::new(), |(record, words)| {
+                            records.push(record);
+                            words
+                        })
+                    });
                     return Ok(Launched { records, words, seconds });
                 }
             }
@@ -123,8 +136,13 @@ fn conduct(
             }
             // One that told why it ends has nothing more to tell.
             Event::Gone if done[role.index()].is_none() && !faults.told[role.index()] => {
-                let how = parties.parties[role.index()].how_it_ended();
-                faults.note(true, format!("the {role} {how}; the two others were stopped"), 1);
+                let mut gone = parties.parties.iter_mut().filter(|party| party.role == role);
+                let how = gone.next().map_or("ended".into(), Party::how_it_ended);
+                let others = match taking_part.len() {
+                    3 => "the two others were",
+                    _ => "the other was",
+                };
+                faults.note(true, format!("the {role} {how}; {others} stopped"), 1);
             }
             Event::Gone => {}
         }
@@ -177,7 +195,7 @@ enum Event {
     Gone,
 }
 
-/// The three processes; dropping them ends them.
+/// The processes; dropping them ends them.
 struct Parties {
     parties: Vec<Party>,
 }
@@ -208,6 +226,7 @@ impl Drop for Parties {
 }
 
 struct Party {
+    role: Role,
     child: Child,
     input: BufWriter<ChildStdin>,
     threads: Vec<JoinHandle<()>>,
@@ -242,7 +261,7 @@ impl Party {
                 progress.suspend(|| eprintln!("{role}: {line}"));
             }
         });
-        Ok(Party { child, input, threads: vec![listen, relay] })
+        Ok(Party { role, child, input, threads: vec![listen, relay] })
     }
 
     /// Tells it something; if it is gone, its closed output says so.

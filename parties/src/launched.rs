@@ -19,7 +19,7 @@ use crate::{
     control::{self, FromParty, Job, ToParty},
     error::{Error, Result},
     hello::Agreement,
-    party::{Connected, connect},
+    party::{Connected, Ready, connect},
     task::{self, Task},
     tls::{Identity, Trust},
 };
@@ -44,14 +44,16 @@ pub fn run(role: Role) -> Result<()> {
 fn work(role: Role, launcher: &Launcher) -> Result<()> {
     let (ToParty::Job(job), words) = launcher.next()? else { return Err(out_of_turn()) };
     let (record, words) = match job {
-        Job::Network { config, suite, output, window, overlap, dealt_first } => {
+        Job::Network { config, suite, output, window, overlap, dealt_first, work } => {
             let mut config = Config::load(&config)?;
             config.network.output = output;
             config.protocol.overlap |= overlap;
             config.protocol.dealt_first |= dealt_first;
             let task = Task::of(&config, suite)?;
-            let inputs = task.inputs(role, &config, window)?;
-            let party = meet(role, launcher, &config.protocol, task.agreement())?;
+            let inputs = task.inputs(role, &config, window, &work)?;
+            let ready = Ready::new(&task, role, &config, inputs, &work)?;
+            let agreement = task.agreement(work.purpose());
+            let party = meet(role, launcher, &config.protocol, agreement)?;
             let told = Mutex::new(Instant::now());
             let ended = |layers: usize| {
                 let mut told = told.lock().expect("no panic while locked");
@@ -62,7 +64,7 @@ fn work(role: Role, launcher: &Launcher) -> Result<()> {
                     launcher.tell(&FromParty::Layers(layers), &[]);
                 }
             };
-            party.evaluate(&task, &inputs, &ended)?
+            party.run(&task, &ready, &ended)?
         }
         Job::Operation { name, count, suite, bare } => {
             let bench = task::bench(&name, count, suite, bare)?;
@@ -77,7 +79,7 @@ fn work(role: Role, launcher: &Launcher) -> Result<()> {
     Ok(())
 }
 
-/// Finds the two others through the launcher; returns when all three are connected.
+/// Finds the others through the launcher; returns when all are connected.
 fn meet(
     role: Role,
     launcher: &Launcher,

@@ -59,6 +59,26 @@ impl Network {
     }
 }
 
+/// Runs one future or two at once, until the first error.
+///
+/// # Panics
+/// If there are none, or more.
+pub async fn each<F, T, E>(mut futures: impl Iterator<Item = F>) -> Result<Vec<T>, E>
+where
+    F: Future<Output = Result<T, E>>,
+{
+    let first = futures.next().expect("a party has a peer");
+    let second = futures.next();
+    assert!(futures.next().is_none(), "a party has at most two peers");
+    match second {
+        None => Ok(vec![first.await?]),
+        Some(second) => {
+            let (first, second) = tokio::try_join!(first, second)?;
+            Ok(vec![first, second])
+        }
+    }
+}
+
 impl Drop for Network {
     fn drop(&mut self) {
         self.close(&Goodbye::Unexplained);

@@ -2,8 +2,10 @@
 //! party saw of it.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     net::SocketAddr,
+    path::PathBuf,
     sync::{Arc, Mutex, OnceLock},
     time::{Duration, Instant},
 };
@@ -11,12 +13,11 @@ use std::{
 use nets::{
     Bench, EncodedModel, EvaluatorInputs,
     dealer::{self, Pace},
-    graph::SETUP,
     secure,
 };
 use protocols::{
-    LayerMeasurement, Links, Role, Session, SessionOptions, Transport, dealer::WeightKey,
-    prf::Seeds, step::Step, transport::Message,
+    LayerMeasurement, Links, Role, Session, SessionOptions, Transport, prf::Seeds, step::Step,
+    transport::Message,
 };
 use serde::{Deserialize, Serialize};
 
@@ -24,11 +25,13 @@ use crate::{
     config::{Config, ProfileName, Protocol},
     connect::{Bound, Established, Setup},
     data::Window,
-    error::Result,
-    hello::Agreement,
+    error::{Error, Result},
+    hello::{Agreement, Purpose},
+    material::{Fit, Held, Making, Stock, Store},
     process::Usage,
     profile::Profile,
     quic::QuicTransport,
+    setup::ModelKeys,
     task::Task,
     tls::{Identity, Trust},
 };
@@ -53,6 +56,90 @@ pub struct Images {
     pub words: Vec<u64>,
 }
 
+/// What the parties are to do.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub enum Work {
+    /// Evaluate the network.
+    #[default]
+    Answer,
+    /// Make material for later.
+    Deal {
+        /// How many queries.
+        queries: u64,
+        /// Images a query, if the config's count is not meant.
+        images: Option<usize>,
+        /// Where to: each party has a directory of its own in it.
+        directory: PathBuf,
+    },
+    /// Evaluate the network with a query's material.
+    AnswerDealt {
+        /// Where from.
+        directory: PathBuf,
+    },
+}
+
+impl Work {
+    /// What the parties agree on about it.
+    pub fn purpose(&self) -> Purpose {
+        match self {
+            Work::Answer => Purpose::Answer,
+            Work::Deal { queries, .. } => Purpose::Deal(*queries),
+            Work::AnswerDealt { .. } => Purpose::AnswerDealt,
+        }
+    }
+}
+
+/// All that a party brings, checked before any connection.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    inputs: Inputs,
+    material: Material,
+    /// Where it keeps what outlives a session.
+    state: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug)]
+enum Material {
+    /// Streamed, and used at once.
+    None,
+    /// To be made.
+    New { store: Store, queries: u64, fit: Fit },
+    /// Made before.
+    Held(Held),
+}
+
+impl Ready {
+    /// Checks that a party can do its part.
+    ///
+    /// # Errors
+    /// [`Error::File`] without material that fits, [`Error::Usage`] for a suite that has none.
+    pub fn new(
+        task: &Task,
+        role: Role,
+        config: &Config,
+        inputs: Inputs,
+        work: &Work,
+    ) -> Result<Ready> {
+        let material = match work {
+            Work::Answer => Material::None,
+            Work::Deal { queries, directory, .. } => {
+                let fit = Fit::of(task, &inputs)?;
+                Material::New { store: Store::make(directory, role)?, queries: *queries, fit }
+            }
+            Work::AnswerDealt { directory } => {
+                let images = match &inputs {
+                    Inputs::Images(images) => images.count,
+                    Inputs::Model(_) | Inputs::Nothing => 0,
+                };
+                let fit = Fit::of(task, &inputs)?;
+                Material::Held(Store::open(directory, role, &fit, images)?)
+            }
+        };
+        let state = config.hosts[role.index()].state.clone();
+        Ok(Ready { inputs, material, state })
+    }
+}
+
 /// What one party saw of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
@@ -70,6 +157,10 @@ pub struct Record {
     pub seconds: StageSeconds,
     /// What its process used.
     pub usage: Usage,
+    /// Whether the data owner had the masked weights from an earlier session.
+    pub setup_kept: bool,
+    /// The material that it made, or used up.
+    pub stock: Option<Stock>,
 }
 
 /// Wall time of a run's stages at one party.
@@ -84,7 +175,7 @@ pub struct StageSeconds {
     pub online: Option<f64>,
 }
 
-/// Finds the two others.
+/// Finds the others.
 ///
 /// # Errors
 /// [`crate::error::Error::Connect`], [`crate::error::Error::Identity`] or
@@ -104,15 +195,20 @@ pub fn connect(
         ProfileName::Wan => Profile::WAN,
     };
     let connect_timeout = protocol.connect_timeout;
+    let peers = agreement.purpose.peers(role);
     let setup = Setup { identity, trust, addresses, agreement, profile, connect_timeout };
-    let Established { transport, seeds } = bound.connect(&setup)?;
-    Ok(Connected { role, transport, seeds })
+    let Established { transport, session, seeds } = bound.connect(&setup)?;
+    Ok(Connected { role, peers, session, transport, seeds })
 }
 
-/// A party whose connections to both others stand.
+/// A party whose connections stand.
 pub struct Connected {
     /// Who it is.
     pub role: Role,
+    /// The others that take part.
+    pub peers: Vec<Role>,
+    /// The session's name.
+    pub session: [u8; 32],
     /// The connections.
     pub transport: Arc<QuicTransport>,
     /// What it shares with each of the others.
@@ -126,19 +222,48 @@ const IMAGES: &str = "session/images";
 const DEALT: &str = "session/dealt";
 
 impl Connected {
-    /// Evaluates a network; the data owner gets what the task's output says. `ended` is told how many layers have, or
-    /// where branches run side by side, how many had started before the last one.
+    /// Does a party's part for a network; where that is evaluated, the data owner gets what the task's output
+    /// says. `ended` is told how many layers have, or where branches run side by side, how many had
+    /// started before the last one.
     ///
     /// # Errors
     /// What the protocol meets; the connections are closed by then.
-    pub fn evaluate(
+    pub fn run(
         self,
         task: &Task,
-        inputs: &Inputs,
+        ready: &Ready,
         ended: &(dyn Fn(usize) + Sync),
     ) -> Result<(Record, Vec<u64>)> {
-        let images = self.announce_images(task, inputs)?;
-        let (session, transport) = self.session(task.options);
+        match &ready.material {
+            Material::None => self.evaluate(task, ready, None, ended),
+            Material::Held(held) => self.evaluate(task, ready, Some(held), ended),
+            Material::New { store, queries, fit } => {
+                Ok((self.deal(task, ready, store, *queries, *fit, ended)?, Vec::new()))
+            }
+        }
+    }
+
+    fn evaluate(
+        self,
+        task: &Task,
+        Ready { inputs, state, .. }: &Ready,
+        held: Option<&Held>,
+        ended: &(dyn Fn(usize) + Sync),
+    ) -> Result<(Record, Vec<u64>)> {
+        let (session, transport) = self.session("answer", task.options);
+        let (mut stock, mut ahead) = (None, None);
+        let images = match held {
+            None => self.announce_images(task, inputs)?,
+            Some(held) => {
+                let query = self.take_query(held)?;
+                let (name, images) = (query.label.name, query.label.batch as usize);
+                let (file_bytes, hex) = (query.size(), name.session_hex());
+                stock = Some(Stock { session: hex, first: name.query, queries: 1, file_bytes });
+                let (seeds, stored) = query.into_parts();
+                ahead = Some(Session::new(self.role, Arc::new(stored), seeds, task.options));
+                images
+            }
+        };
         let starts = Mutex::new(HashMap::new());
         let progress = |_place: usize, layer: &str| {
             let mut starts = starts.lock().expect("no panic while locked");
@@ -147,10 +272,29 @@ impl Connected {
         };
         let Task { graph, fixed, order, .. } = task;
         let mut clock = Clock::new(&transport, session.role());
+        let mut setup_kept = false;
         let logits = match &task.plan {
             Some(plan) => {
                 let run = dealer::Run { graph, plan, order: *order, batch: images };
-                run_dealer(&session, &run, task.pace, inputs, &mut clock, &progress)?
+                let keys = match &ahead {
+                    Some(_) => None,
+                    None => {
+                        let setup = self.set_up(&session, &run, inputs, state.as_deref())?;
+                        setup_kept = setup.kept;
+                        Some(setup.keys)
+                    }
+                };
+                clock.set_up();
+                let stages =
+                    dealer::Stages { ahead: ahead.as_ref().unwrap_or(&session), online: &session };
+                let keys = keys.as_ref();
+                let done = run_dealer(stages, &run, task.pace, inputs, keys, &clock, &progress);
+                // What went wrong on the file ends the connection, too.
+                done.inspect_err(|error| {
+                    if let Error::Protocol(error) = error {
+                        session.abort(error.clone());
+                    }
+                })?
             }
             None => {
                 let evaluate = |inputs| {
@@ -196,7 +340,37 @@ impl Connected {
             before = before.max(end);
         }
         let record = finish(&session, &transport, images, layers, seconds)?;
-        Ok((record, logits))
+        Ok((Record { setup_kept, stock, ..record }, logits))
+    }
+
+    /// Makes material.
+    fn deal(
+        self,
+        task: &Task,
+        Ready { inputs, state, .. }: &Ready,
+        store: &Store,
+        queries: u64,
+        fit: Fit,
+        ended: &(dyn Fn(usize) + Sync),
+    ) -> Result<Record> {
+        let images = self.announce_images(task, inputs)?;
+        let Task { graph, order, .. } = task;
+        let plan = task.plan.as_ref().expect("material fits a plan");
+        let run = dealer::Run { graph, plan, order: *order, batch: images };
+        let (session, transport) = self.session("setup", task.options);
+        let mut clock = Clock::new(&transport, session.role());
+        let setup = self.set_up(&session, &run, inputs, state.as_deref())?;
+        clock.set_up();
+        let progress = |place: usize, _: &str| ended(place);
+        let making = Making { store, run, options: task.options, fit, progress: &progress };
+        let (mut layers, stock) = self.make(&making, queries, &setup.keys)?;
+        let offline = clock.ready.elapsed().as_secs_f64();
+        ended(task.layers());
+        layers.extend(session.measurements());
+        layers.iter_mut().for_each(|layer| layer.seconds = layer.ahead_seconds);
+        let seconds = StageSeconds { offline, ..clock.stop() };
+        let record = finish(&session, &transport, images, layers, seconds)?;
+        Ok(Record { setup_kept: setup.kept, stock: Some(stock), ..record })
     }
 
     /// Runs one operation on this party's own inputs; the result is its share of the outputs.
@@ -210,7 +384,7 @@ impl Connected {
         own: &[u64],
         ended: &dyn Fn(),
     ) -> Result<(Record, Vec<u64>)> {
-        let (session, transport) = self.session(options);
+        let (session, transport) = self.session("operate", options);
         let clock = Clock::new(&transport, session.role());
         let share = bench.run(&session, own, &|| clock.dealt())?;
         let seconds = clock.stop();
@@ -221,17 +395,14 @@ impl Connected {
 
     /// The number of images, which the data owner knows and the others must.
     fn announce_images(&self, task: &Task, inputs: &Inputs) -> Result<usize> {
-        let step = Step::root(IMAGES);
         if let Inputs::Images(images) = inputs {
-            let payload = (images.count as u64).to_le_bytes().to_vec();
-            for other in self.role.others() {
-                let (step, payload) = (step.clone(), payload.clone());
-                self.transport.send(other, Message { step, phase: 0, depth: 0, payload })?;
+            for &other in &self.peers {
+                self.tell(other, IMAGES, (images.count as u64).to_le_bytes().to_vec())?;
             }
             return Ok(images.count);
         }
-        let message = self.transport.recv(Role::DataOwner, &step)?;
-        let count = message.payload.try_into().ok().map(u64::from_le_bytes);
+        let count = self.hear(Role::DataOwner, IMAGES)?;
+        let count = count.try_into().ok().map(u64::from_le_bytes);
         let count = count.and_then(|count| usize::try_from(count).ok());
         count.filter(|&count| task.graph.check_batch(count).is_ok()).ok_or_else(|| {
             let what = "it announced no usable number of images".into();
@@ -240,42 +411,73 @@ impl Connected {
         })
     }
 
-    /// The one session that these seeds are for, and the transport to be finished after it.
-    fn session(self, options: SessionOptions) -> (Session, Arc<QuicTransport>) {
-        (Session::new(self.role, self.transport.clone(), self.seeds, options), self.transport)
+    /// Tells another party what is no payload of a protocol.
+    pub(crate) fn tell(&self, to: Role, place: &str, payload: Vec<u8>) -> protocols::Result<()> {
+        self.transport.send(to, Message { step: Step::root(place), phase: 0, depth: 0, payload })
+    }
+
+    /// What another party told.
+    pub(crate) fn hear(&self, from: Role, place: &str) -> protocols::Result<Vec<u8>> {
+        Ok(self.transport.recv(from, &Step::root(place))?.payload)
+    }
+
+    /// The one session of these seeds for a purpose, and the transport to be finished after it.
+    fn session(&self, purpose: &str, options: SessionOptions) -> (Session, Arc<QuicTransport>) {
+        let seeds = self.seeds.derive(purpose);
+        (Session::new(self.role, self.transport.clone(), seeds, options), self.transport.clone())
     }
 }
 
-/// One party's part of the `dealer` suite; the data owner gets the results.
+/// One party's part of the `dealer` suite, after its setup; the data owner gets the results. Without keys the
+/// first stage was long ago.
 fn run_dealer(
-    session: &Session,
+    stages: dealer::Stages<'_>,
     run: &dealer::Run<'_>,
     pace: Pace,
     inputs: &Inputs,
-    clock: &mut Clock<'_>,
+    keys: Option<&ModelKeys>,
+    clock: &Clock<'_>,
     progress: secure::Progress<'_>,
 ) -> Result<Vec<u64>> {
-    let stages = dealer::Stages { ahead: session, online: session };
-    let key = |other| WeightKey::new(session.seed_with(other, SETUP));
-    match inputs {
-        Inputs::Model(model) => {
-            dealer::send_setup(session, run, model, &key(Role::CryptoProducer))?;
-            clock.set_up();
-            dealer::serve(stages, run, pace, model, &|| clock.dealt(), progress)?;
+    if keys.is_none() && pace == Pace::Streamed {
+        // From here on all is online: what is still read is read from files.
+        clock.dealt()?;
+    }
+    let between = || clock.dealt();
+    match (inputs, keys) {
+        (Inputs::Model(model), _) => {
+            dealer::serve(stages, run, pace, model, &between, progress)?;
             Ok(Vec::new())
         }
-        Inputs::Images(images) => {
-            let weights = dealer::receive_setup(session, run)?;
-            clock.set_up();
-            let between = || clock.dealt();
-            let logits =
-                dealer::query(stages, run, pace, &weights, &images.words, &between, progress)?;
-            Ok(logits.into_iter().map(i64::cast_unsigned).collect())
+        (Inputs::Images(images), keys) => {
+            let weights = match keys {
+                Some(ModelKeys::DataOwner(weights)) => Some(weights),
+                _ => None,
+            };
+            let words = images.padded(run);
+            let logits = dealer::query(stages, run, pace, weights, &words, &between, progress)?;
+            let due = logits.len() / run.batch * images.count;
+            Ok(logits.into_iter().take(due).map(i64::cast_unsigned).collect())
         }
-        Inputs::Nothing => {
-            dealer::produce(session, run, &key(Role::ModelOwner), progress)?;
+        (Inputs::Nothing, Some(ModelKeys::CryptoProducer(key))) => {
+            dealer::produce(stages.ahead, run, key, progress)?;
             Ok(Vec::new())
         }
+        (Inputs::Nothing, _) => {
+            unreachable!("the crypto producer deals with its key or not at all")
+        }
+    }
+}
+
+impl Images {
+    /// With black images after them, to as many as material was made for.
+    fn padded(&self, run: &dealer::Run<'_>) -> Cow<'_, [u64]> {
+        if self.count == run.batch {
+            return Cow::Borrowed(&self.words);
+        }
+        let mut words = self.words.clone();
+        words.resize(run.batch * run.graph.input().len(), 0);
+        Cow::Owned(words)
     }
 }
 
@@ -340,7 +542,8 @@ fn finish(
 ) -> Result<Record> {
     transport.finish()?;
     let wire = transport.wire_bytes();
-    Ok(Record { role: session.role(), images, layers, wire, seconds, usage: Usage::so_far() })
+    let (role, usage) = (session.role(), Usage::so_far());
+    Ok(Record { role, images, layers, wire, seconds, usage, setup_kept: false, stock: None })
 }
 
 impl Record {
@@ -351,13 +554,30 @@ impl Record {
 }
 
 impl Task {
-    /// Loads what a role brings; `images` overrides the config's count.
+    /// Loads what a role brings; `window` overrides the config's images.
     ///
     /// # Errors
-    /// As [`Task::model`] and [`Task::batch`].
-    pub fn inputs(&self, role: Role, config: &Config, window: Window) -> Result<Inputs> {
+    /// As [`Task::model`] and [`Task::batch`]; [`Error::File`] if nothing says for how many images material
+    /// is made.
+    pub fn inputs(
+        &self,
+        role: Role,
+        config: &Config,
+        window: Window,
+        work: &Work,
+    ) -> Result<Inputs> {
         Ok(match role {
             Role::ModelOwner => Inputs::Model(self.model(config)?.1),
+            Role::DataOwner if let Work::Deal { images, .. } = work => {
+                let count = match images {
+                    Some(images) => *images,
+                    None => config.data_owner()?.count.ok_or_else(|| {
+                        let what = "missing key `data-owner.count`, or --images: how many images a query has";
+                        Error::file(&config.file, what)
+                    })?,
+                };
+                Inputs::Images(Images { count, words: Vec::new() })
+            }
             Role::DataOwner => {
                 let (batch, words) = self.batch(config, window)?;
                 Inputs::Images(Images { count: batch.images, words })

@@ -26,7 +26,7 @@ use tokio::{task::JoinHandle, time::timeout};
 use crate::{
     frame::{self, Decoder, MAX_PAYLOAD},
     goodbye::{Goodbye, explain},
-    network::Network,
+    network::{Network, each},
     outbox::{AHEAD, Closed, Outbox, Traffic},
     signal::{Control, Signal, Silence},
 };
@@ -34,14 +34,15 @@ use crate::{
 /// Pieces of a stream that are taken at once: each call locks the connection.
 const PIECES: usize = 64;
 
-/// One party's authenticated connections to the two others.
+/// One party's authenticated connections to the two others, or to one where the crypto producer takes no
+/// part.
 ///
 /// When it is dropped before [`QuicTransport::finish`], the others are told that this party
 /// stopped. Its calls block: never make them on an asynchronous runtime's thread.
 pub struct QuicTransport {
     shared: Arc<Shared>,
     /// Until [`QuicTransport::finish`] takes them.
-    ends: Mutex<Option<[End; 2]>>,
+    ends: Mutex<Option<Vec<End>>>,
     patience: Duration,
     // After `shared`, so that whoever waits is told before the thread goes.
     network: Network,
@@ -52,31 +53,26 @@ impl QuicTransport {
     pub(crate) fn start(
         network: Network,
         role: Role,
-        peers: [(Connection, Control); 2],
+        peers: Vec<(Role, Connection, Control)>,
         patience: Duration,
     ) -> QuicTransport {
-        let [(first, first_control), (second, second_control)] = peers;
-        let [one, other] = role.others();
-        let shared = Arc::new(Shared {
-            role,
-            inbox: Inbox::new(patience),
-            peers: [Peer::new(role, one, first), Peer::new(role, other, second)],
-            ending: OnceLock::new(),
-        });
-        let mut controls = [Some(first_control), Some(second_control)];
-        let ends = [0, 1].map(|place| {
+        let peers = peers.into_iter();
+        let peers = peers.map(|(peer, link, control)| (Peer::new(role, peer, link), control));
+        let (peers, controls): (Vec<Peer>, Vec<Control>) = peers.unzip();
+        let inbox = Inbox::new(patience);
+        let shared = Arc::new(Shared { role, inbox, peers, ending: OnceLock::new() });
+        let start = |(place, control)| {
             let spawn = network.runtime();
             spawn.spawn(watch(shared.clone(), place));
-            End {
-                control: controls[place].take().expect("two controls"),
-                writer: spawn.spawn(write(shared.clone(), place)),
-                reader: spawn.spawn(read(shared.clone(), place)),
-            }
-        });
-        QuicTransport { shared, ends: Mutex::new(Some(ends)), patience, network }
+            let writer = spawn.spawn(write(shared.clone(), place));
+            let reader = spawn.spawn(read(shared.clone(), place));
+            End { control, writer, reader }
+        };
+        let ends = Mutex::new(Some(controls.into_iter().enumerate().map(start).collect()));
+        QuicTransport { shared, ends, patience, network }
     }
 
-    /// Ends the run: waits until all three parties have sent and received everything, compares
+    /// Ends the run: waits until all parties have sent and received everything, compares
     /// what was counted at both ends of each link, and closes the connections. Call it after the
     /// last message; afterwards nothing can be sent or received.
     ///
@@ -181,7 +177,7 @@ impl fmt::Debug for QuicTransport {
 struct Shared {
     role: Role,
     inbox: Inbox,
-    peers: [Peer; 2],
+    peers: Vec<Peer>,
     ending: OnceLock<Ending>,
 }
 
@@ -237,7 +233,7 @@ impl Peer {
 
 impl Shared {
     fn peer(&self, role: Role) -> &Peer {
-        self.peers.iter().find(|peer| peer.role == role).expect("a party is no peer of itself")
+        self.peers.iter().find(|peer| peer.role == role).expect("a peer that takes part")
     }
 
     /// Ends everything, once: wakes whoever waits and tells the peers.
@@ -268,16 +264,15 @@ impl Shared {
         }
     }
 
-    /// Waits until all three are done with all messages, and know it of each other.
-    async fn barrier(&self, ends: &mut [End; 2]) -> Result<()> {
-        let [first, second] = ends;
-        tokio::try_join!(self.settle(0, first), self.settle(1, second))?;
+    /// Waits until all are done with all messages, and know it of each other.
+    async fn barrier(&self, ends: &mut [End]) -> Result<()> {
+        each(ends.iter_mut().enumerate().map(|(place, end)| self.settle(place, end))).await?;
         let left_over = self.inbox.left_over();
         if left_over > 0 {
             let reason = format!("{left_over} messages came that no protocol took");
             return Err(Error::Stopped { reason });
         }
-        tokio::try_join!(self.part(0, first), self.part(1, second))?;
+        each(ends.iter_mut().enumerate().map(|(place, end)| self.part(place, end))).await?;
         Ok(())
     }
 
@@ -417,7 +412,7 @@ mod tests {
     use super::*;
     use crate::{
         connect::{Bound, Setup},
-        hello::Agreement,
+        hello::{Agreement, Purpose},
         profile::Profile,
         tls::{Identity, Trust},
     };
@@ -499,6 +494,7 @@ mod tests {
             plan: None,
             dealt_first: false,
             output: Default::default(),
+            purpose: Purpose::Answer,
         };
         let parties = bound.into_iter().zip(identities).map(|(bound, identity)| {
             let setup = Setup {

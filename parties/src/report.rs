@@ -60,6 +60,45 @@ pub struct Report {
     /// The summed probability, an image, that a truncation wraps and spoils the result.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub truncation_failure_bound: Option<f64>,
+    /// The material that was made, or the query of it that was used up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub material: Option<Material>,
+}
+
+/// Material in files.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Material {
+    /// The session that made it.
+    pub session: String,
+    /// The first query of it, counted from 0.
+    pub first: u64,
+    /// How many queries.
+    pub queries: u64,
+    /// Images of a query.
+    pub images: usize,
+    /// Bytes of a query's file at each party that has one.
+    pub file_bytes: BTreeMap<&'static str, u64>,
+}
+
+impl Material {
+    /// What the parties made or used up of it, if they did.
+    pub fn of<'r>(records: impl IntoIterator<Item = &'r Record>) -> Option<Material> {
+        let mut material: Option<Material> = None;
+        for record in records {
+            let Some(stock) = &record.stock else { continue };
+            let material = material.get_or_insert_with(|| Material {
+                session: stock.session.clone(),
+                first: stock.first,
+                queries: stock.queries,
+                images: record.images,
+                file_bytes: BTreeMap::new(),
+            });
+            if stock.file_bytes > 0 {
+                material.file_bytes.insert(record.role.name(), stock.file_bytes);
+            }
+        }
+        material
+    }
 }
 
 /// What a bench adds to a report.
@@ -425,12 +464,12 @@ impl From<Paper> for PaperCost {
     }
 }
 
-/// Puts together what the three parties saw, layer by layer as predicted, and compares. `depths`
+/// Puts together what all parties saw, layer by layer as predicted, and compares. `depths`
 /// are the causal depths that the layers should end at.
 ///
 /// # Errors
 /// [`Error::Run`] naming the first layer and link where sent, received and predicted differ.
-pub fn merge(costs: &[LayerCost], depths: &[u32], records: &[Record; 3]) -> Result<Vec<Layer>> {
+pub fn merge(costs: &[LayerCost], depths: &[u32], records: &[Record]) -> Result<Vec<Layer>> {
     let mut layers = Layer::predicted(costs, depths);
     for ((cost, &depth), layer) in costs.iter().zip(depths).zip(&mut layers) {
         let mut seen = records.iter().filter_map(|record| record.layer(&cost.name));
@@ -444,7 +483,8 @@ pub fn merge(costs: &[LayerCost], depths: &[u32], records: &[Record; 3]) -> Resu
             ahead_bytes: merged.ahead.total(),
         });
         let spent = |role: Role, of: fn(&LayerMeasurement) -> f64| {
-            records[role.index()].layer(&cost.name).map_or(0.0, of)
+            let record = records.iter().find(|record| record.role == role);
+            record.and_then(|record| record.layer(&cost.name)).map_or(0.0, of)
         };
         let ahead =
             [Role::ModelOwner, Role::DataOwner].map(|role| spent(role, |seen| seen.ahead_seconds));
@@ -642,7 +682,9 @@ mod tests {
             let layers = [("a,b", 1), ("c", 1)].into_iter().map(layer).collect();
             let usage = Usage { cpu_seconds: 1.0, peak_rss_mb: 2.0 };
             let seconds = Default::default();
-            Record { role, images: 1, layers, wire: Links::default(), seconds, usage }
+            let wire = Links::default();
+            let (setup_kept, stock) = (false, None);
+            Record { role, images: 1, layers, wire, seconds, usage, setup_kept, stock }
         };
         Role::ALL.map(record)
     }

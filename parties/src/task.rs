@@ -19,7 +19,7 @@ use crate::{
     config::{Config, Protocol},
     data::{Batch, Window},
     error::{Error, Result},
-    hello::Agreement,
+    hello::{Agreement, Purpose},
 };
 
 /// The public part of a run: what all three parties know and agree on.
@@ -121,8 +121,28 @@ impl Task {
         Ok(cost.in_order(self.order))
     }
 
+    /// What a run will cost that is not wholly one of streamed material: only what is made ahead, or only
+    /// what is left after that, and without the masked weights where those were kept.
+    ///
+    /// # Errors
+    /// [`nets::Error::Batch`].
+    pub fn cost_of(
+        &self,
+        purpose: Purpose,
+        images: usize,
+        setup_kept: bool,
+    ) -> nets::Result<NetworkCost> {
+        let cost = self.cost(images)?;
+        let cost = if setup_kept { cost.without_setup() } else { cost };
+        Ok(match purpose {
+            Purpose::Answer => cost,
+            Purpose::Deal(_) => cost.only_ahead(),
+            Purpose::AnswerDealt => cost.only_online(),
+        })
+    }
+
     /// What the parties compare before anything else.
-    pub fn agreement(&self) -> Agreement {
+    pub fn agreement(&self, purpose: Purpose) -> Agreement {
         Agreement {
             suite: self.suite.name().into(),
             ring_bits: RING_BITS,
@@ -133,6 +153,7 @@ impl Task {
             plan: self.plan.as_ref().map(|plan| *plan.hash().as_bytes()),
             dealt_first: self.pace == Pace::DealtFirst,
             output: self.output,
+            purpose,
         }
     }
 
@@ -209,6 +230,7 @@ pub fn bench_agreement(bench: &Bench) -> Agreement {
         plan: None,
         dealt_first: true,
         output: Output::default(),
+        purpose: Purpose::Answer,
     }
 }
 

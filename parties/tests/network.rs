@@ -12,7 +12,7 @@ use std::{
 
 use parties::{
     connect::{Bound, ConnectError, Established, Setup},
-    hello::Agreement,
+    hello::{Agreement, Purpose},
     profile::Profile,
     quic::QuicTransport,
     tls::{Identity, Trust},
@@ -377,6 +377,7 @@ impl World {
                 plan: None,
                 dealt_first: false,
                 output: Default::default(),
+                purpose: Purpose::Answer,
             },
             profile: Profile { patience: Duration::from_secs(20), ..Profile::LOOPBACK },
             connect_timeout: Duration::from_secs(10),

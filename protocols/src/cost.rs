@@ -114,8 +114,19 @@ impl Cost {
 
     /// Of [`Cost::links`] what travels ahead of the query.
     pub fn ahead_links(&self) -> Links {
-        let ahead = self.sends.iter().filter(|send| send.phase == AHEAD).copied();
-        Cost { sends: ahead.collect() }.links()
+        self.clone().only_ahead().links()
+    }
+
+    /// What travels ahead of the query alone.
+    pub fn only_ahead(mut self) -> Cost {
+        self.sends.retain(|send| send.phase == AHEAD);
+        self
+    }
+
+    /// What follows on the query alone.
+    pub fn only_online(mut self) -> Cost {
+        self.sends.retain(|send| send.phase != AHEAD);
+        self
     }
 
     /// The payload bytes of all links together.

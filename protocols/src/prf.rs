@@ -35,6 +35,11 @@ impl Seed {
         Seed(bytes)
     }
 
+    /// The bytes, to be stored where only this party reads them.
+    pub fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// A seed for one purpose, independent of the streams and of every other label.
     pub fn derive(&self, label: &str) -> Seed {
         Seed(*blake3::keyed_hash(&self.0, format!("derive {label}").as_bytes()).as_bytes())
@@ -65,6 +70,14 @@ pub struct Seeds {
     pub with_others: [Seed; 2],
     /// Known to this party alone.
     pub private: Seed,
+}
+
+impl Seeds {
+    /// Seeds for one part of what these are for, as [`Seed::derive`].
+    pub fn derive(&self, label: &str) -> Seeds {
+        let with_others = self.with_others.each_ref().map(|seed| seed.derive(label));
+        Seeds { with_others, private: self.private.derive(label) }
+    }
 }
 
 /// An AES-128-CTR stream.

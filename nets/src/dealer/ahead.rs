@@ -155,7 +155,7 @@ impl Layer<'_> {
     }
 
     /// P1: from its halves of the operands, where it is to know them, its half of the result and what
-    /// it keeps.
+    /// it keeps. A linear layer without `weights` sent its part long ago.
     pub(super) fn prepare(
         &self,
         ctx: &mut Client<'_>,
@@ -176,9 +176,13 @@ impl Layer<'_> {
             Step::Input => Some(reveal::prepare_input(&mut ctx, self.input_len())),
             Step::Linear => {
                 let shape = graph.linear_shape(id, batch).expect("a linear layer");
-                let d = weights.expect("masked weights of every linear layer");
-                let r = input().expect("the mask of what a linear layer takes");
-                let mask = linear::prepare(&ctx, &shape, layer.width, layer.mask, d, r)?;
+                let mask = match weights {
+                    Some(d) => {
+                        let r = input().expect("the mask of what a linear layer takes");
+                        linear::prepare(&ctx, &shape, layer.width, layer.mask, d, r)?
+                    }
+                    None => linear::recall(&ctx, &shape, layer.mask)?,
+                };
                 (layer.mask == linear::Mask::Known).then_some(mask)
             }
             Step::Local => {

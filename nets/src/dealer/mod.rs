@@ -20,6 +20,7 @@ mod shelf;
 
 use std::sync::Arc;
 
+use fixedpoint::width;
 use protocols::{
     Role, Session, Stage,
     dealer::{
@@ -77,8 +78,38 @@ pub struct Stages<'a> {
     pub online: &'a Session,
 }
 
+impl Stages<'_> {
+    fn is_one_session(&self) -> bool {
+        std::ptr::eq(self.ahead, self.online)
+    }
+}
+
 /// P1's masked weights D, layer by layer.
 pub struct MaskedWeights(Vec<Option<Vec<u64>>>);
+
+impl MaskedWeights {
+    /// As bytes, each layer packed in its ring.
+    pub fn pack(&self, run: &Run<'_>) -> Vec<u8> {
+        let mut packed = Vec::new();
+        for id in run.linear() {
+            let weights = self.0[id.index()].as_deref().expect("weights of every linear layer");
+            width::pack_into(run.plan.layer(id).width, weights, &mut packed);
+        }
+        packed
+    }
+
+    /// What [`MaskedWeights::pack`] gave for the same network and plan; `None` for anything else.
+    pub fn unpack(run: &Run<'_>, mut packed: &[u8]) -> Option<MaskedWeights> {
+        let mut weights: Vec<Option<Vec<u64>>> = run.graph.ids().map(|_| None).collect();
+        for id in run.linear() {
+            let (width, count) = (run.plan.layer(id).width, run.weight_len(id));
+            let (layer, rest) = packed.split_at_checked(width.bytes(count))?;
+            weights[id.index()] = Some(width::unpack(width, layer, count).ok()?);
+            packed = rest;
+        }
+        packed.is_empty().then_some(MaskedWeights(weights))
+    }
+}
 
 /// P0, once for a model and session: sends P1 the masked weights.
 ///
@@ -115,8 +146,7 @@ pub fn receive_setup(session: &Session, run: &Run<'_>) -> Result<MaskedWeights> 
     session.query(Stage::Ahead, 0, SETUP, |ctx| {
         for id in run.linear() {
             let mut ctx = ctx.narrow(run.layer(id).name(), 0);
-            let count = run.graph.linear_shape(id, 1).expect("a linear layer").weight_len();
-            let received = receive_weights(&mut ctx, run.plan.layer(id).width, count)?;
+            let received = receive_weights(&mut ctx, run.plan.layer(id).width, run.weight_len(id))?;
             weights[id.index()] = Some(received);
         }
         Ok(())
@@ -147,6 +177,31 @@ pub fn produce(
     Ok(run.produce_result(session, &half)?)
 }
 
+/// P0, for a query to be answered long after: takes what the others send and keeps nothing of it. Its
+/// transport is to keep the messages, which another one hands to [`serve`].
+///
+/// # Errors
+/// As [`produce`].
+pub fn collect(session: &Session, run: &Run<'_>, progress: Progress<'_>) -> Result<()> {
+    check(session, run, Role::ModelOwner)?;
+    Ok(collect_layers(session, run, Take::Ahead, progress, |_, _| Ok(()))?)
+}
+
+/// P1, for a query to be answered long after: sends what masks its part and keeps nothing. A session with
+/// the same seeds can [`query`] without masked weights.
+///
+/// # Errors
+/// As [`produce`].
+pub fn prepare(
+    session: &Session,
+    run: &Run<'_>,
+    weights: &MaskedWeights,
+    progress: Progress<'_>,
+) -> Result<()> {
+    check(session, run, Role::DataOwner)?;
+    Ok(prepare_layers(session, run, Some(weights), progress, |_, _| Ok(()))?)
+}
+
 /// P0: answers a batch of queries. `between` is called when everything is dealt, where that comes first.
 ///
 /// # Errors
@@ -161,22 +216,16 @@ pub fn serve<'s>(
 ) -> Result<()> {
     check(stages.online, run, Role::ModelOwner)?;
     model.check(run.graph)?;
+    // What comes meanwhile waits with its sender; what came long ago is read in the order of then.
     let take = match pace {
-        Pace::Streamed => Take::WhenNeeded,
-        Pace::DealtFirst => Take::Ahead,
+        Pace::Streamed if stages.is_one_session() => Take::WhenNeeded,
+        Pace::Streamed | Pace::DealtFirst => Take::Ahead,
     };
     let collect = |shelf: &Shelf<ServerLayer<'s>>| {
-        for id in run.graph.ids() {
-            let layer = run.layer(id);
-            let (material, _) = stages
-                .ahead
-                .serve(Stage::Ahead, 0, layer.name(), |ctx| layer.collect(ctx, take))?;
+        collect_layers(stages.ahead, run, take, &|_, _| {}, |id, material| {
             let bytes = material.bytes();
-            shelf.put(id, material, bytes)?;
-        }
-        let material = run.collect_result(stages.ahead, take)?;
-        let bytes = material.bytes();
-        shelf.put(run.last(), material, bytes)
+            shelf.put(id, material, bytes)
+        })
     };
     let answer = |shelf: &Shelf<ServerLayer<'s>>| {
         let (result, depth) =
@@ -199,7 +248,7 @@ pub fn serve<'s>(
 
 /// P1: has a batch of images, in NCHW order with f fractional bits, evaluated. The result is their logits at
 /// the scale of [`Plan::result`], or where the plan has a label ([`Plan::label`]), that of each image.
-/// `between` as in [`serve`].
+/// `between` as in [`serve`]. Without `weights` it sends nothing ahead: it did in [`prepare`].
 ///
 /// # Errors
 /// [`Error::WrongParty`], [`Error::Batch`], [`Error::Images`], [`Error::InputRange`], later
@@ -208,7 +257,7 @@ pub fn query(
     stages: Stages<'_>,
     run: &Run<'_>,
     pace: Pace,
-    weights: &MaskedWeights,
+    weights: Option<&MaskedWeights>,
     images: &[u64],
     between: &dyn Fn() -> protocols::Result<()>,
     progress: Progress<'_>,
@@ -216,22 +265,10 @@ pub fn query(
     check(stages.online, run, Role::DataOwner)?;
     check_images(run, images)?;
     let prepare = |shelf: &Shelf<ClientLayer>| {
-        let prepare = |id, _, operands: &[Arc<Option<Vec<u64>>>]| {
-            let layer = run.layer(id);
-            let operands: Vec<Option<&[u64]>> =
-                operands.iter().map(|operand| operand.as_deref()).collect();
-            let weights = weights.0[id.index()].as_deref();
-            let prepare = |ctx: &mut protocols::Client<'_>| layer.prepare(ctx, weights, &operands);
-            let ((mask, material), _) =
-                stages.ahead.query(Stage::Ahead, 0, layer.name(), prepare)?;
+        prepare_layers(stages.ahead, run, weights, &|_, _| {}, |id, material| {
             let bytes = material.bytes();
-            shelf.put(id, material, bytes)?;
-            Ok((mask, 0))
-        };
-        let (mask, _) = walk(run.graph, Order::Sequential, prepare)?;
-        let material = run.prepare_result(stages.ahead, mask)?;
-        let bytes = material.bytes();
-        shelf.put(run.last(), material, bytes)
+            shelf.put(id, material, bytes)
+        })
     };
     let answer = |shelf: &Shelf<ClientLayer>| {
         let ((), depth) = walk(run.graph, run.order, |id, depth, _| {
@@ -247,6 +284,47 @@ pub fn query(
         run.answer_result(stages.online, depth, material)
     };
     Ok(staged(pace, run.graph, prepare, between, answer)?)
+}
+
+/// P0's first stage, layer by layer.
+fn collect_layers<'s>(
+    session: &'s Session,
+    run: &Run<'_>,
+    take: Take,
+    progress: Progress<'_>,
+    put: impl Fn(NodeId, ServerLayer<'s>) -> protocols::Result<()>,
+) -> protocols::Result<()> {
+    for id in run.graph.ids() {
+        let layer = run.layer(id);
+        progress(id.index(), layer.name());
+        let (material, _) =
+            session.serve(Stage::Ahead, 0, layer.name(), |ctx| layer.collect(ctx, take))?;
+        put(id, material)?;
+    }
+    put(run.last(), run.collect_result(session, take)?)
+}
+
+/// P1's first stage, layer by layer.
+fn prepare_layers(
+    session: &Session,
+    run: &Run<'_>,
+    weights: Option<&MaskedWeights>,
+    progress: Progress<'_>,
+    put: impl Fn(NodeId, ClientLayer) -> protocols::Result<()> + Sync,
+) -> protocols::Result<()> {
+    let prepare = |id, _, operands: &[Arc<Option<Vec<u64>>>]| {
+        let layer = run.layer(id);
+        progress(id.index(), layer.name());
+        let operands: Vec<Option<&[u64]>> =
+            operands.iter().map(|operand| operand.as_deref()).collect();
+        let weights = weights.and_then(|weights| weights.0[id.index()].as_deref());
+        let prepare = |ctx: &mut protocols::Client<'_>| layer.prepare(ctx, weights, &operands);
+        let ((mask, material), _) = session.query(Stage::Ahead, 0, layer.name(), prepare)?;
+        put(id, material)?;
+        Ok((mask, 0))
+    };
+    let (mask, _) = walk(run.graph, Order::Sequential, prepare)?;
+    put(run.last(), run.prepare_result(session, mask)?)
 }
 
 /// Runs both stages, one beside or after the other.
@@ -312,6 +390,10 @@ impl Run<'_> {
     /// Where the material of what follows the last layer waits.
     fn last(&self) -> NodeId {
         NodeId::new(self.graph.nodes().len())
+    }
+
+    fn weight_len(&self, id: NodeId) -> usize {
+        self.graph.linear_shape(id, 1).expect("a linear layer").weight_len()
     }
 
     fn linear(&self) -> impl Iterator<Item = NodeId> + '_ {
@@ -381,7 +463,7 @@ mod tests {
                             .map(|()| Vec::new())
                     }
                     Role::DataOwner => receive_setup(session, &run).and_then(|weights| {
-                        query(stages, &run, pace, &weights, &self.images, &|| Ok(()), &quiet)
+                        query(stages, &run, pace, Some(&weights), &self.images, &|| Ok(()), &quiet)
                     }),
                     Role::CryptoProducer => {
                         produce(session, &run, &key(Role::ModelOwner), &quiet).map(|()| Vec::new())

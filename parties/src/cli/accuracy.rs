@@ -132,7 +132,7 @@ impl Planned {
             let images = (*batch).min(self.images - done);
             tracing::info!("{}: images {done} to {}", config.file.display(), done + images - 1);
             let window = Window { first: Some(self.first + done), images: Some(images) };
-            let report = run::evaluate(config, Some(*suite), window)?.report;
+            let report = run::evaluate(config, Some(*suite), window, None)?.report;
             match &mut row {
                 Some(row) => row.add(&report),
                 None => row = Some(Row::of(self, &report)),

@@ -56,10 +56,10 @@ pub fn run(args: &Args) -> Result<()> {
     let name = bench.operation().name().to_owned();
     let job = Job::Operation { name, count: args.count, suite: args.suite, bare };
     let launched = launch(
-        [
-            (job.clone(), inputs.model_owner.clone()),
-            (job.clone(), inputs.data_owner.clone()),
-            (job, Vec::new()),
+        vec![
+            (Role::ModelOwner, job.clone(), inputs.model_owner.clone()),
+            (Role::DataOwner, job.clone(), inputs.data_owner.clone()),
+            (Role::CryptoProducer, job, Vec::new()),
         ],
         &[],
     )?;
@@ -126,6 +126,7 @@ fn report_of(bench: &Bench, launched: &Launched, wrong: usize, seed: u64) -> Res
         totals,
         accuracy: None,
         truncation_failure_bound: None,
+        material: None,
     })
 }
 

@@ -119,6 +119,7 @@ pub fn run(args: &Args) -> Result<()> {
         totals,
         accuracy: None,
         truncation_failure_bound: None,
+        material: None,
     };
     say(&match args.format {
         Form::Table => text_of(&report),

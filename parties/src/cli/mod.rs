@@ -4,6 +4,7 @@ mod accuracy;
 mod bench;
 mod calibrate;
 mod cost;
+mod deal;
 mod inspect;
 mod keygen;
 mod party;
@@ -40,6 +41,7 @@ struct Cli {
 enum Command {
     Run(run::Args),
     Accuracy(accuracy::Args),
+    Deal(deal::Args),
     Party(party::Args),
     Cost(cost::Args),
     Inspect(inspect::Args),
@@ -61,6 +63,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Accuracy(args) => accuracy::run(&args),
+        Command::Deal(args) => deal::run(&args),
         Command::Party(args) => match party::run(&args) {
             Ok(party::End::Told(exit_code)) => return exit_code.into(),
             other => other.map(|_| ()),

@@ -5,19 +5,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use nets::Output;
+use nets::{Output, graph::MAX_BATCH};
 use protocols::Role;
 
-use super::{predictions, say};
+use super::{predictions, say, summary};
 use crate::{
     config::Config,
     connect::Bound,
     data::Window,
     error::{Error, Result},
     launched,
-    party::{Inputs, Record, connect},
+    party::{Inputs, Ready, Record, Work, connect},
     process,
-    report::{self, Format, Report, Seconds, Totals},
+    report::{self, Format, Material, Report, Seconds, Totals},
     survey,
     task::Task,
     tls::{Identity, Trust},
@@ -26,7 +26,9 @@ use crate::{
 /// Run one party, for real hosts.
 ///
 /// Start the three in any order, each with a config that has the shared tables and its own. The
-/// data owner prints its predictions, or writes them where its config says.
+/// data owner prints its predictions, or writes them where its config says. With --material and --deal all
+/// three make material for later; with --material alone the model owner and the data owner answer from
+/// it, and there is no crypto producer.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// model-owner, data-owner or crypto-producer.
@@ -40,8 +42,17 @@ pub struct Args {
     /// Write a report of what this party saw: .json, .csv or .html.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// Answer with the next query of this directory's material (see --deal).
+    #[arg(long, value_name = "DIR")]
+    material: Option<PathBuf>,
+    /// Make material for so many queries in the --material directory, and answer none.
+    #[arg(long, value_name = "N", requires = "material", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    deal: Option<u64>,
+    /// Images of a dealt query, at the data owner. Default: its config's count.
+    #[arg(long, value_name = "N", requires = "deal", value_parser = clap::value_parser!(u32).range(1..=MAX_BATCH as i64))]
+    images: Option<u32>,
     /// Take orders from a launcher on standard input.
-    #[arg(long, hide = true, conflicts_with_all = ["config", "output", "report"])]
+    #[arg(long, hide = true, conflicts_with_all = ["config", "output", "report", "material"])]
     launched: bool,
 }
 
@@ -63,12 +74,31 @@ pub fn run(args: &Args) -> Result<End> {
     if let Some(report) = &args.report {
         Format::of(report)?;
     }
+    let work = args.work();
+    if !work.purpose().parties().contains(&args.role) {
+        let what =
+            "the crypto-producer takes no part in answers from material: it made it with --deal";
+        return Err(Error::Usage(what.into()));
+    }
     let mut config = Config::load(file)?;
     config.network.output = args.output.unwrap_or(config.network.output);
-    by_hand(args.role, &config, args.report.as_deref()).map(|()| End::Done)
+    by_hand(args.role, &config, &work, args.report.as_deref()).map(|()| End::Done)
 }
 
-fn by_hand(role: Role, config: &Config, report: Option<&Path>) -> Result<()> {
+impl Args {
+    fn work(&self) -> Work {
+        match (self.material.clone(), self.deal) {
+            (None, _) => Work::Answer,
+            (Some(directory), None) => Work::AnswerDealt { directory },
+            (Some(directory), Some(queries)) => {
+                let images = self.images.map(|images| images as usize);
+                Work::Deal { queries, images, directory }
+            }
+        }
+    }
+}
+
+fn by_hand(role: Role, config: &Config, work: &Work, report: Option<&Path>) -> Result<()> {
     let task = Task::of(config, None)?;
     let inputs = match role {
         Role::ModelOwner => {
@@ -78,8 +108,11 @@ fn by_hand(role: Role, config: &Config, report: Option<&Path>) -> Result<()> {
             }
             Inputs::Model(encoded)
         }
-        Role::DataOwner | Role::CryptoProducer => task.inputs(role, config, Window::default())?,
+        Role::DataOwner | Role::CryptoProducer => {
+            task.inputs(role, config, Window::default(), work)?
+        }
     };
+    let ready = Ready::new(&task, role, config, inputs, work)?;
     for what in config.random_inputs(&[role]) {
         tracing::warn!("{what} are random, the same in every run: the classes mean nothing");
     }
@@ -92,18 +125,21 @@ fn by_hand(role: Role, config: &Config, report: Option<&Path>) -> Result<()> {
     let [a, b, c] = Role::ALL.map(|other| address_of(other, config));
     let addresses = [a?, b?, c?];
     tracing::info!("{role} listens on {}", bound.local_addr());
-    let agreement = task.agreement();
+    let agreement = task.agreement(work.purpose());
     let party = connect(bound, identity, trust, addresses, agreement, &config.protocol)?;
-    tracing::info!("all three parties are connected");
-    let (record, results) = party.evaluate(&task, &inputs, &|_| {})?;
-    if role == Role::DataOwner {
+    let count = if party.peers.len() == 2 { "three" } else { "two" };
+    tracing::info!("all {count} parties are connected");
+    let (record, results) = party.run(&task, &ready, &|_| {})?;
+    if let Work::Deal { directory, .. } = work {
+        say(&summary::dealt(directory, &Material::of([&record]).expect("it was made")))?;
+    } else if role == Role::DataOwner {
         let first = config.data_owner()?.first;
         match predictions {
             Some(file) => predictions::write(&task, first, &results, file)?,
             None => say(&predictions::csv(&task, first, &results))?,
         }
     }
-    let report_of = own_report(&task, config, &record)?;
+    let report_of = own_report(&task, config, work, &record)?;
     report.map_or(Ok(()), |file| report_of.write(file))
 }
 
@@ -145,8 +181,9 @@ fn address_of(role: Role, config: &Config) -> Result<SocketAddr> {
 }
 
 /// What this party alone saw, compared with the prediction for its links.
-fn own_report(task: &Task, config: &Config, record: &Record) -> Result<Report> {
-    let cost = task.cost(record.images).map_err(|error| Error::Run(error.to_string()))?;
+fn own_report(task: &Task, config: &Config, work: &Work, record: &Record) -> Result<Report> {
+    let cost = task.cost_of(work.purpose(), record.images, record.setup_kept);
+    let cost = cost.map_err(|error| Error::Run(error.to_string()))?;
     let layers = report::own_view(&cost.layers, &cost.depths(), record)?;
     let mut totals = Totals::of(&layers).in_order(&layers, &cost);
     totals = totals.with_usage([record]);
@@ -166,5 +203,6 @@ fn own_report(task: &Task, config: &Config, record: &Record) -> Result<Report> {
         totals,
         accuracy: None,
         truncation_failure_bound: None,
+        material: Material::of([record]),
     })
 }

@@ -1,6 +1,6 @@
 //! `tercet run`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nets::{
     Model, Output, Suite, bounds, dealer,
@@ -16,7 +16,8 @@ use crate::{
     data::{Batch, Window},
     error::{Error, Result},
     launch::launch,
-    report::{self, Accuracy, Format, Report, Seconds, Totals},
+    party::Work,
+    report::{self, Accuracy, Format, Material, Report, Seconds, Totals},
     survey,
     task::Task,
 };
@@ -41,6 +42,10 @@ pub struct Args {
     /// With the dealer suite, deal everything before the query: a faster answer, more memory.
     #[arg(long)]
     dealt_first: bool,
+    /// With the dealer suite, answer with the next query that `tercet deal` left in this directory. The
+    /// crypto producer takes no part.
+    #[arg(long, value_name = "DIR", conflicts_with = "dealt_first")]
+    material: Option<PathBuf>,
     /// Write a report: .json, .csv or .html.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -61,7 +66,7 @@ pub fn run(args: &Args) -> Result<()> {
             "--dealt-first needs --suite dealer: nothing is dealt ahead in the other".into(),
         ));
     }
-    let evaluated = evaluate(&config, args.suite, window)?;
+    let evaluated = evaluate(&config, args.suite, window, args.material.as_deref())?;
     let Evaluated { plain, logits, judged, report } = &evaluated;
     let text = [
         heading(report, &plain.task, judged),
@@ -89,12 +94,18 @@ pub struct Evaluated {
     pub report: Report,
 }
 
-/// Runs three parties on a config's network and judges the result; `suite` and `window` override the
-/// config.
+/// Runs the parties on a config's network and judges the result; `suite` and `window` override the config,
+/// and where there is a directory of `material`, they answer from that.
 ///
 /// # Errors
 /// What is wrong with the files before any connection, or what went wrong after.
-pub fn evaluate(config: &Config, suite: Option<Suite>, window: Window) -> Result<Evaluated> {
+pub fn evaluate(
+    config: &Config,
+    suite: Option<Suite>,
+    window: Window,
+    material: Option<&Path>,
+) -> Result<Evaluated> {
+    let suite = suite.or(material.map(|_| Suite::Dealer));
     let plain = Plain::prepare(config, suite, window)?;
     plain.check_truncation(config)?;
     let Plain { task, batch, .. } = &plain;
@@ -102,12 +113,26 @@ pub fn evaluate(config: &Config, suite: Option<Suite>, window: Window) -> Result
     let cost = task.cost(images).map_err(|error| Error::file(&config.file, error))?;
 
     let Protocol { overlap, dealt_first, .. } = config.protocol;
-    let (file, output) = (absolute(config)?, task.output);
-    let job = Job::Network { config: file, suite, output, window, overlap, dealt_first };
-    let jobs = Role::ALL.map(|_| (job.clone(), Vec::new()));
+    let work = match material {
+        None => Work::Answer,
+        Some(directory) => Work::AnswerDealt { directory: absolute(directory)? },
+    };
+    let job = Job::Network {
+        config: absolute(&config.file)?,
+        suite,
+        output: task.output,
+        window,
+        overlap,
+        dealt_first,
+        work: work.clone(),
+    };
+    let jobs = work.purpose().parties().iter().map(|&role| (role, job.clone(), Vec::new()));
     let names: Vec<String> = cost.layers.iter().map(|layer| layer.name.clone()).collect();
-    let mut launched = launch(jobs, &names)?;
+    let mut launched = launch(jobs.collect(), &names)?;
 
+    let setup_kept = launched.records.iter().any(|record| record.setup_kept);
+    let dealt = launched.records[0].images;
+    let cost = task.cost_of(work.purpose(), dealt, setup_kept)?;
     let layers = report::merge(&cost.layers, &cost.depths(), &launched.records)?;
     let mut totals = Totals::of(&layers).in_order(&layers, &cost);
     totals = totals.with_usage(&launched.records);
@@ -118,7 +143,7 @@ pub fn evaluate(config: &Config, suite: Option<Suite>, window: Window) -> Result
     let report = Report {
         suite: task.suite,
         network: Some(task.graph.name().to_owned()),
-        images: Some(images),
+        images: Some(dealt),
         output: Some(task.output),
         party: None,
         bench: None,
@@ -129,6 +154,7 @@ pub fn evaluate(config: &Config, suite: Option<Suite>, window: Window) -> Result
         totals,
         accuracy: Some(judged.accuracy),
         truncation_failure_bound: plain.truncation_failure,
+        material: Material::of(&launched.records),
     };
     Ok(Evaluated { plain, logits, judged, report })
 }
@@ -288,6 +314,13 @@ fn heading(report: &Report, task: &Task, judged: &Judged) -> String {
         report.suite,
         task.fixed.fractional_bits()
     );
+    if let Some(material) = &report.material {
+        let Material { session, first, images: dealt, .. } = material;
+        let session = &session[..16];
+        text += &format!(
+            "answered with query {first} of session {session}, made for {dealt} images: it is used up\n"
+        );
+    }
     if !report.random_inputs.is_empty() {
         let what = report.random_inputs.join(" and ");
         text += &format!("{what} are random, the same in every run: the classes mean nothing\n");
@@ -306,6 +339,7 @@ fn heading(report: &Report, task: &Task, judged: &Judged) -> String {
     text
 }
 
-fn absolute(config: &Config) -> Result<PathBuf> {
-    std::path::absolute(&config.file).map_err(|error| Error::file(&config.file, error))
+/// A path that a party can use, whatever directory it starts in.
+pub(super) fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).map_err(|error| Error::file(path, error))
 }

@@ -1,9 +1,11 @@
 //! What `run` and `bench` print on standard output.
 
+use std::path::Path;
+
 use protocols::Role;
 
 use crate::{
-    report::{Report, Seconds, Totals, Traffic, shape_text},
+    report::{Material, Report, Seconds, Totals, Traffic, shape_text},
     table::{Table, thousands},
 };
 
@@ -69,6 +71,19 @@ pub fn totals(totals: &Totals) -> String {
             lines += &format!("{role:<17}{cpu:.2} CPU s, {peak:.0} MB peak memory\n");
         }
     }
+    lines
+}
+
+/// Where material lies and how large it is.
+pub fn dealt(directory: &Path, material: &Material) -> String {
+    let Material { session, queries, images, file_bytes, .. } = material;
+    let mut lines = format!("{queries} queries of {images} images, session {}\n", &session[..16]);
+    for (role, bytes) in file_bytes {
+        let place = directory.join(role);
+        let bytes = thousands(*bytes);
+        lines += &format!("{role:<17}{queries} files of {bytes} bytes in {}\n", place.display());
+    }
+    lines += "each answers one batch, once; they are as secret as keys\n";
     lines
 }
 

@@ -176,6 +176,22 @@ pub fn prepare(
     })
 }
 
+/// P1, long after it sent e: what [`prepare`] gave, without the work for e.
+///
+/// # Errors
+/// None but those of other lanes.
+pub fn recall(ctx: &Client<'_>, shape: &ConvShape, mask: Mask) -> Result<Vec<u64>> {
+    by_images(ctx, shape, |lane, part, _| {
+        if mask == Mask::Hidden {
+            return Ok(Vec::new());
+        }
+        let shared = lane.prf_with(Role::CryptoProducer);
+        // z' comes first in the stream.
+        shared.words(part.output_len());
+        Ok(shared.words(part.output_len()))
+    })
+}
+
 /// P0, ahead: takes e and c.
 ///
 /// # Errors
@@ -310,6 +326,14 @@ mod tests {
         });
         let [u, known, v] = outcome.results.map(|result| result.unwrap());
         assert_eq!(known, if mask == Mask::Known { v.clone() } else { vec![] });
+        let again = TestWorld::new(6).run(|session| match session.role() {
+            Role::DataOwner => {
+                let recall = |ctx: &mut Client<'_>| recall(ctx, shape, mask);
+                Ok(session.query(Stage::Ahead, 0, "layer", recall)?.0)
+            }
+            _ => Ok(vec![]),
+        });
+        assert_eq!(again.results[1], Ok(known));
         let mut y = shape.convolve(&x, &weights);
         for (channel, bias) in y.chunks_exact_mut(shape.positions()).zip(bias.iter().cycle()) {
             channel.iter_mut().for_each(|word| *word = word.wrapping_add(*bias));

@@ -1,0 +1,60 @@
+//! Secret files that survive a crash whole or not at all, and that only their owner reads.
+
+use std::{
+    fs::{DirBuilder, File, OpenOptions, rename},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+/// Makes a directory that only its owner enters, and those above it.
+///
+/// # Errors
+/// What the operating system says; none if it is there already.
+pub fn make_directory(directory: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)
+}
+
+/// Makes a file that will be [`commit`]ted under a name. One that was left unfinished there is replaced.
+///
+/// # Errors
+/// What the operating system says.
+pub fn begin(file: &Path) -> io::Result<File> {
+    let unfinished = unfinished(file);
+    if unfinished.exists() {
+        std::fs::remove_file(&unfinished)?;
+    }
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(unfinished)
+}
+
+/// Gives a file that was [`begin`]ed its name, once its content is on the disk.
+///
+/// # Errors
+/// What the operating system says.
+pub fn commit(written: &File, file: &Path) -> io::Result<()> {
+    written.sync_all()?;
+    rename(unfinished(file), file)?;
+    sync_directory(file)
+}
+
+/// Writes a whole file.
+///
+/// # Errors
+/// What the operating system says.
+pub fn write(file: &Path, content: &[u8]) -> io::Result<()> {
+    let mut written = begin(file)?;
+    written.write_all(content)?;
+    commit(&written, file)
+}
+
+/// Makes what happened to a file's name last.
+///
+/// # Errors
+/// What the operating system says.
+pub fn sync_directory(file: &Path) -> io::Result<()> {
+    File::open(file.parent().expect("a file is in a directory"))?.sync_all()
+}
+
+fn unfinished(file: &Path) -> PathBuf {
+    file.with_added_extension("unfinished")
+}

@@ -1,0 +1,232 @@
+//! A party's directory of material, and its list of what was used.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Read, Seek, SeekFrom, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use protocols::Role;
+
+use super::file::{Fit, Label, Name, Opened, Writer};
+use crate::{
+    durable,
+    error::{Error, Result},
+};
+
+/// The list of used queries: a line for each.
+const USED: &str = "used";
+
+/// What the crypto producer wrote down: a line for each session.
+const LOG: &str = "dealt.log";
+
+/// `DIR/<role>`.
+#[derive(Clone, Debug)]
+pub struct Store {
+    directory: PathBuf,
+    role: Role,
+}
+
+/// The queries of a store that a party can answer.
+#[derive(Clone, Debug)]
+pub struct Held {
+    store: Store,
+    names: Vec<Name>,
+}
+
+impl Store {
+    /// A party's part of a directory, made if it is not there.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub fn make(directory: &Path, role: Role) -> Result<Store> {
+        let store = Store::at(directory, role);
+        durable::make_directory(&store.directory)
+            .map_err(|error| Error::file(&store.directory, format!("cannot be made: {error}")))?;
+        Ok(store)
+    }
+
+    /// Where it is.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Begins a query's file.
+    ///
+    /// # Errors
+    /// [`Error::Run`].
+    pub fn begin(&self, label: Label) -> Result<Writer> {
+        let path = self.directory.join(label.name.file_name());
+        Writer::begin(&path, label)
+            .map_err(|error| Error::Run(format!("{}: cannot be written: {error}", path.display())))
+    }
+
+    /// Writes down what the crypto producer dealt. There is no secret in it.
+    ///
+    /// # Errors
+    /// [`Error::Run`].
+    pub fn log(&self, first: Name, queries: u64, images: usize) -> Result<()> {
+        let path = self.directory.join(LOG);
+        let session = first.session_hex();
+        let write = || {
+            let mut log = OpenOptions::new().append(true).create(true).open(&path)?;
+            writeln!(log, "session {session}: {queries} queries of {images} images")?;
+            log.sync_all()
+        };
+        write().map_err(|error: io::Error| {
+            Error::Run(format!("{}: cannot be written: {error}", path.display()))
+        })
+    }
+
+    /// Finds the queries that fit, for so many images at least. What is in the list of used queries is
+    /// removed.
+    ///
+    /// # Errors
+    /// [`Error::File`] that says what to do if there are none.
+    pub fn open(directory: &Path, role: Role, fit: &Fit, images: usize) -> Result<Held> {
+        let store = Store::at(directory, role);
+        let directory = &store.directory;
+        let unreadable = |error| Error::file(directory, format!("cannot be read: {error}"));
+        let mut list = UsedList::lock(directory).map_err(unreadable)?;
+        let used = list.names().map_err(unreadable)?;
+        let (mut names, mut removed, mut other) = (Vec::new(), 0, None);
+        for entry in directory.read_dir().map_err(unreadable)? {
+            let path = entry.map_err(unreadable)?.path();
+            if path.extension().is_none_or(|extension| extension != "query") {
+                continue;
+            }
+            let label = Label::read(&path)?;
+            if used.contains(&label.name) {
+                std::fs::remove_file(&path).map_err(unreadable)?;
+                removed += 1;
+                continue;
+            }
+            match label.unfit(role, fit, images) {
+                None => names.push(label.name),
+                Some(why) => other = Some(format!("{}: {why}", label.name)),
+            }
+        }
+        if names.is_empty() {
+            let what = match (other, removed) {
+                (Some(other), _) => format!("has nothing for this run: {other}"),
+                (None, 0) => "has no query left: make more with `tercet deal`".into(),
+                (None, removed) => format!(
+                    "has no query left, but for {removed} that had been used before and were removed: \
+                     make more with `tercet deal`"
+                ),
+            };
+            return Err(Error::file(directory, what));
+        }
+        names.sort();
+        Ok(Held { store, names })
+    }
+
+    fn at(directory: &Path, role: Role) -> Store {
+        Store { directory: directory.join(role.name()), role }
+    }
+}
+
+impl Label {
+    /// Why a query is none for this run.
+    fn unfit(&self, role: Role, fit: &Fit, images: usize) -> Option<String> {
+        let Label { batch, .. } = self;
+        if self.role != role {
+            return Some(format!("it is the {}'s", self.role));
+        }
+        if let Some(difference) = self.fit.difference(fit) {
+            return Some(format!("it was made for {difference}"));
+        }
+        (*batch < images as u64)
+            .then(|| format!("it was made for {batch} images, and there are {images}"))
+    }
+}
+
+impl Held {
+    /// The queries.
+    pub fn names(&self) -> &[Name] {
+        &self.names
+    }
+
+    /// Opens a query's file and checks it, without using it up.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub fn check(&self, name: Name) -> Result<Opened> {
+        let opened = Opened::open(&self.store.directory.join(name.file_name()))?;
+        if (opened.label.name, opened.label.role) != (name, self.store.role) {
+            return Err(Error::file(
+                &opened.path,
+                "is another query than its name says: remove it",
+            ));
+        }
+        Ok(opened)
+    }
+
+    /// Uses a query up: when it returns, no other run at this party can have the same, whatever happens.
+    ///
+    /// # Errors
+    /// [`Error::Run`] if another run was faster, or the disk does not take it.
+    pub fn consume(&self, opened: &Opened) -> Result<()> {
+        let name = opened.label.name;
+        let mark = || {
+            let mut list = UsedList::lock(&self.store.directory)?;
+            if list.names()?.contains(&name) {
+                return Ok(false);
+            }
+            list.add(name)?;
+            opened.wipe()?;
+            std::fs::remove_file(&opened.path)?;
+            durable::sync_directory(&opened.path)?;
+            Ok(true)
+        };
+        match mark() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error::Run(format!("{name} was used by another run: start again"))),
+            Err(error) => {
+                let path = opened.path.display();
+                let error: io::Error = error;
+                Err(Error::Run(format!("{path}: cannot be marked as used: {error}")))
+            }
+        }
+    }
+}
+
+/// The list of used queries, locked against other runs.
+struct UsedList(File);
+
+impl UsedList {
+    fn lock(directory: &Path) -> io::Result<UsedList> {
+        let path = directory.join(USED);
+        let mut options = OpenOptions::new();
+        let file = options.read(true).append(true).create(true).mode(0o600).open(&path)?;
+        file.lock()?;
+        Ok(UsedList(file))
+    }
+
+    /// A line that a crash cut short marks nothing: the query's file was not opened yet.
+    fn names(&mut self) -> io::Result<Vec<Name>> {
+        let mut text = String::new();
+        self.0.seek(SeekFrom::Start(0))?;
+        self.0.read_to_string(&mut text)?;
+        Ok(text.lines().filter_map(parse).collect())
+    }
+
+    fn add(&mut self, name: Name) -> io::Result<()> {
+        // It begins a line even after one that was cut short.
+        write!(self.0, "\n{} {}\n", name.session_hex(), name.query)?;
+        self.0.sync_all()
+    }
+}
+
+fn parse(line: &str) -> Option<Name> {
+    let (session, query) = line.split_once(' ')?;
+    let mut name = Name { session: [0; 32], query: query.parse().ok()? };
+    if session.len() != 64 {
+        return None;
+    }
+    for (place, byte) in name.session.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(session.get(2 * place..2 * place + 2)?, 16).ok()?;
+    }
+    Some(name)
+}
