@@ -428,3 +428,89 @@ fn unreadable(path: &Path, error: io::Error) -> Error {
 fn damaged(path: &Path) -> Error {
     Error::file(path, "is damaged: remove it, its query is lost")
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub fn label(query: u64) -> Label {
+        let name = Name { session: [7; 32], query };
+        let fit = Fit { chunk: 64, architecture: [1; 32], plan: [2; 32], weights: [3; 32] };
+        Label { role: Role::ModelOwner, name, batch: 4, fit }
+    }
+
+    fn messages() -> Vec<(Role, Step, Vec<u8>)> {
+        let payload = |i: u8| vec![i; usize::from(i) * 1000];
+        let one = |i| (Role::DataOwner, Step::root(&format!("ahead/{i}")), payload(i));
+        let other = |i| (Role::CryptoProducer, Step::root(&format!("ahead/{i}")), payload(i));
+        [(0..4).map(one).collect::<Vec<_>>(), (2..6).map(other).collect()].concat()
+    }
+
+    fn written(directory: &Path) -> PathBuf {
+        let path = directory.join(label(0).name.file_name());
+        let mut writer = Writer::begin(&path, label(0)).unwrap();
+        for (from, step, payload) in messages() {
+            writer.append(from, step.id(), &payload).unwrap();
+        }
+        assert!(!path.exists());
+        let size = writer.finish(&Seed::from_bytes([9; 32])).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), size);
+        path
+    }
+
+    #[test]
+    fn messages_come_back_in_any_order_and_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let opened = Opened::open(&written(directory.path())).unwrap();
+        assert_eq!(opened.label, label(0));
+        let (seeds, stored) = opened.into_parts();
+        assert_eq!(seeds.with_others[1].expose(), &[9; 32]);
+        let mut all = messages();
+        all.rotate_left(3);
+        for (from, step, payload) in &all {
+            let message = stored.recv(*from, step).unwrap();
+            assert!(message.payload == *payload && (message.phase, message.depth) == (AHEAD, 0));
+        }
+        let (from, step, _) = &all[0];
+        let error = stored.recv(*from, step).unwrap_err().to_string();
+        assert!(error.contains("the material has no message of data-owner"), "{error}");
+        let message = Message { step: step.clone(), phase: 0, depth: 0, payload: vec![] };
+        assert!(stored.send(*from, message).is_err());
+    }
+
+    #[test]
+    fn what_is_not_as_it_was_written_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = written(directory.path());
+        let whole = std::fs::read(&path).unwrap();
+        let refused = |content: &[u8]| {
+            std::fs::write(&path, content).unwrap();
+            Opened::open(&path).map(|_| ()).unwrap_err().to_string()
+        };
+        for cut in [0, 1, 16, SEED, HEADER - 1, HEADER, HEADER + 5, whole.len() - 1] {
+            let error = refused(&whole[..cut]);
+            assert!(error.ends_with("is damaged: remove it, its query is lost"), "{error}");
+        }
+        for place in [17, 60, SEED, HEADER - 40, HEADER - 1, HEADER, whole.len() - 1] {
+            let mut changed = whole.clone();
+            changed[place] ^= 1;
+            let error = refused(&changed);
+            assert!(error.ends_with("is damaged: remove it, its query is lost"), "{error}");
+        }
+        assert!(refused(&[&whole[..], &[0]].concat()).contains("is damaged"));
+        let error = refused(&vec![b'x'; 1000]);
+        assert!(error.ends_with("is no material of this release of `tercet deal`"), "{error}");
+        std::fs::write(&path, &whole).unwrap();
+        Opened::open(&path).unwrap();
+    }
+
+    #[test]
+    fn a_wiped_file_has_no_seed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = written(directory.path());
+        Opened::open(&path).unwrap().wipe().unwrap();
+        let content = std::fs::read(&path).unwrap();
+        assert!(!content.windows(32).any(|window| window == [9; 32]));
+        assert!(Opened::open(&path).is_err());
+    }
+}

@@ -230,3 +230,107 @@ fn parse(line: &str) -> Option<Name> {
     }
     Some(name)
 }
+
+#[cfg(test)]
+mod tests {
+    use protocols::prf::Seed;
+    use tempfile::TempDir;
+
+    use super::{super::file::tests::label, *};
+
+    const ROLE: Role = Role::ModelOwner;
+
+    /// A directory with two queries.
+    fn dealt() -> TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::make(directory.path(), ROLE).unwrap();
+        for query in 0..2 {
+            store.begin(label(query)).unwrap().finish(&Seed::from_bytes([1; 32])).unwrap();
+        }
+        directory
+    }
+
+    fn open(directory: &TempDir) -> Result<Held> {
+        Store::open(directory.path(), ROLE, &label(0).fit, 4)
+    }
+
+    fn file(directory: &TempDir, query: u64) -> PathBuf {
+        directory.path().join(ROLE.name()).join(label(query).name.file_name())
+    }
+
+    fn refusal(directory: &TempDir) -> String {
+        open(directory).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_query_is_used_once_and_its_copy_not_at_all() {
+        let directory = dealt();
+        let copy = std::fs::read(file(&directory, 0)).unwrap();
+        for query in 0..2 {
+            let held = open(&directory).unwrap();
+            assert_eq!(held.names()[0], label(query).name);
+            assert_eq!(held.names().len(), 2 - query as usize);
+            let opened = held.check(label(query).name).unwrap();
+            held.consume(&opened).unwrap();
+            assert!(!file(&directory, query).exists());
+            assert!(held.check(label(query).name).is_err());
+        }
+        let nothing = "has no query left: make more with `tercet deal`";
+        assert!(refusal(&directory).ends_with(nothing), "{}", refusal(&directory));
+        std::fs::write(file(&directory, 0), copy).unwrap();
+        let again = refusal(&directory);
+        assert!(again.contains("1 that had been used before and were removed"), "{again}");
+        assert!(!file(&directory, 0).exists());
+    }
+
+    #[test]
+    fn a_crash_after_the_mark_loses_the_query() {
+        let directory = dealt();
+        let mut list = UsedList::lock(&directory.path().join(ROLE.name())).unwrap();
+        list.add(label(0).name).unwrap();
+        // Cut short in the middle of the next mark.
+        list.0.write_all(b"0707").unwrap();
+        drop(list);
+        let held = open(&directory).unwrap();
+        assert_eq!(held.names(), [label(1).name]);
+        assert!(!file(&directory, 0).exists());
+        let opened = held.check(label(1).name).unwrap();
+        held.consume(&opened).unwrap();
+        assert!(open(&directory).is_err());
+    }
+
+    #[test]
+    fn two_runs_at_once_cannot_have_the_same() {
+        let directory = dealt();
+        let (first, second) = (open(&directory).unwrap(), open(&directory).unwrap());
+        let [one, other] = [&first, &second].map(|held| held.check(label(0).name).unwrap());
+        first.consume(&one).unwrap();
+        let error = second.consume(&other).unwrap_err().to_string();
+        assert!(error.contains("was used by another run"), "{error}");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        let directory = dealt();
+        let fit = label(0).fit;
+        let complaint = |fit: &Fit, images| {
+            let error = Store::open(directory.path(), ROLE, fit, images).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            error.to_string()
+        };
+        for (other, what) in [
+            (Fit { weights: [0; 32], ..fit }, "made for other weights"),
+            (Fit { plan: [0; 32], ..fit }, "made for other bounds or fractional bits"),
+            (Fit { architecture: [0; 32], ..fit }, "made for another network"),
+            (Fit { chunk: 128, ..fit }, "made for another `protocol.chunk`"),
+        ] {
+            let error = complaint(&other, 1);
+            assert!(error.ends_with(what), "{error}");
+        }
+        let error = complaint(&fit, 5);
+        assert!(error.ends_with("it was made for 4 images, and there are 5"), "{error}");
+        assert_eq!(Store::open(directory.path(), ROLE, &fit, 1).unwrap().names().len(), 2);
+        let error = Store::open(Path::new("/nowhere"), ROLE, &fit, 1).unwrap_err().to_string();
+        assert!(error.contains("/nowhere/model-owner: cannot be read"), "{error}");
+    }
+}
