@@ -21,7 +21,7 @@ fn queries_are_answered_once_without_the_crypto_producer() {
     let text = stdout(&output);
     assert!(text.contains("2 queries of 4 images, session "), "{text}");
     assert!(text.ends_with("predicted = measured on every link of every layer\n"), "{text}");
-    let dealt = json(&report.as_ref());
+    let dealt = json(report.as_ref());
     let totals = &dealt["totals"];
     assert_eq!(totals["predicted"], totals["measured"]);
     assert_eq!(totals["online_bytes"], 0);

@@ -85,7 +85,7 @@ pub enum FromParty {
     /// It came to the end of the protocol.
     Ended,
     /// What it saw. The words are the logits at the data owner, or its share of a bench's outputs.
-    Done(Record),
+    Done(Box<Record>),
     /// It failed and ends now.
     Failed {
         /// One line.

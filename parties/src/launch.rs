@@ -118,7 +118,7 @@ fn conduct(
                 }
             }
             Event::Said(FromParty::Done(record), words) => {
-                done[role.index()] = Some((record, words));
+                done[role.index()] = Some((*record, words));
                 if done.iter().flatten().count() == taking_part.len() {
                     let mut records = Vec::with_capacity(taking_part.len());
                     let words = done.map(|done| {

@@ -75,7 +75,7 @@ fn work(role: Role, launcher: &Launcher) -> Result<()> {
             party.operate(&bench, protocol.options, &words, &ended)?
         }
     };
-    launcher.tell(&FromParty::Done(record), &words);
+    launcher.tell(&FromParty::Done(Box::new(record)), &words);
     Ok(())
 }
 

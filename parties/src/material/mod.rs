@@ -11,10 +11,10 @@
 //! a query for it to be chosen, so it takes copies of both directories, lists included, from before a query
 //! to answer another one with its material.
 //!
-//! Who reads a file learns this: from P0's, the masks of what P0 opens, which with the messages of that query
-//! tell about its intermediate values as much as P2 could: nothing without P1's part. From P1's, the
-//! masks of P1's inputs, so that with the messages of that query it tells the images. From both, everything.
-//! They are secret like keys, each from the other party and P2 as well.
+//! Files are secret like keys, from the other evaluator above all. P0's holds what masks the values that P0
+//! opens: with it, P1 would learn that query's intermediate values, and from them about the weights. P1's
+//! holds what masks the images: with it, P0 would learn them. P2 had all of it when it dealt, and is of no use
+//! to either without the other's messages; that it works with neither is the assumption of the whole.
 
 mod file;
 mod session;
