@@ -367,7 +367,6 @@ impl Connected {
         let offline = clock.ready.elapsed().as_secs_f64();
         ended(task.layers());
         layers.extend(session.measurements());
-        layers.iter_mut().for_each(|layer| layer.seconds = layer.ahead_seconds);
         let seconds = StageSeconds { offline, ..clock.stop() };
         let record = finish(&session, &transport, images, layers, seconds)?;
         Ok(Record { setup_kept: setup.kept, stock: Some(stock), ..record })
