@@ -92,6 +92,25 @@ fn a_query_that_only_one_holds_is_not_used() {
 }
 
 #[test]
+fn labels_alone_are_dealt_for_as_well() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("material");
+    let out = out.to_str().unwrap();
+    let config = repository("configs/digits.toml");
+    let config = config.to_str().unwrap();
+    let deal =
+        ["deal", config, "--queries", "1", "--images", "3", "--output", "label", "--out", out];
+    let dealt = run(deal);
+    assert!(dealt.status.success(), "{}", stderr(&dealt));
+    let error = complaint(&run(["run", config, "--images", "2", "--material", out]), 2);
+    assert!(error.contains("it was made for other bounds, fractional bits or output"), "{error}");
+    let labels = ["run", config, "--images", "2", "--output", "label", "--material", out];
+    let answered = run(labels);
+    assert!(answered.status.success(), "{}", stderr(&answered));
+    assert!(stdout(&answered).contains("correct: 2/2 secure"), "{}", stdout(&answered));
+}
+
+#[test]
 fn hosts_deal_together_and_answer_in_two() {
     let hosts = Hosts::new();
     hosts.write_digits(&digits("test-images.idx3-ubyte"), 3);

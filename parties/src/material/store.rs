@@ -320,7 +320,7 @@ mod tests {
         };
         for (other, what) in [
             (Fit { weights: [0; 32], ..fit }, "made for other weights"),
-            (Fit { plan: [0; 32], ..fit }, "made for other bounds or fractional bits"),
+            (Fit { plan: [0; 32], ..fit }, "made for other bounds, fractional bits or output"),
             (Fit { architecture: [0; 32], ..fit }, "made for another network"),
             (Fit { chunk: 128, ..fit }, "made for another `protocol.chunk`"),
         ] {
