@@ -51,6 +51,38 @@ fn a_model_is_inspected_and_run() {
 }
 
 #[test]
+fn models_of_other_exporters_run() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("run.toml");
+    for name in ["dynamo", "keras_exported", "pipeline"] {
+        let model = repository(&format!("tests/onnx/{name}.onnx"));
+        fs::write(&config, format!("[network]\nonnx = {model:?}\n")).unwrap();
+        let output = run(["run", text(&config), "--images", "3"]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let seen = stdout(&output);
+        assert!(seen.contains("plain float agree on 3/3"), "{seen}");
+    }
+}
+
+#[test]
+fn what_cannot_run_is_named_before_anything_does() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("net.onnx");
+    let mut bytes = fs::read(model()).unwrap();
+    // As many letters, so that lengths stay right.
+    let relu = bytes.windows(6).position(|bytes| bytes == b"\x22\x04Relu").unwrap();
+    bytes[relu + 2..relu + 6].copy_from_slice(b"Tanh");
+    fs::write(&file, bytes).unwrap();
+    let config = directory.path().join("run.toml");
+    fs::write(&config, "[network]\nonnx = 'net.onnx'\n").unwrap();
+    for command in [["inspect", text(&file)], ["run", text(&config)]] {
+        let line = complaint(&run(command), 2);
+        assert!(line.contains("1 node is not supported: '"), "{line}");
+        assert!(line.contains("(Tanh) has no private protocol: use ReLU"), "{line}");
+    }
+}
+
+#[test]
 fn the_others_need_only_the_public_graph() {
     let hosts = Hosts::new();
     let [public, pixels] = ["public.json", "images.idx"].map(|name| hosts.path(name));

@@ -18,6 +18,10 @@ pub const MAX_VALUES: usize = 1 << 24;
 /// The most layers.
 const MAX_LAYERS: usize = 1 << 15;
 
+/// Smaller factors are not folded into the weights of the layer after them: those of a model for pixels
+/// up to 255 would keep few digits of their own.
+const FINEST: f64 = 1.0 / 8.0;
+
 /// A layer's place in its draft.
 pub type LayerId = usize;
 
@@ -250,11 +254,12 @@ impl Draft {
         }
     }
 
-    /// Folds a scaling into the linear layer or scaling after it. Padding is zeros after the scaling, so a
-    /// convolution that pads cannot take a shift.
+    /// Folds a scaling into the linear layer or scaling after it, as far as that goes: padding is zeros
+    /// after the scaling, so a convolution that pads cannot take a shift, and weights that a small
+    /// factor makes smaller lose digits. Says whether nothing is left of it.
     fn fold_forward(&mut self, place: LayerId, after: LayerId) -> bool {
         let (earlier, later) = self.layers.split_at_mut(after);
-        let Kind::Scale { scale, shift } = &earlier[place].kind else {
+        let Kind::Scale { scale, shift } = &mut earlier[place].kind else {
             return false;
         };
         let (op, linear) = match &mut later[0].kind {
@@ -268,29 +273,23 @@ impl Draft {
             }
             Kind::Plain(_) => return false,
         };
-        let groups = match op {
-            Op::Conv(conv) => {
-                let padded = conv.padding != Padding::NONE;
-                if padded && shift.iter().any(|&shift| shift != 0.0) {
-                    return false;
-                }
-                conv.groups
-            }
-            _ => 1,
-        };
-        let outputs = linear.bias.len();
-        let (rows, inputs) = (outputs / groups, scale.len() / groups);
-        let row = linear.weight.len() / outputs;
-        let taps = row / inputs;
-        for (output, weights) in linear.weight.chunks_exact_mut(row).enumerate() {
-            let first = output / rows * inputs;
-            for (input, weights) in weights.chunks_exact_mut(taps).enumerate() {
-                let channel = first + input;
-                linear.bias[output] += weights.iter().sum::<f64>() * shift[channel];
-                weights.iter_mut().for_each(|weight| *weight *= scale[channel]);
-            }
+        let padded = matches!(op, Op::Conv(conv) if conv.padding != Padding::NONE);
+        let kept: Vec<f64> = scale.iter().map(|&scale| kept(scale)).collect();
+        let whole =
+            kept.iter().all(|&kept| kept == 1.0) && !(padded && shift.iter().any(|&x| x != 0.0));
+        if whole {
+            multiply_inputs(op, linear, scale, shift);
+            return true;
         }
-        true
+        let factors: Vec<f64> = scale
+            .iter()
+            .zip(&kept)
+            .map(|(&scale, &kept)| if kept == 0.0 { 1.0 } else { scale / kept })
+            .collect();
+        multiply_inputs(op, linear, &factors, &vec![0.0; factors.len()]);
+        shift.iter_mut().zip(factors).for_each(|(shift, factor)| *shift /= factor);
+        *scale = kept;
+        false
     }
 
     /// Swaps a scaling with a layer after it that commutes with it.
@@ -364,6 +363,33 @@ impl Draft {
             if !self.taken.contains(&name) {
                 return name;
             }
+        }
+    }
+}
+
+/// The power of two that stays of a factor, exact in fixed point, if it is small, or else 1. What is
+/// left is from 1 to 2.
+fn kept(scale: f64) -> f64 {
+    match scale.abs() {
+        0.0 => 0.0,
+        small if small < FINEST => small.log2().floor().exp2(),
+        _ => 1.0,
+    }
+}
+
+/// Makes weights those for inputs without a scaling.
+fn multiply_inputs(op: &Op, linear: &mut Linear, scale: &[f64], shift: &[f64]) {
+    let groups = if let Op::Conv(conv) = op { conv.groups } else { 1 };
+    let outputs = linear.bias.len();
+    let (rows, inputs) = (outputs / groups, scale.len() / groups);
+    let row = linear.weight.len() / outputs;
+    let taps = row / inputs;
+    for (output, weights) in linear.weight.chunks_exact_mut(row).enumerate() {
+        let first = output / rows * inputs;
+        for (input, weights) in weights.chunks_exact_mut(taps).enumerate() {
+            let channel = first + input;
+            linear.bias[output] += weights.iter().sum::<f64>() * shift[channel];
+            weights.iter_mut().for_each(|weight| *weight *= scale[channel]);
         }
     }
 }

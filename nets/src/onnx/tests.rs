@@ -151,6 +151,26 @@ fn scalings_are_folded() {
 }
 
 #[test]
+fn small_factors_do_not_cost_the_weights_their_digits() {
+    let floats = |values: &[f32]| {
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        Message::default().bytes(9, &bytes)
+    };
+    let import = |factor: f32| {
+        let nodes =
+            [node("Mul", "scale", &["x", "factor"], "a"), node("Conv", "conv", &["a", "w"], "y")];
+        let whole = graph(&nodes, &[input("x", &[1, 1, 2, 2])], &["y"])
+            .message(5, tensor("factor", &[1]).then(floats(&[factor])))
+            .message(5, tensor("w", &[1, 1, 2, 2]).then(floats(&[0.5, -0.25, 1.0, 0.125])));
+        parse("net", &file(&whole)).unwrap().weights
+    };
+    assert_eq!(import(0.5).tensor("conv.weight").unwrap(), [0.25, -0.125, 0.5, 0.0625]);
+    let weights = import(0.75 / 64.0);
+    assert_eq!(weights.tensor("scale.weight").unwrap(), [1.0 / 128.0]);
+    assert_eq!(weights.tensor("conv.weight").unwrap(), [0.75, -0.375, 1.5, 0.1875]);
+}
+
+#[test]
 fn every_unsupported_node_is_named() {
     let nodes = [
         node("Tanh", "act", &["x"], "a"),
