@@ -375,7 +375,7 @@ impl Connected {
     /// Runs one operation on this party's own inputs; the result is its share of the outputs.
     ///
     /// # Errors
-    /// As [`Connected::evaluate`].
+    /// What the protocol meets; the connections are closed by then.
     pub fn operate(
         self,
         bench: &Bench,

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// A table of text: the first columns are aligned left, the others, numbers, right. It is at most
-/// [`WIDTH`] wide as far as its first column can help it: a text that is too long there has a line of
+/// 120 characters wide as far as its first column can help it: a text that is too long there has a line of
 /// its own.
 #[derive(Clone, Debug)]
 pub struct Table {

@@ -20,7 +20,7 @@
 //! used for nothing else. P1 sees K - 1 - i - r mod 2^c, which follows from i and r. More than c bits of the
 //! largest must never be sent: P1 knows the masks of a tree's wires and would read the value.
 //!
-//! Domain: values of `bits` bits, sign included, for the gate that [`gate`] gives.
+//! Domain: values of `bits` bits, sign included, for the gate that [`Rows::gate`] gives.
 
 use fixedpoint::{
     Padding,

@@ -1,7 +1,7 @@
-//! The chain gadget: [a < tau] XOR omega for a public a, in one message of D (D + 1) / 2 bits.
+//! The chain gadget: \[a < tau\] XOR omega for a public a, in one message of D (D + 1) / 2 bits.
 //!
 //! tau (low bits only) and omega are known to P2 alone; a becomes known to P0 and P1. Both are cut into D
-//! digits, digit 0 on top. With e_k(a) = [a_k = tau_k] and t_k(a) = [a_k < tau_k], omega XORed into t_0, the bit
+//! digits, digit 0 on top. With e_k(a) = \[a_k = tau_k\] and t_k(a) = \[a_k < tau_k\], omega XORed into t_0, the bit
 //! is t_0 + e_0 (t_1 + e_1 (... t_{D-1})) over GF(2), the determinant of a bidiagonal matrix. P2 deals a
 //! perfect randomised encoding of it: with fresh bits R\[i\]\[k\] for i < k (and R\[k\]\[k\] = 1) and rho_k for
 //! k < D - 1, it tabulates for every digit k, every value a of it and every i <= k

@@ -52,7 +52,7 @@ impl ClientTree {
 /// Messages of a pooling layer.
 ///
 /// # Panics
-/// As [`check`].
+/// If the gate cuts bits off or its rings differ.
 pub fn cost(gate: &Gate, shape: &PoolShape) -> Cost {
     check(gate);
     levels(shape.window_len()).into_iter().fold(Cost::none(), |cost, pairs| {
