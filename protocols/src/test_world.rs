@@ -5,11 +5,13 @@
 
 use std::{sync::Arc, time::Duration};
 
+use fixedpoint::ring;
+
 use crate::{
     context::{Dealer, Evaluator, Server},
     cost::Cost,
     dealer::{
-        Function, Gate,
+        Function, Gate, Polynomial, WeightKey,
         gadget::{self, Take},
     },
     error::Result,
@@ -203,8 +205,22 @@ impl TestWorld {
         u: &[u64],
         v: &[u64],
     ) -> GadgetOutcome {
+        self.gadget_of([function; 3], gate, u, v)
+    }
+
+    /// As [`TestWorld::gadget`], the function being what each party knows of it.
+    ///
+    /// # Panics
+    /// As that.
+    pub fn gadget_of(
+        &self,
+        functions: [&dyn Function; 3],
+        gate: &Gate,
+        u: &[u64],
+        v: &[u64],
+    ) -> GadgetOutcome {
         let count = u.len();
-        let outcome = self.run(|session| match session.role() {
+        let run = |session: &Session, function| match session.role() {
             Role::CryptoProducer => {
                 session.produce("layer", |ctx| gadget::produce(ctx, function, gate, v))
             }
@@ -224,7 +240,8 @@ impl TestWorld {
                 })?;
                 Ok(mask)
             }
-        });
+        };
+        let outcome = self.run(|session| run(session, functions[session.role().index()]));
         let fail = |error| panic!("test seed {}: {error}", self.test_seed);
         let [z, r, dealt] = outcome.results.map(|result| result.unwrap_or_else(fail));
         assert_eq!(r, dealt, "P1 and P2 hold the same masks, test seed {}", self.test_seed);
@@ -340,6 +357,19 @@ pub fn share_for_tests(test_seed: u64, values: &[u64]) -> [Share; 2] {
     let first = Share::new(words_for_tests(test_seed, values.len()));
     let second = Share::new(values.to_vec()).sub(&first);
     [first, second]
+}
+
+/// Polynomials as P0, P1 and P2 know them ([`Polynomial::new`]), from a fixed key.
+pub fn polynomials_for_tests(
+    degree: usize,
+    plane: usize,
+    coefficients: Vec<u64>,
+    constants: Vec<u64>,
+) -> [Polynomial; 3] {
+    let masks = WeightKey::new(seed_for_tests(0)).mask("layer", coefficients.len());
+    let masked = ring::sub(&coefficients, &masks);
+    [(coefficients, constants), (masked, Vec::new()), (masks, Vec::new())]
+        .map(|(coefficients, constants)| Polynomial::new(degree, plane, coefficients, constants))
 }
 
 /// Uniform words from a fixed test seed.

@@ -97,9 +97,7 @@ pub(crate) fn cost(bench: &Bench) -> Cost {
 pub(crate) fn domain(bench: &Bench) -> Option<Range<i64>> {
     match kind(bench) {
         Kind::Function(function, gate) => {
-            let (low, high) = gate.domain();
-            let farthest = function.points().into_iter().max().unwrap_or(0);
-            let low = low + (farthest << gate.shift()).cast_signed();
+            let (low, high) = function.domain(&gate);
             Some(low..high + 1)
         }
         Kind::MaxPool(gate) => {
@@ -115,12 +113,12 @@ pub(crate) fn wrong(bench: &Bench, inputs: &BenchInputs, outputs: &[u64]) -> usi
     let signed = |values: &[u64]| values.iter().map(|x| x.cast_signed()).collect::<Vec<i64>>();
     let (ring, due): (Width, Vec<[i64; 2]>) = match kind(bench) {
         Kind::Function(function, gate) => {
-            let due = |y: i64| {
+            let due = |(place, y): (usize, i64)| {
                 let floor = y >> gate.shift();
                 let coin = i64::from(y & ((1 << gate.shift()) - 1) != 0);
-                [function.ideal(floor), function.ideal(floor + coin)]
+                [floor, floor + coin].map(|t| function.ideal(place, t))
             };
-            (gate.out(), signed(&inputs.model_owner).into_iter().map(due).collect())
+            (gate.out(), signed(&inputs.model_owner).into_iter().enumerate().map(due).collect())
         }
         Kind::MaxPool(gate) => {
             let largest = maxpool::ideal(&gate, &bench.pool_shape(), &signed(&inputs.model_owner));

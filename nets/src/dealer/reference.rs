@@ -163,16 +163,12 @@ fn apply(
     truncate: Truncate<'_>,
     outside: &mut usize,
 ) -> Vec<u64> {
-    let (low, high) = gate.domain();
-    let corner = match function {
-        Nonlinear::Relu6(relu6) => relu6.cap << gate.shift(),
-        _ => 0,
-    };
-    let low = low + corner.cast_signed();
-    let apply = |&y: &u64| {
+    let function = function.function();
+    let (low, high) = function.domain(gate);
+    let apply = |(place, &y): (usize, &u64)| {
         let y = y.cast_signed();
         *outside += usize::from(!(low..=high).contains(&y));
-        function.function().ideal(truncate(y, gate)).cast_unsigned()
+        function.ideal(place, truncate(y, gate)).cast_unsigned()
     };
-    y.iter().map(apply).collect()
+    y.iter().enumerate().map(apply).collect()
 }

@@ -20,7 +20,7 @@
 //! Z_{2^n}: n + s <= l), and encodings of the masked signs, which have one uniform distribution for each
 //! masked sign, itself uniform. P2 sees nothing.
 
-use std::sync::Mutex;
+use std::{ops::Range, sync::Mutex};
 
 use fixedpoint::{
     planes::{BitPlanes, LANES},
@@ -64,7 +64,7 @@ pub trait Function: Sync {
     fn name(&self) -> &'static str;
 
     /// The points p at which it needs \[t >= p\].
-    fn points(&self) -> Vec<u64>;
+    fn points(&self) -> Vec<i64>;
 
     /// The rings of what P2 shares between P0 and P1.
     fn shared(&self, gate: &Gate) -> Vec<Width>;
@@ -75,20 +75,34 @@ pub trait Function: Sync {
     /// P0 and P1: shares of the result, from shares of what P2 shared.
     fn combine(&self, gate: &Gate, public: &Public<'_>, shares: &[Vec<u64>]) -> Vec<u64>;
 
-    /// The function itself.
-    fn ideal(&self, t: i64) -> i64;
+    /// The function itself, of the value at a place of the batch.
+    fn ideal(&self, place: usize, t: i64) -> i64;
+
+    /// The smallest and the largest value that it is exact for: where t minus any point has a sign too.
+    fn domain(&self, gate: &Gate) -> (i64, i64) {
+        let points = self.points();
+        let farthest = points.iter().fold((0, 0), |(low, high), p| (low.min(*p), high.max(*p)));
+        let ((below, above), (low, high)) = (farthest, gate.domain());
+        (low + (above << gate.shift()), high + (below << gate.shift()))
+    }
 }
 
-/// What P2 knows of a batch.
+/// What P2 knows of a chunk of a batch.
 pub struct Secret<'a> {
+    /// The place of the first value in the batch.
+    pub first: usize,
     /// tau of each value.
     pub tau: &'a [u64],
     /// The mask of each sign, point by point.
     pub masks: &'a [Vec<u64>],
+    /// P1's shares of what is shared.
+    pub pads: &'a [Vec<u64>],
 }
 
-/// What P0 and P1 both know of a batch.
+/// What P0 and P1 both know of a chunk of a batch.
 pub struct Public<'a> {
+    /// The place of the first value in the batch.
+    pub first: usize,
     /// 1 at P0, 0 at P1: who adds what is public.
     pub one: u64,
     /// T of each value.
@@ -138,11 +152,12 @@ pub fn produce(
 ) -> Result<Vec<u64>> {
     let chunks = ctx.chunks_of(v.len(), LANES);
     let masks = ctx.lanes(chunks.len(), |lane, index| {
-        let v = &v[chunks[index].clone()];
+        let Range { start, end } = chunks[index];
         let mut dealing = lane.narrow(DEALT, 0);
-        let dealt = deal(lane, dealing.prf_with(Role::DataOwner), function, gate, v);
+        let pads = dealing.prf_with(Role::DataOwner);
+        let dealt = deal(lane, pads, function, gate, start, &v[start..end]);
         dealing.send(Role::ModelOwner, OPEN, dealt)?;
-        Ok(result_mask(lane, v.len()))
+        Ok(result_mask(lane, end - start))
     })?;
     Ok(masks.concat())
 }
@@ -197,8 +212,9 @@ pub fn serve(
 ) -> Result<Vec<u64>> {
     let chunks = ctx.chunks_of(u.len(), LANES);
     let parts = ctx.lanes(chunks.len(), |lane, index| {
+        let Range { start, end } = chunks[index];
         let material = take_once(&material.0[index]);
-        serve_chunk(lane, function, gate, material, &u[chunks[index].clone()])
+        serve_chunk(lane, function, gate, material, start, &u[start..end])
     })?;
     Ok(parts.concat())
 }
@@ -216,8 +232,9 @@ pub fn answer(
     let ClientMaterial { lanes, mask } = material;
     let chunks = ctx.chunks_of(mask.len(), LANES);
     ctx.lanes(chunks.len(), |lane, index| {
+        let Range { start, end } = chunks[index];
         let pads = take_once(&lanes[index]);
-        answer_chunk(lane, function, gate, pads, &mask[chunks[index].clone()])
+        answer_chunk(lane, function, gate, pads, start, &mask[start..end])
     })?;
     Ok(())
 }
@@ -326,6 +343,7 @@ fn deal(
     pads: &mut Prf,
     function: &dyn Function,
     gate: &Gate,
+    first: usize,
     v: &[u64],
 ) -> Vec<u8> {
     let count = v.len();
@@ -355,9 +373,11 @@ fn deal(
             masks.push(mask.to_values());
         }
     }
-    let secret = Secret { tau: &tau, masks: &masks };
-    for (mut values, width) in function.share(gate, &secret).into_iter().zip(&sizes.shared) {
-        pads.subtract_from(&mut values);
+    let pads: Vec<Vec<u64>> = sizes.shared.iter().map(|_| pads.words(count)).collect();
+    let secret = Secret { first, tau: &tau, masks: &masks, pads: &pads };
+    let shared = function.share(gate, &secret).into_iter().zip(&pads).zip(&sizes.shared);
+    for ((mut values, pad), width) in shared {
+        ring::sub_assign(&mut values, pad);
         width::pack_into(*width, &values, &mut dealt);
     }
     dealt
@@ -368,6 +388,7 @@ fn serve_chunk(
     function: &dyn Function,
     gate: &Gate,
     material: ServerLane<'_>,
+    first: usize,
     u: &[u64],
 ) -> Result<Vec<u64>> {
     let count = u.len();
@@ -405,7 +426,7 @@ fn serve_chunk(
     let signs = signs.chunks(Width::new(1).bytes(count).max(1));
     let signs = signs.map(|signs| width::unpack(Width::new(1), signs, count));
     let signs: Vec<Vec<u64>> = signs.collect::<std::result::Result<_, _>>().map_err(malformed)?;
-    let public = Public { one: 1, opened: &opened, signs: &signs };
+    let public = Public { first, one: 1, opened: &opened, signs: &signs };
     let mut z = function.combine(gate, &public, &columns);
     ring::add_assign(&mut z, &width::unpack(gate.out(), result, count).map_err(malformed)?);
     Ok(z)
@@ -416,6 +437,7 @@ fn answer_chunk(
     function: &dyn Function,
     gate: &Gate,
     mut pads: Prf,
+    first: usize,
     mask: &[u64],
 ) -> Result<()> {
     let count = mask.len();
@@ -454,7 +476,7 @@ fn answer_chunk(
         }
     }
     // step 2
-    let public = Public { one: 0, opened: &opened, signs: &signs };
+    let public = Public { first, one: 0, opened: &opened, signs: &signs };
     let mut result = function.combine(gate, &public, &columns);
     ring::sub_assign(&mut result, mask);
     width::pack_into(gate.out(), &result, &mut message);
@@ -468,7 +490,8 @@ struct LookedUp {
     entries: BitPlanes,
 }
 
-fn look_up(split: &Split, gate: &Gate, opened: &[u64], point: u64, tables: &BitPlanes) -> LookedUp {
+fn look_up(split: &Split, gate: &Gate, opened: &[u64], point: i64, tables: &BitPlanes) -> LookedUp {
+    let point = point.cast_unsigned();
     let at: Vec<u64> = opened.iter().map(|opened| opened.wrapping_sub(point)).collect();
     let low = gate.low_bits();
     let at = BitPlanes::transpose(&at, 0, low + 1);

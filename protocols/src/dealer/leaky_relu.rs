@@ -32,7 +32,7 @@ impl Function for LeakyRelu {
         "leaky-relu"
     }
 
-    fn points(&self) -> Vec<u64> {
+    fn points(&self) -> Vec<i64> {
         vec![0]
     }
 
@@ -54,7 +54,7 @@ impl Function for LeakyRelu {
             .collect()
     }
 
-    fn ideal(&self, t: i64) -> i64 {
+    fn ideal(&self, _: usize, t: i64) -> i64 {
         t * if t < 0 { self.slope } else { 1 << self.bits }
     }
 }

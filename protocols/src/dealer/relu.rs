@@ -21,7 +21,7 @@ impl Function for Relu {
         "relu"
     }
 
-    fn points(&self) -> Vec<u64> {
+    fn points(&self) -> Vec<i64> {
         vec![0]
     }
 
@@ -37,7 +37,7 @@ impl Function for Relu {
         select(gate, public, &public.signs[0], shares).gated
     }
 
-    fn ideal(&self, t: i64) -> i64 {
+    fn ideal(&self, _: usize, t: i64) -> i64 {
         t.max(0)
     }
 }

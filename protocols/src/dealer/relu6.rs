@@ -34,8 +34,8 @@ impl Function for Relu6 {
         "relu6"
     }
 
-    fn points(&self) -> Vec<u64> {
-        vec![0, self.cap]
+    fn points(&self) -> Vec<i64> {
+        vec![0, self.cap.cast_signed()]
     }
 
     fn shared(&self, gate: &Gate) -> Vec<Width> {
@@ -66,7 +66,7 @@ impl Function for Relu6 {
         result
     }
 
-    fn ideal(&self, t: i64) -> i64 {
+    fn ideal(&self, _: usize, t: i64) -> i64 {
         t.clamp(0, self.cap.cast_signed())
     }
 }
@@ -84,6 +84,6 @@ mod tests {
         check(&Relu6 { cap: 7 }, 0);
         // No bit is left for msb(tau).
         let gate = Gate::new(Width::new(64), 63, 0, Width::new(64));
-        check_gate(&Relu6 { cap: 7 << 40 }, &gate, u64::MAX >> 2, 3000);
+        check_gate([&Relu6 { cap: 7 << 40 }; 3], &gate, u64::MAX >> 2, 3000);
     }
 }

@@ -23,7 +23,7 @@ impl Function for Drelu {
         "drelu"
     }
 
-    fn points(&self) -> Vec<u64> {
+    fn points(&self) -> Vec<i64> {
         vec![0]
     }
 
@@ -44,7 +44,7 @@ impl Function for Drelu {
         public.signs[0].iter().zip(&shares[0]).map(bit).collect()
     }
 
-    fn ideal(&self, t: i64) -> i64 {
+    fn ideal(&self, _: usize, t: i64) -> i64 {
         i64::from(t >= 0)
     }
 }
@@ -54,7 +54,7 @@ impl Function for Sign {
         "sign"
     }
 
-    fn points(&self) -> Vec<u64> {
+    fn points(&self) -> Vec<i64> {
         Drelu.points()
     }
 
@@ -72,7 +72,7 @@ impl Function for Sign {
         bits
     }
 
-    fn ideal(&self, t: i64) -> i64 {
+    fn ideal(&self, _: usize, t: i64) -> i64 {
         if t < 0 { -1 } else { 1 }
     }
 }

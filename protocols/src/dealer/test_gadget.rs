@@ -19,6 +19,11 @@ pub(crate) fn check(function: &dyn Function, extra: u32) {
 
 /// As [`check`], on values of which no truncated one is larger than `limit` of the result's ring.
 pub(crate) fn check_within(function: &dyn Function, extra: u32, limit: impl Fn(u32) -> u64) {
+    check_of([function; 3], extra, limit);
+}
+
+/// As [`check_within`], the function being what each party knows of it.
+pub(crate) fn check_of(functions: [&dyn Function; 3], extra: u32, limit: impl Fn(u32) -> u64) {
     for (l, k, s) in GATES {
         // As wide as the values, wider, and as narrow as the results.
         for out in [l + extra, l + extra + 7, k - s + 1 + extra] {
@@ -26,24 +31,25 @@ pub(crate) fn check_within(function: &dyn Function, extra: u32, limit: impl Fn(u
                 continue;
             }
             let gate = Gate::new(Width::new(l), k, s, Width::new(out));
-            let farthest = function.points().into_iter().max().unwrap_or(0);
-            if farthest > gate.half() / 2 {
+            let farthest = functions[0].points().into_iter().map(i64::unsigned_abs).max();
+            if farthest.unwrap_or(0) > gate.half() / 4 {
                 continue;
             }
-            check_gate(function, &gate, limit(out), 3000);
+            check_gate(functions, &gate, limit(out), 3000);
         }
     }
 }
 
 /// Checks a function at one gate.
-pub(crate) fn check_gate(function: &dyn Function, gate: &Gate, limit: u64, count: usize) {
+pub(crate) fn check_gate(functions: [&dyn Function; 3], gate: &Gate, limit: u64, count: usize) {
+    let [function, ..] = functions;
     let y = values(function, gate, limit, count);
     let v = words_for_tests(7, count);
     let u: Vec<u64> = y.iter().zip(&v).map(|(y, v)| y.cast_unsigned().wrapping_sub(*v)).collect();
-    let run = TestWorld::new(8).gadget(function, gate, &u, &v);
+    let run = TestWorld::new(8).gadget_of(functions, gate, &u, &v);
     let name = function.name();
-    for (&y, got) in y.iter().zip(run.open(gate)) {
-        let ring = |t: i64| gate.out().signed(function.ideal(t).cast_unsigned());
+    for (place, (&y, got)) in y.iter().zip(run.open(gate)).enumerate() {
+        let ring = |t: i64| gate.out().signed(function.ideal(place, t).cast_unsigned());
         let floor = y >> gate.shift();
         let due = [ring(floor), ring(floor + 1)];
         let exact = y & ((1 << gate.shift()) - 1) == 0;
@@ -57,24 +63,23 @@ pub(crate) fn check_gate(function: &dyn Function, gate: &Gate, limit: u64, count
 
 /// Edges of the domain and of the function, and random values.
 fn values(function: &dyn Function, gate: &Gate, limit: u64, count: usize) -> Vec<i64> {
-    let (mut low, mut high) = gate.domain();
+    let (mut low, mut high) = function.domain(gate);
     let unit = 1i64 << gate.shift();
-    // The corner of a function with a second point.
-    let corner = function.points().last().copied().unwrap_or(0).cast_signed();
-    low += corner * unit;
+    let points = function.points();
+    let corners = if points.is_empty() { vec![0] } else { points };
     let limit = limit.min(u64::MAX >> 2 >> gate.shift()).cast_signed() * unit;
     (low, high) = (low.max(-limit), high.min(limit - unit));
     let edges = [low, low + 1, low + unit, -unit - 1, -unit, 1 - unit, -1, 0, 1, unit - 1, unit]
         .into_iter()
         .chain([high - 1, high - unit, high])
-        .chain([-1, 0, 1, unit].map(|near| corner * unit + near));
+        .chain(corners.iter().flat_map(|corner| [-1, 0, 1, unit].map(|near| corner * unit + near)));
     let span = (high - low).cast_unsigned();
     let random = words_for_tests(9, count).into_iter().enumerate().map(|(place, word)| {
         match place % 3 {
-            // Near 0, where a sign is decided.
+            // Near where a sign is decided.
             0 => {
-                (word % 8 * unit.cast_unsigned()).cast_signed() - 4 * unit
-                    + (word >> 40) as i64 % unit
+                let corner = corners[(word >> 32) as usize % corners.len()];
+                (corner - 4 + (word % 8).cast_signed()) * unit + (word >> 40) as i64 % unit
             }
             _ => low + (word % span).cast_signed(),
         }

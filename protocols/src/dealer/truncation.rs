@@ -20,7 +20,7 @@ impl Function for Truncation {
         "truncation"
     }
 
-    fn points(&self) -> Vec<u64> {
+    fn points(&self) -> Vec<i64> {
         Vec::new()
     }
 
@@ -41,7 +41,7 @@ impl Function for Truncation {
         pairs.map(|(opened, tau)| (opened & mask).wrapping_sub(tau).wrapping_sub(half)).collect()
     }
 
-    fn ideal(&self, t: i64) -> i64 {
+    fn ideal(&self, _: usize, t: i64) -> i64 {
         t
     }
 }

@@ -254,11 +254,11 @@ fn ideal(
         })
         .collect();
     let lost = (1u64 << gate.shift()) - 1;
-    let result = |((&y, u), q): ((&i64, &u64), &u64)| {
+    let result = |(place, ((&y, u), q)): (usize, ((&i64, &u64), &u64))| {
         let u0 = u.wrapping_add(*q).wrapping_add(1 << (gate.bound() - 1)) & lost;
-        gate.out().signed(function.ideal(gate.truncated(y, u0)).cast_unsigned())
+        gate.out().signed(function.ideal(place, gate.truncated(y, u0)).cast_unsigned())
     };
-    y.iter().zip(u).zip(&q).map(result).collect()
+    y.iter().zip(u).zip(&q).enumerate().map(result).collect()
 }
 
 /// y - v and v, for random v.
@@ -271,9 +271,8 @@ fn halves(y: &[i64]) -> (Vec<u64>, Vec<u64>) {
 /// A third edges, a third around 0, a third anywhere in the domain.
 fn values(function: &dyn Function, gate: &Gate, count: usize) -> Vec<i64> {
     let unit = 1i64 << gate.shift();
-    let (mut low, mut high) = gate.domain();
-    let corner = function.points().last().copied().unwrap_or(0).cast_signed() * unit;
-    low += corner;
+    let (mut low, mut high) = function.domain(gate);
+    let corner = function.points().last().copied().unwrap_or(0) * unit;
     // Powers have to fit the result's ring.
     let degree = match function.name() {
         "square" => 2,

@@ -61,7 +61,7 @@ pub fn hidden(x: &[u64]) -> Vec<i64> {
 
 /// What follows from the hidden values after their activation.
 pub fn outputs(hidden: &[i64]) -> Vec<i64> {
-    let words: Vec<u64> = hidden.iter().map(|t| Relu.ideal(*t).cast_unsigned()).collect();
+    let words: Vec<u64> = hidden.iter().map(|t| Relu.ideal(0, *t).cast_unsigned()).collect();
     let y = fully_connected(SIZES[1], SIZES[2]).convolve(&words, &weights()[1]);
     y.into_iter().map(u64::cast_signed).collect()
 }

@@ -119,7 +119,8 @@ impl Gadget<'_> {
                 let planes = split.opened_planes();
                 let own = entries.split_off(..planes * count.div_ceil(8)).unwrap();
                 let mut own = BitPlanes::unpack(planes, count, own).unwrap();
-                let at: Vec<u64> = opened.iter().map(|t| t.wrapping_sub(point)).collect();
+                let at: Vec<u64> =
+                    opened.iter().map(|t| t.wrapping_sub(point.cast_unsigned())).collect();
                 let at = BitPlanes::transpose(&at, 0, self.gate.low_bits());
                 let pads = pads.bit_planes(split.table_planes(), count);
                 let mut padding = BitPlanes::zeros(planes, count);
