@@ -1,5 +1,6 @@
-"""Data sets as bytes: each reads a folder and comes in two splits, one to train on, one held out."""
+"""Data sets: each reads a folder and comes in two splits, one to train on, one held out."""
 
+import csv
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,17 +10,17 @@ import numpy as np
 
 import idx
 
-DIGITS = Path(__file__).resolve().parents[2] / "tests" / "data" / "digits"
+TEST_DATA = Path(__file__).resolve().parents[2] / "tests" / "data"
 
 
 @dataclass(frozen=True)
 class Dataset:
     """How to read a data set and what may be done to its images."""
 
-    # Folder to ((images, labels) to train on, (images, labels) held out); images u8 [n, c, h, w].
+    # Folder to ((images, labels) to train on, (images, labels) held out); images [n, c, h, w].
     load: Callable
     classes: int
-    # A net takes (pixel / 255 - mean) / std, with one of each for each channel.
+    # A net takes (pixel / brightest - mean) / std, with one of each for each channel.
     mean: Tuple[float, ...]
     std: Tuple[float, ...]
     # Training images are moved by up to so many pixels along each axis, black coming in.
@@ -28,6 +29,8 @@ class Dataset:
     mirror: bool
     # The folder if none is given.
     folder: Path = None
+    # Pixels are bytes; features are numbers that a net takes as they are.
+    brightest: int = 255
 
 
 def digits(folder):
@@ -93,6 +96,23 @@ def cifar(folder, names, labels, classes):
     return checked(images, records[:, labels - 1], classes, folder)
 
 
+def breast_cancer(folder):
+    """Breast Cancer Wisconsin from the files of export_cancer.py: 30 features are 30 channels."""
+
+    def split(name):
+        path = folder / f"{name}.csv"
+        try:
+            with path.open(newline="") as file:
+                rows = list(csv.DictReader(file))
+        except OSError as error:
+            sys.exit(f"cannot read {path} ({error.strerror}); make it with export_cancer.py")
+        labels = np.array([int(row.pop("label")) for row in rows])
+        features = np.array([[float(value) for value in row.values()] for row in rows])
+        return checked(features[:, :, None, None], labels, 2, folder)
+
+    return split("train"), split("test")
+
+
 def checked(images, labels, classes, folder):
     if len(images) != len(labels):
         sys.exit(f"{folder}: {len(images)} images for {len(labels)} labels")
@@ -119,12 +139,21 @@ def scaled_up(images):
     return ((255 * sums + whole // 2) // whole).astype(np.uint8)
 
 
-BLACK_AND_WHITE = {"mean": (0.0,), "std": (1.0,)}
+AS_THEY_ARE = {"mean": (0.0,), "std": (1.0,)}
 
 DATASETS = {
-    "digits": Dataset(digits, 10, **BLACK_AND_WHITE, shift=2, mirror=False, folder=DIGITS),
-    "mnist": Dataset(mnist, 10, **BLACK_AND_WHITE, shift=2, mirror=False),
-    "fashion-mnist": Dataset(mnist, 10, **BLACK_AND_WHITE, shift=2, mirror=True),
+    "digits": Dataset(digits, 10, **AS_THEY_ARE, shift=2, mirror=False, folder=TEST_DATA / "digits"),
+    "breast-cancer": Dataset(
+        breast_cancer,
+        2,
+        **AS_THEY_ARE,
+        shift=0,
+        mirror=False,
+        folder=TEST_DATA / "breast-cancer",
+        brightest=1,
+    ),
+    "mnist": Dataset(mnist, 10, **AS_THEY_ARE, shift=2, mirror=False),
+    "fashion-mnist": Dataset(mnist, 10, **AS_THEY_ARE, shift=2, mirror=True),
     "cifar10": Dataset(
         cifar10, 10, (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616), shift=4, mirror=True
     ),

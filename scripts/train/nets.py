@@ -1,15 +1,19 @@
 """The nets of nets/src/zoo in PyTorch: the same layers, activation plans and names of tensors.
 
-SqueezeNet and MiniONN's net have no batch norm of their own. To train them, one goes behind every
-convolution (for SqueezeNet as Shafran et al. do, appendix A.1), and `inference_state` folds it into
-the convolution: the net that is written is the zoo's.
+SqueezeNet and the nets that MiniONN ran have no batch norm of their own. To train them, one goes behind
+every convolution (for SqueezeNet as Shafran et al. do, appendix A.1) and before every square, and
+`inference_state` folds it into the layer before it: the net that is written is the zoo's. Batch norm
+of the binary nets (xonn.py) is theirs and stays.
 """
 
 import math
+from collections import OrderedDict
 from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
+
+import xonn
 
 PLANS = ("orig", "1", "2", "0.5-1", "0.5-2", "none", "ours", "0.5-1-double", "0.5-2-double")
 
@@ -78,30 +82,40 @@ def activation(kind, ratio, channels):
     return kind() if ratio == 1 else PartialActivation(kind, ratio, channels)
 
 
-class NormedConv2d(nn.Conv2d):
-    """A convolution with a bias, as long as it is trained with batch norm instead."""
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs, bias=False)
-        self.norm = nn.BatchNorm2d(self.out_channels)
+class Normed:
+    """A layer with a bias, as long as it is trained with batch norm instead."""
 
     def forward(self, x):
         return self.norm(super().forward(x))
 
     def folded(self):
-        """Weight and bias of the convolution with batch norm folded into it."""
+        """Weight and bias of the layer with batch norm folded into it."""
         scale = self.norm.weight / torch.sqrt(self.norm.running_var + self.norm.eps)
-        weight = self.weight * scale[:, None, None, None]
+        weight = self.weight * scale.view(-1, *[1] * (self.weight.dim() - 1))
         return weight, self.norm.bias - self.norm.running_mean * scale
+
+
+class NormedConv2d(Normed, nn.Conv2d):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs, bias=False)
+        self.norm = nn.BatchNorm2d(self.out_channels)
+
+
+class NormedLinear(Normed, nn.Linear):
+    def __init__(self, inputs, outputs):
+        super().__init__(inputs, outputs, bias=False)
+        self.norm = nn.BatchNorm1d(outputs)
 
 
 def inference_state(net):
     """The tensors of the zoo's net. Batch norms' counters of training steps mean nothing there."""
     state = net.state_dict()
     for name, module in net.named_modules():
-        if isinstance(module, NormedConv2d):
+        if isinstance(module, Normed):
             state = {key: value for key, value in state.items() if not key.startswith(f"{name}.")}
             state[f"{name}.weight"], state[f"{name}.bias"] = module.folded()
+    for name, module in xonn.binary_layers(net):
+        state[f"{name}.weight"] = xonn.sign(module.weight)
     return {
         name: tensor.detach().cpu()
         for name, tensor in state.items()
@@ -109,13 +123,20 @@ def inference_state(net):
     }
 
 
-def build(name, plan, shape, classes, dropout=0.0, training=False):
-    """A net by its name in the zoo; `training` puts batch norm behind every convolution."""
-    conv = NormedConv2d if training else nn.Conv2d
+def build(name, plan, shape, classes, dropout=0.0, scale=1.0, training=False):
+    """A net by its name in the zoo; `training` adds batch norm where the net has none, and `scale` is the
+    factor of a binary net's widths."""
+    conv, dense = (NormedConv2d, NormedLinear) if training else (nn.Conv2d, nn.Linear)
+    if name in xonn.NAMES:
+        return xonn.build(name, shape, classes, scale, training)
     if name == "squeezenet":
         return SqueezeNet(plan, shape[0], classes, dropout, conv)
     if name == "minionn-mnist":
         return MiniONN(shape, classes, conv)
+    if name == "secureml":
+        return SecureML(shape, classes, dense)
+    if name == "cryptonets":
+        return CryptoNets(shape, classes, conv, dense)
     net = {"shufflenet-v2": ShuffleNetV2, "mobilenet-v2": MobileNetV2}[name]
     return net(plan, shape[0], classes, dropout)
 
@@ -280,6 +301,30 @@ class MiniONN(nn.Module):
     def forward(self, x):
         x = self.between(self.conv2(self.between(self.conv1(x)))).flatten(1)
         return self.fc2(self.relu3(self.fc1(x)))
+
+
+class Square(nn.Module):
+    def forward(self, x):
+        return x * x
+
+
+class SecureML(nn.Sequential):
+    """The perceptron for MNIST of SecureML (Mohassel, Zhang, 2017), as MiniONN has it."""
+
+    def __init__(self, shape, classes, dense):
+        layers = OrderedDict(flatten=nn.Flatten(), fc1=dense(math.prod(shape), 128))
+        layers.update(square1=Square(), fc2=dense(128, 128), square2=Square())
+        super().__init__(OrderedDict(layers, fc3=nn.Linear(128, classes)))
+
+
+class CryptoNets(nn.Sequential):
+    """The net for MNIST of CryptoNets (Gilad-Bachrach et al., 2016), as MiniONN has it."""
+
+    def __init__(self, shape, classes, conv, dense):
+        flat = 5 * math.prod((side + 2 - 5) // 2 + 1 for side in shape[1:])
+        layers = OrderedDict(conv1=conv(shape[0], 5, 5, stride=2, padding=1), square1=Square())
+        layers.update(flatten=nn.Flatten(), fc1=dense(flat, 100), square2=Square())
+        super().__init__(OrderedDict(layers, fc2=nn.Linear(100, classes)))
 
 
 def conv_bn(channels, outputs, kernel, stride=1, groups=1):
