@@ -7,10 +7,11 @@ use fixedpoint::{Padding, conv::ConvShape, pool::PoolShape, width::Width};
 use protocols::{
     Client, Evaluator, Role, Server, SessionOptions, Share, Stage,
     dealer::{
-        Function, Gate, Relu, Relu6, Truncation,
+        Function, Gate, Relu, Truncation,
         gadget::{self, Take},
     },
     securenn::{conv, drelu, matmul, maxpool, relu},
+    spline::Spline,
     test_world::{TestWorld, share_for_tests, signed_for_tests, words_for_tests},
 };
 
@@ -109,7 +110,7 @@ fn dealer(c: &mut Criterion) {
     let (u, v) = (words_for_tests(18, COUNT), words_for_tests(19, COUNT));
     let mut group = c.benchmark_group("dealer, 100k values");
     group.sample_size(10).throughput(Throughput::Elements(COUNT as u64));
-    let functions: [&dyn Function; 3] = [&Truncation, &Relu, &Relu6 { cap: 6 << 12 }];
+    let functions: [&dyn Function; 3] = [&Truncation, &Relu, &Spline::relu6(6 << 12)];
     for function in functions {
         group.bench_function(function.name(), |b| {
             b.iter(|| {

@@ -21,6 +21,7 @@ pub mod prf;
 pub mod securenn;
 pub mod session;
 pub mod share;
+pub mod spline;
 pub mod step;
 pub mod test_world;
 pub mod transport;

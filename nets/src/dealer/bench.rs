@@ -11,10 +11,11 @@ use protocols::{
     Cost, Result, Role, Session, Stage,
     dealer::{Cube, Drelu, Function, Relu, Sign, Square, Truncation},
     dealer::{
-        Gate, LeakyRelu, Mask, Relu6, WeightKey,
+        Gate, Mask, WeightKey,
         gadget::{self, Take},
         linear, maxpool, reveal,
     },
+    spline::Spline,
 };
 
 use crate::{
@@ -50,10 +51,9 @@ fn kind(bench: &Bench) -> Kind {
         Operation::Sign => on(Box::new(Sign), WIDTH),
         Operation::Truncation => on(Box::new(Truncation), WIDTH),
         Operation::Relu => on(Box::new(Relu), WIDTH),
-        Operation::Relu6 => on(Box::new(Relu6 { cap: bench.six().cast_unsigned() }), WIDTH),
+        Operation::Relu6 => on(Box::new(Spline::relu6(bench.six())), WIDTH),
         Operation::LeakyRelu => {
-            let leaky = LeakyRelu::of(0.1, f);
-            on(Box::new(leaky), Width::new(WIDTH.bits() + f))
+            on(Box::new(Spline::leaky_relu(0.1, f)), Width::new(WIDTH.bits() + f))
         }
         Operation::Square => on(Box::new(Square), POWER_WIDTH),
         Operation::Cube => on(Box::new(Cube), POWER_WIDTH),

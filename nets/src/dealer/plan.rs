@@ -11,10 +11,9 @@ use std::ops::Range;
 
 use fixedpoint::{Padding, encoding::FixedPoint, width::Width};
 use protocols::{
-    dealer::{
-        Cube, Function, Gate, LeakyRelu, Mask, Relu, Relu6, Sign, Square, Truncation, argmax::Rows,
-    },
+    dealer::{Cube, Function, Gate, Mask, Relu, Sign, Square, Truncation, argmax::Rows},
     securenn::avgpool::Divisor,
+    spline::Spline,
 };
 
 use serde::Serialize;
@@ -130,16 +129,14 @@ pub struct Part {
 }
 
 /// The functions that layers apply.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Nonlinear {
     /// t.
     Truncation,
     /// max(t, 0).
     Relu,
-    /// t above 0, slope t below.
-    LeakyRelu(LeakyRelu),
-    /// min(max(t, 0), cap).
-    Relu6(Relu6),
+    /// A function of public pieces.
+    Spline(Spline),
     /// t^2.
     Square,
     /// t^3.
@@ -154,8 +151,7 @@ impl Nonlinear {
         match self {
             Nonlinear::Truncation => &Truncation,
             Nonlinear::Relu => &Relu,
-            Nonlinear::LeakyRelu(leaky) => leaky,
-            Nonlinear::Relu6(relu6) => relu6,
+            Nonlinear::Spline(spline) => spline,
             Nonlinear::Square => &Square,
             Nonlinear::Cube => &Cube,
             Nonlinear::Sign => &Sign,
@@ -405,9 +401,9 @@ fn parts(activation: &Activation, dims: Dims, scale: u32, f: u32) -> (Vec<PartDr
     let cut = scale.min(f);
     let (nonlinear, own) = match activation.kind {
         ActivationKind::Relu => (Nonlinear::Relu, cut),
-        ActivationKind::Relu6 => (Nonlinear::Relu6(Relu6 { cap: 6 << cut }), cut),
+        ActivationKind::Relu6 => (Nonlinear::Spline(Spline::relu6(6 << cut)), cut),
         ActivationKind::LeakyRelu { slope } => {
-            (Nonlinear::LeakyRelu(LeakyRelu::of(slope, SLOPE_BITS)), cut + SLOPE_BITS)
+            (Nonlinear::Spline(Spline::leaky_relu(slope, SLOPE_BITS)), cut + SLOPE_BITS)
         }
         ActivationKind::Square => (Nonlinear::Square, 2 * cut),
         ActivationKind::Cube => (Nonlinear::Cube, 3 * cut),

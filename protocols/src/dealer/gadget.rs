@@ -111,6 +111,14 @@ pub struct Public<'a> {
     pub signs: &'a [Vec<u64>],
 }
 
+impl Public<'_> {
+    /// A share of a bit, from the bit under its mask and a share of the mask.
+    pub(crate) fn unmasked(&self, bit: u64, mask: u64) -> u64 {
+        let flip = bit.wrapping_neg();
+        (bit & self.one.wrapping_neg()).wrapping_add((mask ^ flip).wrapping_sub(flip))
+    }
+}
+
 /// What P0 holds of a layer before the query: used once, by move.
 pub struct ServerMaterial<'s>(Vec<Mutex<Option<ServerLane<'s>>>>);
 

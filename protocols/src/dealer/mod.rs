@@ -13,7 +13,7 @@
 //! | protocol | ahead | online messages |
 //! |---|---|---|
 //! | [`linear`]: convolutions, fully connected layers | D once; e, c | none |
-//! | [`gadget`] with a [`Function`]: [`truncation`], [`relu`], [`leaky_relu`], [`relu6`], [`power`], [`polynomial`], [`sign`] | tables, shares | 2 |
+//! | [`gadget`] with a [`Function`]: [`truncation`], [`relu`], [`spline`], [`power`], [`polynomial`], [`sign`] | tables, shares | 2 |
 //! | [`maxpool`] over n values | the same, for each level | 2 ceil(log2 n) |
 //! | [`argmax`] of K values | the same, and one share | 2 ceil(log2 K) + 1 |
 //! | [`reveal`]: input, output | | 1 |
@@ -38,26 +38,23 @@ pub mod argmax;
 pub mod chain;
 pub mod gadget;
 pub mod gate;
-pub mod leaky_relu;
 pub mod linear;
 pub mod maxpool;
 pub mod polynomial;
 pub mod power;
 pub mod relu;
-pub mod relu6;
 pub mod reveal;
 pub mod sign;
+pub mod spline;
 #[cfg(test)]
 mod test_gadget;
 pub mod truncation;
 
 pub use gadget::Function;
 pub use gate::Gate;
-pub use leaky_relu::LeakyRelu;
 pub use linear::{Mask, WeightKey};
 pub use polynomial::Polynomial;
 pub use power::{Cube, Square};
 pub use relu::Relu;
-pub use relu6::Relu6;
 pub use sign::{Drelu, Sign};
 pub use truncation::Truncation;

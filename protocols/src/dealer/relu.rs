@@ -1,6 +1,6 @@
 //! ReLU fused with the truncation before it: max(t, 0) = b t, b = \[t >= 0\].
 //!
-//! With the masked sign B = b XOR r, b t = B (T - tau_m) + (1 - 2B)(r T - r tau_m): P2 shares r, tau, r tau
+//! With the masked sign B = b XOR r, b t = B (T - tau_m) + (1 - 2B)(r T - r tau_m): P2 shares tau, r, r tau
 //! and, modulo 2^(l_out - n), msb(tau) and r msb(tau). Messages and simulation are those of
 //! [`super::gadget`].
 
@@ -9,7 +9,7 @@ use fixedpoint::width::Width;
 use super::{
     gadget::{Function, Public, Secret},
     gate::Gate,
-    truncation::{lift, tops},
+    truncation::{Truncation, lift, tops},
 };
 
 /// max(t, 0).
@@ -26,15 +26,18 @@ impl Function for Relu {
     }
 
     fn shared(&self, gate: &Gate) -> Vec<Width> {
-        shared(gate)
+        Truncation.shared(gate).into_iter().chain(shared(gate)).collect()
     }
 
     fn share(&self, gate: &Gate, secret: &Secret<'_>) -> Vec<Vec<u64>> {
-        share(gate, secret.tau, &secret.masks[0])
+        let gated = share(gate, secret.tau, &secret.masks[0]);
+        Truncation.share(gate, secret).into_iter().chain(gated).collect()
     }
 
     fn combine(&self, gate: &Gate, public: &Public<'_>, shares: &[Vec<u64>]) -> Vec<u64> {
-        select(gate, public, &public.signs[0], shares).gated
+        let (own, shares) = shares.split_at(Truncation.shared(gate).len());
+        let truncated = Truncation.combine(gate, public, own);
+        gated(gate, public, &truncated, &public.signs[0], shares)
     }
 
     fn ideal(&self, _: usize, t: i64) -> i64 {
@@ -42,46 +45,30 @@ impl Function for Relu {
     }
 }
 
-/// The rings of what [`select`] needs: r, tau, r tau, msb(tau), r msb(tau).
+/// The rings of what [`gated`] needs: r, r tau, r msb(tau).
 pub(crate) fn shared(gate: &Gate) -> Vec<Width> {
-    let whole = [gate.out(); 3];
-    whole.into_iter().chain(gate.wrap().into_iter().flat_map(|wrap| [wrap; 2])).collect()
+    [gate.out(); 2].into_iter().chain(gate.wrap()).collect()
 }
 
-/// What [`select`] needs, for bits masked by `mask`.
+/// What [`gated`] needs, for bits masked by `mask`.
 pub(crate) fn share(gate: &Gate, tau: &[u64], mask: &[u64]) -> Vec<Vec<u64>> {
     let gated = |values: &[u64]| -> Vec<u64> {
         values.iter().zip(mask).map(|(value, bit)| value & bit.wrapping_neg()).collect()
     };
-    let mut values = vec![mask.to_vec(), tau.to_vec(), gated(tau)];
-    if gate.wrap().is_some() {
-        let tops = tops(gate, tau);
-        let gated = gated(&tops);
-        values.extend([tops, gated]);
-    }
-    values
+    let tops = gate.wrap().map(|_| gated(&tops(gate, tau)));
+    [mask.to_vec(), gated(tau)].into_iter().chain(tops).collect()
 }
 
-/// Shares of t and of b t.
-pub(crate) struct Selected {
-    pub(crate) truncated: Vec<u64>,
-    pub(crate) gated: Vec<u64>,
-}
-
-/// Shares of t and b t for bits b, from b under their masks and what [`share`] gave.
-pub(crate) fn select(
+/// Shares of b t for bits b, from shares of t, b under their masks and what [`share`] gave.
+pub(crate) fn gated(
     gate: &Gate,
     public: &Public<'_>,
+    truncated: &[u64],
     bits: &[u64],
     shares: &[Vec<u64>],
-) -> Selected {
+) -> Vec<u64> {
     let (opened, half) = (public.opened, gate.half());
-    let (own, own_half) = (public.one.wrapping_neg(), public.one.wrapping_mul(half));
-    let mut truncated = lift(gate, opened, &shares[1], shares.get(3));
-    for (t, &opened) in truncated.iter_mut().zip(opened) {
-        *t = (opened & own).wrapping_sub(*t).wrapping_sub(own_half);
-    }
-    let mut gated = lift(gate, opened, &shares[2], shares.get(4));
+    let mut gated = lift(gate, opened, &shares[1], shares.get(2));
     let rest = opened.iter().zip(&shares[0]).zip(truncated.iter().zip(bits));
     for (gated, ((&opened, &mask), (&t, &bit))) in gated.iter_mut().zip(rest) {
         // r t, since r 2^(k-1-s) and r tau_m leave T.
@@ -89,7 +76,7 @@ pub(crate) fn select(
         let bit = bit.wrapping_neg();
         *gated = (t & bit).wrapping_add((masked ^ bit).wrapping_sub(bit));
     }
-    Selected { truncated, gated }
+    gated
 }
 
 #[cfg(test)]

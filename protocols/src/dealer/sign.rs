@@ -36,12 +36,8 @@ impl Function for Drelu {
     }
 
     fn combine(&self, _: &Gate, public: &Public<'_>, shares: &[Vec<u64>]) -> Vec<u64> {
-        let own = public.one.wrapping_neg();
-        let bit = |(&bit, &mask): (&u64, &u64)| {
-            let flip = bit.wrapping_neg();
-            (bit & own).wrapping_add((mask ^ flip).wrapping_sub(flip))
-        };
-        public.signs[0].iter().zip(&shares[0]).map(bit).collect()
+        let pairs = public.signs[0].iter().zip(&shares[0]);
+        pairs.map(|(&bit, &mask)| public.unmasked(bit, mask)).collect()
     }
 
     fn ideal(&self, _: usize, t: i64) -> i64 {

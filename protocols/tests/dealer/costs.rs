@@ -4,12 +4,12 @@ use fixedpoint::{Padding, conv::ConvShape, pool::PoolShape, width::Width};
 use protocols::{
     Client, Cost, LayerMeasurement, Role, Server, Stage,
     dealer::{
-        Cube, Drelu, Function, Gate, LeakyRelu, Mask, Relu, Relu6, Sign, Square, Truncation,
-        WeightKey,
+        Cube, Drelu, Function, Gate, Mask, Relu, Sign, Square, Truncation, WeightKey,
         gadget::{self, Take},
         linear, maxpool, reveal,
     },
     prf::Seed,
+    spline::Spline,
     test_world::TestWorld,
 };
 
@@ -20,8 +20,8 @@ fn gadgets_cost_what_is_predicted() {
     let functions: [&dyn Function; 8] = [
         &Truncation,
         &Relu,
-        &LeakyRelu { slope: 26, bits: 8 },
-        &Relu6 { cap: 6 << 12 },
+        &Spline::leaky_relu(0.1, 8),
+        &Spline::relu6(6 << 12),
         &Square,
         &Cube,
         &Drelu,

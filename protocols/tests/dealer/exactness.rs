@@ -4,10 +4,11 @@ use fixedpoint::{Padding, conv::ConvShape, pool::PoolShape, ring, width::Width};
 use protocols::{
     Client, Role, Server, SessionOptions, Stage,
     dealer::{
-        Cube, Drelu, Function, Gate, LeakyRelu, Mask, Relu, Relu6, Sign, Square, Truncation,
-        WeightKey, gadget::Take, linear, maxpool,
+        Cube, Drelu, Function, Gate, Mask, Relu, Sign, Square, Truncation, WeightKey, gadget::Take,
+        linear, maxpool,
     },
     prf::Seed,
+    spline::Spline,
     test_world::{TestWorld, words_for_tests},
 };
 
@@ -28,13 +29,13 @@ const GATES: [(u32, u32, u32); 8] = [
 #[test]
 fn every_function_is_exact_at_every_gate() {
     for (l, k, s) in GATES {
-        let cap = ((3u64 << (k - s - 1)) >> 3).max(1);
-        let leaky = LeakyRelu { slope: 26, bits: 8 };
+        let cap = ((3i64 << (k - s - 1)) >> 3).max(1);
+        let leaky = Spline::leaky_relu(0.1, 8);
         let of: [(&dyn Function, u32); 8] = [
             (&Truncation, 0),
             (&Relu, 0),
-            (&leaky, leaky.bits),
-            (&Relu6 { cap }, 0),
+            (&leaky, leaky.slope_bits()),
+            (&Spline::relu6(cap), 0),
             (&Square, 0),
             (&Cube, 0),
             (&Drelu, 0),
@@ -66,9 +67,9 @@ fn every_count_of_low_bits_is_exact() {
 #[test]
 fn every_function_is_exact_beyond_65536_values() {
     let gate = Gate::new(Width::new(33), 32, 12, Width::new(33));
-    let functions: [&dyn Function; 4] = [&Truncation, &Relu, &Relu6 { cap: 6 << 12 }, &Sign];
+    let functions: [&dyn Function; 4] = [&Truncation, &Relu, &Spline::relu6(6 << 12), &Sign];
     functions.into_iter().for_each(|function| check(function, &gate, 65_537));
-    check(&LeakyRelu { slope: 26, bits: 8 }, &gate, 65_537);
+    check(&Spline::leaky_relu(0.1, 8), &gate, 65_537);
     let gate = Gate::new(Width::new(64), 40, 16, Width::new(64));
     let functions: [&dyn Function; 4] = [&Relu, &Drelu, &Square, &Cube];
     functions.into_iter().for_each(|function| check(function, &gate, 65_537));

@@ -11,11 +11,12 @@ use fixedpoint::{
 use protocols::{
     Client, Link, Producer, Role, Server, SessionOptions, Stage,
     dealer::{
-        Cube, Drelu, Function, Gate, LeakyRelu, Mask, Relu, Relu6, Truncation, WeightKey,
+        Cube, Drelu, Function, Gate, Mask, Relu, Truncation, WeightKey,
         gadget::{self, Take},
         linear, maxpool, reveal,
     },
     prf::Seed,
+    spline::Spline,
     test_world::TestWorld,
     transport::recording::Record,
 };
@@ -48,18 +49,18 @@ fn relu6_views_are_uniform_and_its_chains_independent() {
     // Few bits, so that all that is opened of a value is looked at together.
     let small = Gate::new(Width::new(12), 11, 3, Width::new(12));
     let cap = 20;
-    let corner = (cap as i64) << small.shift();
+    let corner = cap << small.shift();
     for y in [small.domain().0 + corner, -1, 0, corner - 1, corner, corner + 9, small.domain().1] {
-        check(&Relu6 { cap }, small, y);
+        check(&Spline::relu6(cap), small, y);
     }
-    check(&Relu6 { cap: 6 << 12 }, gate(), 6 << 24);
+    check(&Spline::relu6(6 << 12), gate(), 6 << 24);
 }
 
 #[test]
 fn views_of_the_other_functions_are_uniform() {
     for y in [-70_000, 0] {
         check(&Truncation, gate(), y);
-        check(&LeakyRelu { slope: 26, bits: 8 }, gate(), y);
+        check(&Spline::leaky_relu(0.1, 8), gate(), y);
         check(&Drelu, gate(), y);
         check(&Cube, Gate::new(Width::new(64), 40, 16, Width::new(64)), y);
     }
@@ -308,7 +309,7 @@ fn the_input_is_uniform_and_the_output_is_the_result() {
 fn no_word_travels_twice() {
     let gate = Gate::new(Width::new(64), 63, 0, Width::new(64));
     let (u, v) = halves(0, COUNT);
-    let run = world().gadget(&Relu6 { cap: 64 }, &gate, &u, &v);
+    let run = world().gadget(&Spline::relu6(64), &gate, &u, &v);
     let mut words: Vec<u64> = run
         .records
         .iter()
