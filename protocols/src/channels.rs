@@ -52,6 +52,22 @@ pub fn shuffle<T: Copy>(
     out
 }
 
+/// Cuts `count` values from a place of a batch on into those of one channel each: the channel, and which of them.
+pub fn runs(
+    plane: usize,
+    channels: usize,
+    first: usize,
+    count: usize,
+) -> impl Iterator<Item = (usize, Range<usize>)> {
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let place = first + start;
+        let range = start..count.min(start + plane - place % plane);
+        start = range.end;
+        (!range.is_empty()).then_some((place / plane % channels, range))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,5 +85,12 @@ mod tests {
             shuffle(2, 4, 2, 2, &x),
             [0, 1, 20, 21, 10, 11, 30, 31, 100, 101, 120, 121, 110, 111, 130, 131]
         );
+    }
+
+    #[test]
+    fn runs_are_of_one_channel_each() {
+        let parts: Vec<_> = runs(4, 3, 9, 12).collect();
+        assert_eq!(parts, [(2, 0..3), (0, 3..7), (1, 7..11), (2, 11..12)]);
+        assert_eq!(runs(4, 3, 9, 0).count(), 0);
     }
 }

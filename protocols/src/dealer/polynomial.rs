@@ -41,6 +41,7 @@ use super::{
     gate::Gate,
     power,
 };
+use crate::channels;
 
 /// The largest degree.
 const MAX_DEGREE: usize = 3;
@@ -91,16 +92,12 @@ impl Polynomial {
         self.degree
     }
 
-    /// Cuts `count` values from a place on into those of one channel each.
-    fn channels(&self, first: usize, count: usize) -> impl Iterator<Item = (usize, Range<usize>)> {
-        let (plane, channels) = (self.plane, self.coefficients.len() / self.degree);
-        let mut start = 0;
-        std::iter::from_fn(move || {
-            let place = first + start;
-            let range = start..count.min(start + plane - place % plane);
-            start = range.end;
-            (!range.is_empty()).then_some((place / plane % channels, range))
-        })
+    fn channels(&self) -> usize {
+        self.coefficients.len() / self.degree
+    }
+
+    fn runs(&self, first: usize, count: usize) -> impl Iterator<Item = (usize, Range<usize>)> {
+        channels::runs(self.plane, self.channels(), first, count)
     }
 
     /// The coefficients of a channel, that of t first.
@@ -113,7 +110,7 @@ impl Polynomial {
     fn folded(&self, first: usize, powers: &[impl AsRef<[u64]>]) -> Vec<Vec<u64>> {
         let count = powers[0].as_ref().len();
         let mut folded = vec![vec![0u64; count]; self.degree];
-        for (channel, range) in self.channels(first, count) {
+        for (channel, range) in self.runs(first, count) {
             for (k, folded) in folded.iter_mut().enumerate() {
                 let of = self.of(channel).iter().zip(1..).skip(k);
                 for ((c, i), power) in of.zip(powers) {
@@ -162,7 +159,7 @@ impl Function for Polynomial {
         let (powers, rest) = lifted.split_at(self.degree);
         let folded = self.folded(first, powers);
         let mut result = vec![0; opened.len()];
-        for (channel, range) in self.channels(first, opened.len()) {
+        for (channel, range) in self.runs(first, opened.len()) {
             // What is public to P0 alone.
             let own = |c: u64| c.wrapping_mul(public.one);
             let coefficients = self.of(channel);
@@ -181,8 +178,7 @@ impl Function for Polynomial {
 
     /// What P0's coefficients give, modulo 2^64.
     fn ideal(&self, place: usize, t: i64) -> i64 {
-        let channels = self.coefficients.len() / self.degree;
-        let channel = place / self.plane % channels;
+        let channel = place / self.plane % self.channels();
         let times = |sum: u64, c: &u64| sum.wrapping_add(*c).wrapping_mul(t.cast_unsigned());
         let sum = self.of(channel).iter().rev().fold(0, times);
         sum.wrapping_add(self.constants[channel]).cast_signed()
@@ -243,14 +239,6 @@ mod tests {
             widths.into_iter().map(Width::bits).sum::<u32>()
         };
         assert_eq!([1, 2, 3].map(bits), [90, 180, 270]);
-    }
-
-    #[test]
-    fn channels_alternate_plane_by_plane() {
-        let polynomial = Polynomial::new(1, 4, vec![7; 3], Vec::new());
-        let parts: Vec<_> = polynomial.channels(9, 12).collect();
-        assert_eq!(parts, [(2, 0..3), (0, 3..7), (1, 7..11), (2, 11..12)]);
-        assert_eq!(polynomial.channels(9, 0).count(), 0);
     }
 
     #[test]

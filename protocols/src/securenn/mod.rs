@@ -12,6 +12,8 @@
 //! | [`relu`], [`leaky_relu`] | 10 | 8 l log p + 24 l |
 //! | [`relu6`] | 20 | 16 l log p + 48 l |
 //! | [`power`], square and cube | 2, 4 | 5 l, 10 l |
+//! | [`polynomial`] of degree d | 2 d | 5 d l |
+//! | [`spline`] with K knots | 10 | (8 l log p + 24 l) K |
 //! | [`maxpool`] over n values | 9 (n - 1) | (8 l log p + 29 l)(n - 1) |
 //! | [`avgpool`], add, concat, split, shuffle, truncation | 0 | 0 |
 //!
@@ -27,12 +29,14 @@ pub mod linear;
 pub mod matmul;
 pub mod maxpool;
 pub mod output;
+pub mod polynomial;
 pub mod power;
 pub mod private_compare;
 pub mod product;
 pub mod relu;
 pub mod relu6;
 pub mod share_convert;
+pub mod spline;
 
 use crate::{
     context::{Dealer, Evaluator},

@@ -1,0 +1,109 @@
+//! Continuous piecewise-linear functions ([`Spline`]), sigmoids among them: f(a) = start + s_0 a + sum_j d_j max(a - p_j,
+//! 0), where d_j is by how much the slope grows at the knot p_j.
+//!
+//! | phase | payload |
+//! |---|---|
+//! | 1-10 | [`relu`] of a - p_j for all knots side by side |
+//!
+//! The sum is local, and so is its truncation by the bits of the slopes: off by 2^(64 - bits) with the probability
+//! that its magnitude is of 2^64. Domain: a - p_j is in that of ReLU. Who sees what: nothing but the messages of
+//! ReLU.
+
+use fixedpoint::truncation;
+
+use super::relu;
+use crate::{
+    context::{Dealer, Evaluator},
+    cost::{Cost, Paper},
+    error::Result,
+    share::Share,
+    spline::Spline,
+};
+
+/// Messages of `count` values: a ReLU for every knot.
+pub fn cost(spline: &Spline, count: usize) -> Cost {
+    relu::cost(spline.knots().len() * count)
+}
+
+/// Those of the ReLUs.
+pub fn paper(spline: &Spline, count: f64) -> Paper {
+    relu::paper(spline.knots().len() as f64 * count)
+}
+
+/// P0 and P1.
+///
+/// # Errors
+/// A transport error.
+pub fn evaluate(ctx: &mut Evaluator<'_>, spline: &Spline, x: &Share) -> Result<Share> {
+    let own = 1 - ctx.side().index();
+    let shifted = |knot: &i64| {
+        let knot = own.wrapping_mul(knot.cast_unsigned());
+        Share::new(x.words().iter().map(|x| x.wrapping_sub(knot)).collect())
+    };
+    let shifted: Vec<Share> = spline.knots().iter().map(shifted).collect();
+    let above = relu::evaluate(ctx, &Share::concat(&shifted))?;
+    let base = spline.lines()[0];
+    let start = own.wrapping_mul(base.offset.cast_unsigned());
+    let mut sum = x.clone().scale(base.slope.cast_unsigned());
+    sum.words_mut().iter_mut().for_each(|word| *word = word.wrapping_add(start));
+    let turns = spline.lines().windows(2).map(|pair| pair[1].slope.wrapping_sub(pair[0].slope));
+    for (knot, turn) in turns.enumerate() {
+        let above = above.slice(knot * x.len()..(knot + 1) * x.len());
+        sum = sum.add(&above.scale(turn.cast_unsigned()));
+    }
+    Ok(sum.truncate(ctx.side(), spline.slope_bits()))
+}
+
+/// P2.
+///
+/// # Errors
+/// A transport error.
+pub fn deal(ctx: &mut Dealer<'_>, spline: &Spline, count: usize) -> Result<()> {
+    relu::deal(ctx, spline.knots().len() * count)
+}
+
+/// The floor of f; the protocol adds a truncation coin of 0 or 1 unit.
+pub fn ideal(spline: &Spline, a: &[u64]) -> Vec<u64> {
+    let value = |a: &u64| spline.value(a.cast_signed()).cast_unsigned();
+    a.iter().map(|a| truncation::floor_shift(value(a), spline.slope_bits())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use fixedpoint::ring;
+
+    use super::*;
+    use crate::test_world::{TestWorld, share_for_tests, signed_for_tests};
+
+    #[test]
+    fn equals_its_ideal_up_to_the_coin_and_its_cost() {
+        let splines = [
+            Spline::sigmoid(13, 12),
+            Spline::tanh(13, 12),
+            Spline::leaky_relu(0.1, 12),
+            Spline::relu6(6 << 13),
+            Spline::new("zigzag", 5, vec![-40, -3, 0, 9, 50], &[2, -1, 2, 3, 2, -7], 3),
+            Spline::new("line", -9, vec![], &[3], 2),
+        ];
+        for spline in splines {
+            let mut x = signed_for_tests(70, 1 << 17, 3000);
+            let near = |knot: &i64| [-1, 0, 1].map(|more| (knot + more).cast_unsigned());
+            x.extend(spline.knots().iter().flat_map(near));
+            let shares = share_for_tests(71, &x);
+            let outcome = TestWorld::new(72).layer(
+                |ctx| evaluate(ctx, &spline, &shares[ctx.side().index() as usize]),
+                |ctx| deal(ctx, &spline, x.len()),
+            );
+            let coins = ring::sub(&outcome.open(), &ideal(&spline, &x));
+            assert!(coins.iter().all(|coin| *coin <= 1), "{}", spline.name());
+            outcome.assert_cost(&cost(&spline, x.len()));
+        }
+    }
+
+    #[test]
+    fn agrees_with_the_published_formula_up_to_the_packing() {
+        let sigmoid = Spline::sigmoid(13, 12);
+        let (cost, paper) = (cost(&sigmoid, 640), paper(&sigmoid, 640.0));
+        super::super::assert_paper(&cost, &paper, 8.0 * 8.0 * 640.0);
+    }
+}
