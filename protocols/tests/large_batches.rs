@@ -4,7 +4,12 @@
 use fixedpoint::{Padding, Side, conv::ConvShape, encoding::FixedPoint, pool::PoolShape, ring};
 use protocols::{
     Dealer, Evaluator, Result, Share,
-    securenn::{conv, drelu, leaky_relu, matmul, maxpool, relu, relu6},
+    securenn::{
+        conv, drelu, leaky_relu, matmul, maxpool,
+        polynomial::{self, PolynomialShape},
+        relu, relu6, spline,
+    },
+    spline::Spline,
     test_world::{LayerOutcome, TestWorld, share_for_tests, signed_for_tests, words_for_tests},
 };
 
@@ -55,6 +60,42 @@ fn relu6_is_right_on_large_batches() {
         let run = run(&x, |ctx, x| relu6::evaluate(ctx, x, &fixed), |ctx| relu6::deal(ctx, count));
         assert_eq!(wrong(&run.open(), &relu6::ideal(&x, &fixed), 0), 0);
         run.assert_cost(&relu6::cost(count));
+    }
+}
+
+#[test]
+fn polynomials_are_right_on_large_batches() {
+    let fixed = FixedPoint::default();
+    let shape = PolynomialShape { degree: 3, channels: 64, plane: 49 };
+    // Magnitudes below 2, of sums below 2^5: products are below 2^32, and none of a few million wraps.
+    let (c, c0) = (signed_for_tests(21, 1 << 14, 3 * 64), signed_for_tests(22, 1 << 14, 64));
+    let (cs, c0s) = (share_for_tests(23, &c), share_for_tests(24, &c0));
+    for count in COUNTS {
+        let x = signed_for_tests(25, 1 << 14, count);
+        let evaluate = |ctx: &mut Evaluator<'_>, x: &Share| {
+            polynomial::evaluate(ctx, &shape, own(ctx, &cs), own(ctx, &c0s), x, &fixed)
+        };
+        let run = run(&x, evaluate, |ctx| polynomial::deal(ctx, &shape, count));
+        // Each of three coins grows by a factor of 2 with every product after it, and may turn its sign.
+        let due = polynomial::ideal(&shape, &c, &c0, &x, &fixed);
+        let lowest: Vec<u64> = due.iter().map(|y| y.wrapping_sub(7)).collect();
+        assert_eq!(wrong(&run.open(), &lowest, 14), 0);
+        run.assert_cost(&polynomial::cost(3, count));
+    }
+}
+
+#[test]
+fn splines_are_right_on_large_batches() {
+    let step = Spline::new("step", 0, vec![-(1 << 12), 1 << 12], &[0, 1 << 12, 0], 12);
+    for (spline, count) in [(Spline::sigmoid(13, 12), COUNTS[0]), (step, COUNTS[1])] {
+        let x = signed_for_tests(26, 1 << 17, count);
+        let run = run(
+            &x,
+            |ctx, x| spline::evaluate(ctx, &spline, x),
+            |ctx| spline::deal(ctx, &spline, count),
+        );
+        assert_eq!(wrong(&run.open(), &spline::ideal(&spline, &x), 1), 0);
+        run.assert_cost(&spline::cost(&spline, count));
     }
 }
 

@@ -15,7 +15,12 @@ use fixedpoint::{
 };
 use protocols::{
     Dealer, Error, Evaluator, Result, Role, SessionOptions, Share,
-    securenn::{conv, drelu, leaky_relu, maxpool, relu, relu6},
+    securenn::{
+        conv, drelu, leaky_relu, maxpool,
+        polynomial::{self, PolynomialShape},
+        relu, relu6, spline,
+    },
+    spline::Spline,
     test_world::{Fate, LayerOutcome, TestWorld},
     transport::recording::Record,
 };
@@ -60,6 +65,32 @@ fn leaky_relu_and_relu6_views_are_uniform() {
     let mut expected = drelu_view("drelu_six", COUNT);
     expected.extend(drelu_view("drelu", COUNT));
     assert_eq!(received_by_p2(&run.records), expected);
+}
+
+#[test]
+fn polynomial_views_are_uniform_and_p2_receives_nothing() {
+    let fixed = FixedPoint::default();
+    for degree in 1..=3 {
+        let shape = PolynomialShape { degree, channels: 2, plane: 50 };
+        let (c, c0) = (fixed_shares(9, 2 * degree), fixed_shares(0, 2));
+        let evaluate = |ctx: &mut Evaluator<'_>, x: &Share| {
+            polynomial::evaluate(ctx, &shape, own(ctx, &c), own(ctx, &c0), x, &fixed)
+        };
+        let run = elementwise(5, evaluate, |ctx| polynomial::deal(ctx, &shape, COUNT));
+        check_uniform(&run.records, 0);
+        assert!(received_by_p2(&run.records).is_empty());
+    }
+}
+
+#[test]
+fn spline_views_are_uniform() {
+    let sigmoid = Spline::sigmoid(13, 12);
+    let evaluate = |ctx: &mut Evaluator<'_>, x: &Share| spline::evaluate(ctx, &sigmoid, x);
+    let run = elementwise(11, evaluate, |ctx| spline::deal(ctx, &sigmoid, COUNT));
+    let relus = sigmoid.knots().len() * COUNT;
+    check_uniform(&run.records, relus);
+    check_compare_sums(&run.records);
+    assert_eq!(received_by_p2(&run.records), drelu_view("drelu", relus));
 }
 
 #[test]

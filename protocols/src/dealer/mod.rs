@@ -13,7 +13,7 @@
 //! | protocol | ahead | online messages |
 //! |---|---|---|
 //! | [`linear`]: convolutions, fully connected layers | D once; e, c | none |
-//! | [`gadget`] with a [`Function`]: [`truncation`], [`relu`], [`spline`], [`power`], [`polynomial`], [`sign`] | tables, shares | 2 |
+//! | [`gadget`] with a [`Function`]: [`truncation`], [`relu`], [`spline`], [`power`], [`polynomial`], [`sign`] | tables, shares; of a polynomial D once | 2 |
 //! | [`maxpool`] over n values | the same, for each level | 2 ceil(log2 n) |
 //! | [`argmax`] of K values | the same, and one share | 2 ceil(log2 K) + 1 |
 //! | [`reveal`]: input, output | | 1 |

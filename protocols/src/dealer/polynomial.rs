@@ -13,8 +13,9 @@
 //! local. Each of these is one value for m = 1 and a multiple of 2^n less for m = 0, as powers are.
 //!
 //! P2 deals 2 d (2 l_out - n) bits a value, twice what the power alone takes; online there is no more than for a
-//! truncation. For any T, what P0 does with its secret c is affine: the slopes are made of d values, the X_j, which P0
-//! must not know, and what is added is a polynomial of T, of d coefficients. Wires for all powers and a linear layer after
+//! truncation. Fewer values would not do, as long as P0's share is affine in c, which P2 does not know: the slopes hold
+//! d values that P0 must not know, the X_j, and what is added is a polynomial of T with d coefficients, the W_k. (For d = 2,
+//! W_1 and what X_2 is less for m = 0 are even, which would save 3 bits.) Wires for all powers and a linear layer after
 //! them would take d (2 l_out - n) + 2 l_out ahead, but (d - 1) l_out more online, where a bit counts as four
 //! ([`super::chain`]). For l_out = 33, n = 21: 180 ahead and 54 online against 156 and 87 for d = 2, 270 and 54
 //! against 201 and 120 for d = 3.
@@ -25,12 +26,12 @@
 //! nothing else that P1 sees depends on A or c. T is as in [`super::gadget`]. P0 sees, ahead, X_j less x'_j and W_k less
 //! P1's share of it. Both are drawn anew for every value and used once, so these are uniform and independent of tau and
 //! each other, though P0 knows A and W_k is made of A and x'. Online it sees P1's share of the result, made of D and x',
-//! less r: uniform because r is. A is the same in all queries, but it never masks what P0 sees, and what it masks P1 sees
-//! once. P2 sees nothing.
+//! less r: uniform because r is. A is the same in all queries, but it masks nothing that P0 sees, and of what P1 sees D
+//! alone, once. P2 sees nothing.
 //!
-//! Three rules that this rests on. W_k has shares of its own: sent as it is, W_{d-1} = -d A_d x'_1 would tell P0 x'_1 and with
-//! it tau. One key is for one version of the coefficients, and for one list of them: D for two of them tells P1 their
-//! difference. P1's answer has a fresh r: without it, P0 would read the result.
+//! This rests on three rules. W_k has shares of its own: as it is, W_{d-1} = -d A_d x'_1 would tell P0 x'_1, and with it
+//! tau. A key and a name are for one list of coefficients, in one version: from D of two, P1 reads their difference
+//! ([`super::WeightKey`]). P1's answer has a fresh r: without it, P0 would read the result.
 
 use std::ops::Range;
 

@@ -4,20 +4,20 @@ use fixedpoint::{Padding, conv::ConvShape, pool::PoolShape, width::Width};
 use protocols::{
     Client, Cost, LayerMeasurement, Role, Server, Stage,
     dealer::{
-        Cube, Drelu, Function, Gate, Mask, Relu, Sign, Square, Truncation, WeightKey,
+        Cube, Drelu, Function, Gate, Mask, Polynomial, Relu, Sign, Square, Truncation, WeightKey,
         gadget::{self, Take},
         linear, maxpool, reveal,
     },
     prf::Seed,
     spline::Spline,
-    test_world::TestWorld,
+    test_world::{TestWorld, polynomials_for_tests},
 };
 
 const COUNTS: [usize; 6] = [1, 7, 511, 512, 513, 2049];
 
 #[test]
 fn gadgets_cost_what_is_predicted() {
-    let functions: [&dyn Function; 8] = [
+    let functions: [&dyn Function; 10] = [
         &Truncation,
         &Relu,
         &Spline::leaky_relu(0.1, 8),
@@ -26,6 +26,8 @@ fn gadgets_cost_what_is_predicted() {
         &Cube,
         &Drelu,
         &Sign,
+        &Spline::sigmoid(12, 12),
+        &Spline::new("zigzag", 5, vec![-40, -3, 0, 9], &[2, -1, 2, 3, -7], 3),
     ];
     for (l, k, s, out) in [(33, 32, 12, 33), (40, 32, 12, 47), (64, 40, 16, 64), (33, 32, 12, 21)] {
         let gate = Gate::new(Width::new(l), k, s, Width::new(out));
@@ -36,6 +38,26 @@ fn gadgets_cost_what_is_predicted() {
     let gate = Gate::new(Width::new(33), 32, 12, Width::new(33));
     for function in [&functions[0], &functions[1], &functions[3]] {
         check(*function, &gate, 70_001);
+    }
+}
+
+#[test]
+fn polynomials_cost_what_is_predicted_without_their_coefficients() {
+    for (l, k, s, out) in [(33, 32, 12, 33), (40, 32, 12, 47), (33, 32, 12, 21)] {
+        let gate = Gate::new(Width::new(l), k, s, Width::new(out));
+        for degree in 1..=3 {
+            let of = polynomials_for_tests(degree, 10, vec![1; 3 * degree], vec![1; 3]);
+            for count in COUNTS.into_iter().chain([70_001]) {
+                let values = vec![0; count];
+                let functions = of.each_ref().map(|of| of as &dyn Function);
+                let run = TestWorld::new(4).gadget_of(functions, &gate, &values, &values);
+                let cost = gadget::cost(&Polynomial::shape(degree), &gate, count);
+                assert_cost(&run.measurement, &cost);
+                let links: Vec<u64> = cost.only_online().links().iter().map(|(_, b)| b).collect();
+                let truncation = gadget::cost(&Truncation, &gate, count).only_online();
+                assert_eq!(links, truncation.links().iter().map(|(_, b)| b).collect::<Vec<_>>());
+            }
+        }
     }
 }
 

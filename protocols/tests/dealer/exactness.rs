@@ -4,12 +4,13 @@ use fixedpoint::{Padding, conv::ConvShape, pool::PoolShape, ring, width::Width};
 use protocols::{
     Client, Role, Server, SessionOptions, Stage,
     dealer::{
-        Cube, Drelu, Function, Gate, Mask, Relu, Sign, Square, Truncation, WeightKey, gadget::Take,
+        Cube, Drelu, Function, Gate, Mask, Polynomial, Relu, Sign, Square, Truncation, WeightKey,
+        gadget::{self, Take},
         linear, maxpool,
     },
     prf::Seed,
     spline::Spline,
-    test_world::{TestWorld, words_for_tests},
+    test_world::{TestWorld, polynomials_for_tests, words_for_tests},
 };
 
 use crate::view::chunks;
@@ -51,6 +52,128 @@ fn every_function_is_exact_at_every_gate() {
     }
 }
 
+/// Any coefficients, so that most results wrap: all of them are right in the ring.
+#[test]
+fn polynomials_are_exact_at_every_gate() {
+    for (l, k, s) in GATES {
+        for out in [l, (l + 7).min(64), k - s + 1] {
+            let gate = Gate::new(Width::new(l), k, s, Width::new(out));
+            for degree in 1..=3 {
+                for (channels, plane) in [(1, 4000), (3, 1), (5, 77), (512, 3)] {
+                    let of = polynomials(degree, channels, plane);
+                    check_of(of.each_ref().map(|of| of as _), &gate, 4000);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn polynomials_are_exact_on_a_million_values() {
+    let gate = Gate::new(Width::new(33), 32, 12, Width::new(45));
+    for (degree, channels, plane) in [(1, 1, 1), (2, 64, 3136), (3, 10, 7)] {
+        let of = polynomials(degree, channels, plane);
+        for count in [65_537, 1_000_000] {
+            check_of(of.each_ref().map(|of| of as _), &gate, count);
+        }
+    }
+}
+
+/// One D, which travels as weights do, for several queries.
+#[test]
+fn coefficients_that_were_sent_once_serve_all_queries() {
+    const COUNT: usize = 4 * 3 * 25;
+    let gate = Gate::new(Width::new(33), 32, 12, Width::new(41));
+    let (c, c0) = (words_for_tests(31, 3 * 2), words_for_tests(32, 3));
+    let of = |c: Vec<u64>, c0: &[u64]| Polynomial::new(2, 25, c, c0.to_vec());
+    let key = || WeightKey::new(Seed::from_bytes([9; 32]));
+    let y = values(&Truncation, &gate, COUNT);
+    let (u, v) = halves(&y);
+    let queries = ["first", "second", "third"];
+    let world = TestWorld::new(33);
+    let outcome = world.run(|session| match session.role() {
+        Role::CryptoProducer => {
+            let function = of(key().mask("poly", c.len()), &[]);
+            let produce =
+                |query| session.produce(query, |ctx| gadget::produce(ctx, &function, &gate, &v));
+            queries.into_iter().map(produce).collect()
+        }
+        Role::ModelOwner => {
+            session.serve(Stage::Ahead, 0, "setup", |ctx| {
+                linear::send_weights(ctx, &key(), "poly", gate.out(), &c)
+            })?;
+            let function = of(c.clone(), &c0);
+            let serve = |query| {
+                let (material, _) = session.serve(Stage::Ahead, 0, query, |ctx| {
+                    gadget::collect(ctx, &Polynomial::shape(2), &gate, COUNT, Take::Ahead)
+                })?;
+                let serve =
+                    |ctx: &mut Server<'_>| gadget::serve(ctx, &function, &gate, material, &u);
+                Ok(session.serve(Stage::Online, 0, query, serve)?.0)
+            };
+            queries.into_iter().map(serve).collect()
+        }
+        Role::DataOwner => {
+            let (d, _) = session.query(Stage::Ahead, 0, "setup", |ctx| {
+                linear::receive_weights(ctx, gate.out(), c.len())
+            })?;
+            let function = of(d, &[]);
+            let answer = |query| {
+                let prepare = |ctx: &mut Client<'_>| gadget::prepare(ctx, COUNT);
+                let (material, _) = session.query(Stage::Ahead, 0, query, prepare)?;
+                let mask = material.mask().to_vec();
+                session.query(Stage::Online, 0, query, |ctx| {
+                    gadget::answer(ctx, &function, &gate, material)
+                })?;
+                Ok(mask)
+            };
+            queries.into_iter().map(answer).collect()
+        }
+    });
+    let [z, r, dealt]: [Vec<Vec<u64>>; 3] = outcome.results.map(|result| result.unwrap());
+    assert_eq!(r, dealt);
+    let clear = of(c, &c0);
+    for (z, r) in z.iter().zip(&r) {
+        for ((place, y), word) in y.iter().enumerate().zip(ring::add(z, r)) {
+            let ideal = |coin| clear.ideal(place, (y >> gate.shift()) + coin).cast_unsigned();
+            let due = [0, 1].map(|coin| gate.out().reduce(ideal(coin)));
+            assert!(due.contains(&gate.out().reduce(word)), "{y}");
+        }
+    }
+}
+
+/// Up to nine knots anywhere and any slopes.
+#[test]
+fn splines_of_every_shape_are_exact() {
+    for (l, k, s) in GATES {
+        let reach = 1i64 << (k - 1 - s) >> 2;
+        for knots in 0..10.min(reach.cast_unsigned() / 2) {
+            let word = |place: u64| words_for_tests(1000 + 10 * knots + place, 12);
+            let knot = |word: u64| (word % (2 * reach.cast_unsigned())).cast_signed() - reach;
+            let mut places: Vec<i64> = word(0).into_iter().map(knot).collect();
+            places.sort_unstable();
+            places.dedup();
+            places.truncate(knots as usize);
+            let slopes = word(1).into_iter().map(|word| (word % 7).cast_signed() - 3);
+            let slopes: Vec<i64> = slopes.take(places.len() + 1).collect();
+            let spline = Spline::new("spline", knot(word(2)[0]), places, &slopes, 2);
+            for out in [l, (l + 9).min(64), k - s + 1] {
+                let gate = Gate::new(Width::new(l), k, s, Width::new(out));
+                check(&spline, &gate, 1500);
+            }
+        }
+    }
+}
+
+#[test]
+fn sigmoids_are_exact_beyond_65536_values() {
+    let gate = Gate::new(Width::new(33), 32, 12, Width::new(45));
+    for spline in [Spline::sigmoid(12, 12), Spline::tanh(12, 12)] {
+        check(&spline, &gate, 65_537);
+    }
+    check(&Spline::new("step", -7, vec![-900, 900], &[0, 5, 0], 4), &gate, 1_000_000);
+}
+
 #[test]
 fn every_count_of_low_bits_is_exact() {
     for low in 1..=62 {
@@ -88,7 +211,7 @@ fn truncation_is_exact_up_to_the_bound_itself() {
         let gate = Gate::new(Width::new(l), k, s, Width::new(64));
         let bound = 1i64 << (k - 1);
         let nearest = (0..=1i64 << s).map(|below| bound - below);
-        check_values(&Truncation, &gate, &nearest.cycle().take(8000).collect::<Vec<_>>());
+        check_values([&Truncation; 3], &gate, &nearest.cycle().take(8000).collect::<Vec<_>>());
     }
 }
 
@@ -224,13 +347,19 @@ fn linear_layers_are_exact_on_a_million_values() {
 
 /// Edges and random values of a function's domain at a gate.
 fn check(function: &dyn Function, gate: &Gate, count: usize) {
-    check_values(function, gate, &values(function, gate, count));
+    check_of([function; 3], gate, count);
 }
 
-fn check_values(function: &dyn Function, gate: &Gate, y: &[i64]) {
+/// As [`check`], the function being what each party knows of it.
+fn check_of(functions: [&dyn Function; 3], gate: &Gate, count: usize) {
+    check_values(functions, gate, &values(functions[0], gate, count));
+}
+
+fn check_values(functions: [&dyn Function; 3], gate: &Gate, y: &[i64]) {
+    let [function, ..] = functions;
     let (u, v) = halves(y);
     let world = TestWorld::new(11);
-    let run = world.gadget(function, gate, &u, &v);
+    let run = world.gadget_of(functions, gate, &u, &v);
     let due = ideal(&world, SessionOptions::default().chunk, function, gate, y, &u);
     for ((got, due), y) in run.open(gate).into_iter().zip(due).zip(y) {
         assert_eq!(got, due, "{} of {y} at {gate:?}", function.name());
@@ -262,6 +391,12 @@ fn ideal(
     y.iter().zip(u).zip(&q).enumerate().map(result).collect()
 }
 
+/// Polynomials with any coefficients, as the parties know them.
+fn polynomials(degree: usize, channels: usize, plane: usize) -> [Polynomial; 3] {
+    let (c, c0) = (words_for_tests(21, channels * degree), words_for_tests(22, channels));
+    polynomials_for_tests(degree, plane, c, c0)
+}
+
 /// y - v and v, for random v.
 fn halves(y: &[i64]) -> (Vec<u64>, Vec<u64>) {
     let v = words_for_tests(77, y.len());
@@ -273,7 +408,8 @@ fn halves(y: &[i64]) -> (Vec<u64>, Vec<u64>) {
 fn values(function: &dyn Function, gate: &Gate, count: usize) -> Vec<i64> {
     let unit = 1i64 << gate.shift();
     let (mut low, mut high) = function.domain(gate);
-    let corner = function.points().last().copied().unwrap_or(0) * unit;
+    let points = function.points().into_iter().chain([0]);
+    let corners: Vec<i64> = points.map(|point| point * unit).collect();
     // Powers have to fit the result's ring.
     let degree = match function.name() {
         "square" => 2,
@@ -284,13 +420,13 @@ fn values(function: &dyn Function, gate: &Gate, count: usize) -> Vec<i64> {
         let limit = unit << ((gate.out().bits() - 2) / degree).min(40 - gate.shift());
         (low, high) = (low.max(-limit), high.min(limit - unit));
     }
+    let near = corners.iter().flat_map(|corner| {
+        let units = [-1, 0, 1].map(|units| corner + units * unit);
+        units.into_iter().flat_map(|near| [near - 1, near, near + 1])
+    });
     let edges = [low, low + 1, low + unit - 1, low + unit, high - unit, high - 1, high]
         .into_iter()
-        .chain([-1, 0, 1].iter().flat_map(|units| {
-            [-1, 0, 1]
-                .iter()
-                .flat_map(move |&near| [units * unit + near, corner + units * unit + near])
-        }));
+        .chain(near);
     let edges: Vec<i64> = edges.map(|edge| edge.clamp(low, high)).collect();
     let span = (high - low).cast_unsigned() + 1;
     let value = |(place, word): (usize, u64)| match place % 3 {

@@ -7,7 +7,7 @@ use fixedpoint::{
 };
 use protocols::{
     Link, Role, SessionOptions,
-    dealer::{Gate, Relu, WeightKey, chain, chain::Split},
+    dealer::{Function, Gate, Polynomial, Relu, WeightKey, chain, chain::Split, gadget::Secret},
     prf::Seed,
     test_world::{TestWorld, words_for_tests},
 };
@@ -124,6 +124,33 @@ fn a_session_that_is_run_twice_is_a_two_time_pad() {
     let first = opened(1, 99);
     assert_eq!(found(first.clone(), opened(1, 99 + (1234 << 12))), COUNT);
     assert!(found(first, opened(2, 99 + (1234 << 12))) < 5);
+}
+
+/// P0 knows A. Without shares of its own, the term of A and P1's share of tau would tell it tau.
+#[test]
+fn terms_of_the_key_need_shares_of_their_own() {
+    let gate = Gate::new(Width::new(33), 32, 12, Width::new(33));
+    let a = WeightKey::new(Seed::from_bytes([1; 32])).mask("poly", 3);
+    let polynomial = Polynomial::new(3, COUNT, a.clone(), Vec::new());
+    let mut tau = words_for_tests(15, COUNT);
+    gate.opened().reduce_all(&mut tau);
+    let pads: Vec<Vec<u64>> = (20..32).map(|seed| words_for_tests(seed, COUNT)).collect();
+    let secret = Secret { first: 0, tau: &tau, masks: &[], pads: &pads };
+    let shared = polynomial.share(&gate, &secret);
+    assert_eq!(shared.len(), pads.len());
+    // X_1 is the first and W_2 = -3 A_3 x'_1 the last but one.
+    let x = ring::sub(&shared[0], &pads[0]);
+    let three = a[2].wrapping_mul(3);
+    let told = |w: &[u64]| {
+        let half = 1 << (gate.bound() - 1 - gate.shift());
+        let tells = |((w, x), tau): ((&u64, &u64), &u64)| {
+            let sum = three.wrapping_mul(*x).wrapping_sub(*w);
+            gate.out().reduce(sum) == gate.out().reduce(three.wrapping_mul(tau + half))
+        };
+        w.iter().zip(&x).zip(&tau).filter(|of| tells(*of)).count()
+    };
+    assert_eq!(told(&shared[10]), COUNT);
+    assert!(told(&ring::sub(&shared[10], &pads[10])) < 5);
 }
 
 /// New weights under the key of old ones: P1 reads how they changed.

@@ -11,13 +11,13 @@ use fixedpoint::{
 use protocols::{
     Client, Link, Producer, Role, Server, SessionOptions, Stage,
     dealer::{
-        Cube, Drelu, Function, Gate, Mask, Relu, Truncation, WeightKey,
+        Cube, Drelu, Function, Gate, Mask, Polynomial, Relu, Truncation, WeightKey,
         gadget::{self, Take},
         linear, maxpool, reveal,
     },
     prf::Seed,
     spline::Spline,
-    test_world::TestWorld,
+    test_world::{TestWorld, polynomials_for_tests},
     transport::recording::Record,
 };
 
@@ -63,6 +63,105 @@ fn views_of_the_other_functions_are_uniform() {
         check(&Spline::leaky_relu(0.1, 8), gate(), y);
         check(&Drelu, gate(), y);
         check(&Cube, Gate::new(Width::new(64), 40, 16, Width::new(64)), y);
+    }
+}
+
+#[test]
+fn views_of_splines_are_uniform_and_their_chains_independent() {
+    let small = Gate::new(Width::new(12), 11, 3, Width::new(14));
+    // One piece is parallel to the base, one is the base again, and the last is neither.
+    let spline = Spline::new("spline", 3, vec![-20, -4, 0, 15], &[0, 2, 0, -1, 1], 1);
+    let (low, high) = spline.domain(&small);
+    for y in [low, -21 << 3, -20 << 3, -1, 0, 15 << 3, high] {
+        check(&spline, small, y);
+    }
+    let wide = Gate::new(Width::new(33), 32, 12, Width::new(45));
+    check(&Spline::sigmoid(12, 12), wide, 1 << 24);
+}
+
+/// Small coefficients and large ones, 0 among them, in channels that alternate.
+#[test]
+fn views_of_polynomials_are_uniform() {
+    for (gate, y) in [
+        (Gate::new(Width::new(12), 11, 3, Width::new(14)), -700),
+        (Gate::new(Width::new(12), 11, 3, Width::new(9)), 0),
+        (Gate::new(Width::new(33), 32, 12, Width::new(41)), 77 << 12),
+    ] {
+        for (degree, c) in
+            [(1, vec![0, 1]), (2, vec![0; 4]), (2, vec![3, 0, 0, 1 << 20]), (3, vec![u64::MAX; 6])]
+        {
+            let of = polynomials_for_tests(degree, 100, c, vec![0, 5]);
+            check_of(of.each_ref().map(|of| of as &dyn Function), gate, y);
+        }
+    }
+}
+
+/// The coefficients of many channels, all alike, and what is seen of two queries with the same ones. A is the same in
+/// both, and P0 knows it: so it also looks at what would tell tau if W had no shares of its own.
+#[test]
+fn one_set_of_coefficients_may_serve_many_queries() {
+    let gate = Gate::new(Width::new(12), 11, 3, Width::new(11));
+    let key = WeightKey::new(Seed::from_bytes([8; 32]));
+    let d = ring::sub(&vec![5; COUNT], &key.mask("channels", COUNT));
+    assert_uniform(&[Field::new("D", gate.out().bits(), d)], "P1");
+
+    let (c, a) = (vec![5, 6, 7], key.mask("layer", 3));
+    let d = ring::sub(&c, &a);
+    let of = [(c, vec![8]), (d, vec![]), (a.clone(), vec![])];
+    let of = of.map(|(c, constants)| Polynomial::new(3, COUNT, c, constants));
+    let (u, v) = halves(-300, COUNT);
+    let queries = ["first", "second"];
+    let world = world();
+    let outcome = world.run(|session| {
+        let function = &of[session.role().index()];
+        for query in queries {
+            match session.role() {
+                Role::CryptoProducer => {
+                    session.produce(query, |ctx| gadget::produce(ctx, function, &gate, &v))?;
+                }
+                Role::ModelOwner => {
+                    let (material, _) = session.serve(Stage::Ahead, 0, query, |ctx| {
+                        gadget::collect(ctx, function, &gate, COUNT, Take::Ahead)
+                    })?;
+                    session.serve(Stage::Online, 0, query, |ctx| {
+                        gadget::serve(ctx, function, &gate, material, &u)
+                    })?;
+                }
+                Role::DataOwner => {
+                    let prepare = |ctx: &mut Client<'_>| gadget::prepare(ctx, COUNT);
+                    let (material, _) = session.query(Stage::Ahead, 0, query, prepare)?;
+                    session.query(Stage::Online, 0, query, |ctx| {
+                        gadget::answer(ctx, function, &gate, material)
+                    })?;
+                }
+            }
+        }
+        Ok(())
+    });
+    outcome.results.into_iter().for_each(|result| result.unwrap());
+    nothing_reaches_p2(&outcome.records);
+    let seen = queries.map(|layer| Gadget {
+        world: &world,
+        records: &outcome.records,
+        layer,
+        function: &of[0],
+        gate,
+        count: COUNT,
+        chunk: CHUNK,
+    });
+    for see in [Gadget::seen_by_p0, Gadget::seen_by_p1, Gadget::drawn_by_p1] {
+        assert_uniform(&seen.iter().flat_map(see).collect::<Vec<_>>(), "both queries");
+    }
+    // X_1 is the first share and W_2 the last but one: each has another for m = 0.
+    for fields in seen.iter().map(Gadget::seen_by_p0) {
+        let share = |place: usize| {
+            let name = format!("share {place}");
+            &fields.iter().find(|field| field.name == name).unwrap().values
+        };
+        let three = a[2].wrapping_mul(3);
+        let sums =
+            share(0).iter().zip(share(10)).map(|(x, w)| w.wrapping_sub(three.wrapping_mul(*x)));
+        assert_uniform(&[Field::new("W_2 - 3 A_3 X_1", gate.out().bits(), sums.collect())], "P0");
     }
 }
 
@@ -355,9 +454,15 @@ fn halves(y: i64, count: usize) -> (Vec<u64>, Vec<u64>) {
 
 /// Runs a function on equal values and checks everybody's view of it.
 fn check(function: &dyn Function, gate: Gate, y: i64) {
+    check_of([function; 3], gate, y);
+}
+
+/// As [`check`], the function being what each party knows of it.
+fn check_of(functions: [&dyn Function; 3], gate: Gate, y: i64) {
+    let [function, ..] = functions;
     let (u, v) = halves(y, COUNT);
     let world = world();
-    let run = world.gadget(function, &gate, &u, &v);
+    let run = world.gadget_of(functions, &gate, &u, &v);
     nothing_reaches_p2(&run.records);
     let records = &run.records;
     let seen = Gadget {
