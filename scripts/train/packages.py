@@ -9,6 +9,7 @@ PACKAGES = {
     "torch": ("torch", "python3-torch"),
     "safetensors": ("safetensors", None),
     "onnx": ("onnx", "python3-onnx"),
+    "ray": ("'ray[tune]'", None),
 }
 
 

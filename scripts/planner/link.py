@@ -1,0 +1,50 @@
+"""What is said with `tercet plan`, one JSON object a line; README.md lists the messages."""
+
+import json
+import os
+import sys
+
+
+class Closed(Exception):
+    """The other side is gone."""
+
+
+class Link:
+    """Lines to and from the process that started this one."""
+
+    def __init__(self, reader, writer):
+        self.reader, self.writer = reader, writer
+        self.asked = 0
+
+    @staticmethod
+    def of_process():
+        """Over stdin and stdout. What else is printed from now on goes to stderr."""
+        sys.stdout.flush()
+        writer = os.fdopen(os.dup(1), "w")
+        os.dup2(2, 1)
+        return Link(sys.stdin, writer)
+
+    def send(self, kind, **fields):
+        try:
+            print(json.dumps({kind: fields}), file=self.writer, flush=True)
+        except OSError as error:
+            raise Closed(str(error)) from error
+
+    def receive(self, kind):
+        """The fields of the next message, which must be of this kind."""
+        line = self.reader.readline()
+        if not line:
+            raise Closed("no more messages")
+        message = json.loads(line)
+        if list(message) != [kind]:
+            raise ValueError(f"a message `{', '.join(message)}` instead of `{kind}`")
+        return message[kind]
+
+    def costs(self, plans):
+        """What plans cost, in their order."""
+        self.asked += 1
+        self.send("cost", id=self.asked, plans=plans)
+        reply = self.receive("costs")
+        if reply["id"] != self.asked or len(reply["costs"]) != len(plans):
+            raise ValueError("costs of other plans than those asked for")
+        return reply["costs"]
