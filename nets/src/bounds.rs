@@ -14,8 +14,10 @@
 //! | LeakyReLU | e + 1: slopes of at most 1, then a truncation |
 //! | ReLU, max pool | e: no value changes more than the inputs do |
 //! | ReLU6 | min(e, 6 2^f) |
-//! | square, cube | none: it depends on the values |
-//! | sign | 2 2^f |
+//! | square, cube, polynomial | none: it depends on the values |
+//! | sigmoid, tanh | e + 1: slopes of at most 1, then a truncation |
+//! | sign | 2 2^f, for an e of 0 none |
+//! | binary layer | e times its fan-in: its products and thresholds are multiples of 2^f, so truncation is exact |
 //! | sum | the sum of both |
 //! | concatenation | the larger one |
 //! | slice, shuffle, flatten, reshape, channels that pass | e |
@@ -30,12 +32,14 @@
 //! is also far inside of DReLU's domain: 2^-6 in sum means |x| < 2^58 before and 2^(58-f) after every
 //! truncation. (The executor bounds the input, which is not truncated.)
 
+use std::ops::Range;
+
 use fixedpoint::truncation;
-use protocols::securenn::avgpool::Divisor;
+use protocols::{channels, securenn::avgpool::Divisor};
 
 use crate::{
     error::Result,
-    graph::{Activation, ActivationKind, Graph, NodeId, Op},
+    graph::{ActivationKind, Graph, NodeId, Op, Portion},
     model::EncodedModel,
     reference::{self, batch_of},
 };
@@ -53,19 +57,32 @@ pub fn error_bound(graph: &Graph, model: &EncodedModel) -> Result<Vec<f64>> {
         let inputs: Vec<f64> = inputs.iter().map(|input| bounds[input.index()]).collect();
         let largest = inputs.iter().copied().fold(0.0, f64::max);
         bounds.push(match &graph.node(id).op {
+            // What is a multiple of 2^f before is exact after it.
+            op if op.is_binary() => largest * widest_row(model, id) / unit,
             Op::Conv(_) | Op::Dense(_) => truncated(largest * widest_row(model, id), unit),
             Op::AvgPool(_) | Op::GlobalAvgPool => match averaging(graph, model, id) {
                 (_, 0) => largest,
                 (weight, bits) => truncated(largest * weight, f64::from(bits).exp2()),
             },
-            Op::Activation(activation) => match activation.kind {
-                ActivationKind::LeakyRelu { .. } => largest + 1.0,
-                ActivationKind::Relu6 if activation.ratio == 1.0 => largest.min(6.0 * unit),
-                ActivationKind::Relu6 | ActivationKind::Relu => largest,
-                // It depends on how large the values are.
-                ActivationKind::Square | ActivationKind::Cube => f64::INFINITY,
-                ActivationKind::Sign => largest.max(2.0 * unit),
-            },
+            op @ (Op::Activation(_) | Op::Mix(_)) => {
+                let of = |portion: Portion| match portion.kind {
+                    None | Some(ActivationKind::Relu) => largest,
+                    Some(ActivationKind::LeakyRelu { .. }) => largest + 1.0,
+                    Some(ActivationKind::Relu6) => largest.min(6.0 * unit),
+                    // It depends on how large the values are.
+                    Some(
+                        ActivationKind::Square
+                        | ActivationKind::Cube
+                        | ActivationKind::Polynomial { .. },
+                    ) => f64::INFINITY,
+                    Some(ActivationKind::Sign) if largest == 0.0 => 0.0,
+                    Some(ActivationKind::Sign) => largest.max(2.0 * unit),
+                    // No slope is above 1; every piece but the first has a coin.
+                    Some(ActivationKind::Sigmoid | ActivationKind::Tanh) => largest + 1.0,
+                };
+                let portions = op.portions(graph.dims(id).channels);
+                portions.into_iter().map(of).fold(0.0, f64::max)
+            }
             Op::Add => inputs.iter().sum(),
             Op::Input
             | Op::MaxPool(_)
@@ -133,18 +150,19 @@ pub fn truncation_failure(
     let batch = batch_of(graph, results[0].len())?;
     let mut failures = vec![0.0; batch];
     for id in graph.ids() {
-        let Some((channels, bits)) = truncation_of(graph, model, id) else {
+        let Some((truncated, bits)) = truncation_of(graph, model, id) else {
             continue;
         };
         let dims = graph.dims(id);
+        let size = (dims.channels, dims.plane());
         let reach = reach(graph, model, errors, results, id);
         let images = results[id.index()].chunks_exact(dims.len());
         for (image, failure) in images.zip(&mut failures) {
-            let truncated = &image[..channels * dims.plane()];
+            let truncated = channels::gather(1, size.0, size.1, image, &truncated);
             let sum: f64 = truncated.iter().map(|&y| magnitude(y)).sum();
             let count = truncated.len() as f64;
-            // A small cube may have a larger square.
-            let exact = reach < f64::exp2(63.0) && !is_cube(graph, id);
+            // A small cube may have a larger square, and a polynomial larger terms.
+            let exact = reach < f64::exp2(63.0) && !has_powers(graph, id);
             let before = match exact {
                 // x < (|y| + 1) 2^bits for a result y.
                 true => (sum + count * (errors[id.index()] + 1.0)) * f64::from(bits).exp2(),
@@ -181,26 +199,42 @@ pub fn max_abs(
     Ok(graph.ids().map(of_layer).collect())
 }
 
-fn is_cube(graph: &Graph, id: NodeId) -> bool {
-    matches!(graph.node(id).op, Op::Activation(Activation { kind: ActivationKind::Cube, .. }))
+fn has_powers(graph: &Graph, id: NodeId) -> bool {
+    let powers = |kind| matches!(kind, ActivationKind::Cube | ActivationKind::Polynomial { .. });
+    graph.node(id).op.kinds().any(powers)
 }
 
 /// The channels that a layer truncates, and by how many bits.
-fn truncation_of(graph: &Graph, model: &EncodedModel, id: NodeId) -> Option<(usize, u32)> {
+fn truncation_of(
+    graph: &Graph,
+    model: &EncodedModel,
+    id: NodeId,
+) -> Option<(Vec<Range<usize>>, u32)> {
     let channels = graph.dims(id).channels;
     let bits = model.fixed().fractional_bits();
     match &graph.node(id).op {
-        Op::Conv(_) | Op::Dense(_) => Some((channels, bits)),
+        Op::Conv(_) | Op::Dense(_) => Some((whole(channels), bits)),
         Op::AvgPool(_) | Op::GlobalAvgPool => match averaging(graph, model, id) {
             (_, 0) => None,
-            (_, bits) => Some((channels, bits)),
+            (_, bits) => Some((whole(channels), bits)),
         },
-        Op::Activation(activation) => match activation.kind {
-            ActivationKind::LeakyRelu { .. } | ActivationKind::Square | ActivationKind::Cube => {
-                Some((activation.channels(channels), bits))
-            }
-            ActivationKind::Relu | ActivationKind::Relu6 | ActivationKind::Sign => None,
-        },
+        op @ (Op::Activation(_) | Op::Mix(_)) => {
+            let truncates = |portion: &Portion| match portion.kind {
+                Some(
+                    ActivationKind::LeakyRelu { .. }
+                    | ActivationKind::Square
+                    | ActivationKind::Cube
+                    | ActivationKind::Sigmoid
+                    | ActivationKind::Tanh,
+                ) => true,
+                Some(ActivationKind::Polynomial { degree }) => degree > 0,
+                Some(ActivationKind::Relu | ActivationKind::Relu6 | ActivationKind::Sign)
+                | None => false,
+            };
+            let portions = op.portions(channels).into_iter().filter(truncates);
+            let truncated: Vec<_> = portions.flat_map(|portion| portion.channels).collect();
+            (!truncated.is_empty()).then_some((truncated, bits))
+        }
         Op::Input
         | Op::MaxPool(_)
         | Op::Add
@@ -210,6 +244,10 @@ fn truncation_of(graph: &Graph, model: &EncodedModel, id: NodeId) -> Option<(usi
         | Op::Flatten
         | Op::Reshape(_) => None,
     }
+}
+
+fn whole(channels: usize) -> Vec<Range<usize>> {
+    std::iter::once(0..channels).collect()
 }
 
 /// What a layer's values before truncation cannot exceed, whatever cancels: inputs as large as the
@@ -226,15 +264,28 @@ fn reach(
     let input = |input: &NodeId| largest(&results[input.index()]) + errors[input.index()];
     let input = node.inputs.iter().map(input).fold(0.0, f64::max);
     match (&node.op, model.layer(id)) {
-        (_, Some(layer)) => input * widest_row(model, id) + largest(&layer.bias),
+        (Op::Conv(_) | Op::Dense(_), Some(layer)) => {
+            input * widest_row(model, id) + largest(&layer.bias)
+        }
         (Op::AvgPool(_) | Op::GlobalAvgPool, _) => {
             let (weight, _) = averaging(graph, model, id);
             input * weight
         }
-        (Op::Activation(Activation { kind: ActivationKind::Square, .. }), _) => input * input,
-        // The truncations of x^2 and of x^3, which is one of them more where x is large.
-        (Op::Activation(Activation { kind: ActivationKind::Cube, .. }), _) => {
-            input * input * (1.0 + input / unit)
+        (op @ (Op::Activation(_) | Op::Mix(_)), layer) => {
+            let of = |kind| match kind {
+                ActivationKind::Square => input * input,
+                // The truncations of x^2 and of x^3, which is one of them more where x is large.
+                ActivationKind::Cube => input * input * (1.0 + input / unit),
+                // Horner's rule: each product is of what the one before left and x.
+                ActivationKind::Polynomial { degree } => {
+                    let layer = layer.expect("a layer with polynomials");
+                    let (weight, bias) = (largest(&layer.weight), largest(&layer.bias));
+                    let step = |sum: f64, _| sum * input / unit + weight.max(bias);
+                    (1..degree).fold(weight, step) * input * f64::from(degree)
+                }
+                _ => input * unit,
+            };
+            op.kinds().map(of).fold(0.0, f64::max)
         }
         _ => input * unit,
     }

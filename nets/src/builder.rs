@@ -8,8 +8,8 @@ use protocols::securenn::maxpool::MAX_WINDOW;
 use crate::{
     error::{Error, Result, ShapeProblem},
     graph::{
-        Activation, ActivationKind, Average, Conv, Dense, Dims, Graph, INPUT, Node, NodeId, OUTPUT,
-        Op, SETUP, Window,
+        Activation, ActivationKind, Average, Conv, Dense, Dims, Graph, INPUT, MAX_DEGREE, Node,
+        NodeId, OUTPUT, Op, SETUP, Window,
     },
 };
 
@@ -69,9 +69,15 @@ impl GraphBuilder {
 
     /// A convolution and the batch norm after it, which has its own prefix in the weights file.
     pub fn conv_bn(&mut self, name: &str, bn: &str, x: NodeId, conv: Conv) -> Result<NodeId> {
+        self.linear_bn(name, bn, x, Op::Conv(conv))
+    }
+
+    /// A linear layer of any kind and the batch norm after it, which has its own prefix in the weights
+    /// file.
+    pub fn linear_bn(&mut self, name: &str, bn: &str, x: NodeId, op: Op) -> Result<NodeId> {
         self.push(Node {
             name: name.to_owned(),
-            op: Op::Conv(conv),
+            op,
             inputs: vec![x],
             batch_norm: Some(bn.to_owned()),
         })
@@ -79,7 +85,7 @@ impl GraphBuilder {
 
     /// A fully connected layer with a bias.
     pub fn dense(&mut self, name: &str, x: NodeId, out: usize) -> Result<NodeId> {
-        self.add_node(name, Op::Dense(Dense { out, bias: true }), &[x])
+        self.add_node(name, Op::Dense(Dense { out, bias: true, binary: false }), &[x])
     }
 
     /// ReLU on all channels.
@@ -168,7 +174,8 @@ impl GraphBuilder {
         if self.taken.contains(&node.name) {
             return Err(ShapeProblem::NameTaken);
         }
-        if let (Some(batch_norm), false) = (&node.batch_norm, matches!(node.op, Op::Conv(_))) {
+        let is_linear = matches!(node.op, Op::Conv(_) | Op::Dense(_));
+        if let (Some(batch_norm), false) = (&node.batch_norm, is_linear) {
             let batch_norm = batch_norm.clone();
             return Err(ShapeProblem::BatchNorm { batch_norm });
         }
@@ -210,12 +217,17 @@ pub(crate) fn output_dims(op: &Op, inputs: &[Dims]) -> std::result::Result<Dims,
             if !(ratio > 0.0 && ratio <= 1.0) {
                 return Err(ShapeProblem::Ratio { ratio });
             }
-            if let ActivationKind::LeakyRelu { slope } = activation.kind
-                && !(0.0..=1.0).contains(&slope)
-            {
-                return Err(ShapeProblem::Slope { slope });
-            }
+            op.kinds().try_for_each(check_kind)?;
             one(inputs)
+        }
+        Op::Mix(runs) => {
+            op.kinds().try_for_each(check_kind)?;
+            let (input, empty) = (one(inputs)?, runs.iter().any(|run| run.channels == 0));
+            let sum = runs.iter().try_fold(0, |sum: usize, run| sum.checked_add(run.channels));
+            match sum == Some(input.channels) && !empty && op.kinds().next().is_some() {
+                true => Ok(input),
+                false => Err(ShapeProblem::Runs { channels: input.channels }),
+            }
         }
         Op::MaxPool(window) | Op::AvgPool(Average { window, .. }) => {
             let input = one(inputs)?;
@@ -276,6 +288,18 @@ pub(crate) fn output_dims(op: &Op, inputs: &[Dims]) -> std::result::Result<Dims,
                 false => Err(differ(&[inputs[0], dims], "they must have as many values")),
             }
         }
+    }
+}
+
+fn check_kind(kind: ActivationKind) -> std::result::Result<(), ShapeProblem> {
+    match kind {
+        ActivationKind::LeakyRelu { slope } if !(0.0..=1.0).contains(&slope) => {
+            Err(ShapeProblem::Slope { slope })
+        }
+        ActivationKind::Polynomial { degree } if ![0, 2, MAX_DEGREE].contains(&degree) => {
+            Err(ShapeProblem::Degree { degree })
+        }
+        _ => Ok(()),
     }
 }
 

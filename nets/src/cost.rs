@@ -1,12 +1,13 @@
 //! What a network costs in private, layer by layer, from shapes alone: the published closed form and
 //! what this implementation sends, which are never mixed.
 
+use fixedpoint::encoding::FixedPoint;
 use protocols::{
     Cost, Links, Paper,
     securenn::{
-        conv, drelu, leaky_relu, matmul, maxpool, output,
+        conv, drelu, leaky_relu, matmul, maxpool, output, polynomial,
         power::{self, Power},
-        relu, relu6,
+        relu, relu6, spline,
     },
 };
 
@@ -16,8 +17,9 @@ use crate::{
         plan::{LayerBound, Plan},
     },
     error::Result,
-    graph::{Activation, ActivationKind, Dims, Graph, NodeId, OUTPUT, Op, SETUP},
+    graph::{ActivationKind, Dims, Graph, NodeId, OUTPUT, Op, SETUP},
     order::Order,
+    reference::s_curve,
     secure::dense_shape,
     suite::Suite,
 };
@@ -279,7 +281,7 @@ fn layer_cost(graph: &Graph, id: NodeId, batch: usize) -> LayerCost {
             layer.parameters = (shape.weight_len() + shape.out_channels) as u64;
             layer.macs = (shape.macs() / batch) as u64;
         }
-        Op::Activation(activation) => activation_cost(activation, dims, batch, &mut layer),
+        op @ (Op::Activation(_) | Op::Mix(_)) => activation_cost(op, dims, batch, &mut layer),
         Op::MaxPool(_) => {
             let shape = graph.pool_shape(id, batch).expect("a pooling layer");
             layer.paper = Some(maxpool::paper(&shape));
@@ -298,26 +300,58 @@ fn layer_cost(graph: &Graph, id: NodeId, batch: usize) -> LayerCost {
     layer
 }
 
-fn activation_cost(activation: &Activation, dims: Dims, batch: usize, layer: &mut LayerCost) {
-    let values = activation.channels(dims.channels) * dims.plane();
-    let count = batch * values;
-    // The publication counts q c n values, also where q c is not whole.
-    let published = activation.ratio * (batch * dims.len()) as f64;
-    let (paper, predicted) = match activation.kind {
-        ActivationKind::Relu => (relu::paper(published), relu::cost(count)),
-        ActivationKind::Relu6 => (relu6::paper(published), relu6::cost(count)),
-        ActivationKind::LeakyRelu { .. } => (leaky_relu::paper(published), leaky_relu::cost(count)),
-        ActivationKind::Square => {
-            (power::paper(Power::Square, published), power::cost(Power::Square, count))
+fn activation_cost(op: &Op, dims: Dims, batch: usize, layer: &mut LayerCost) {
+    let plane = batch * dims.plane();
+    let mut published = Paper::default();
+    for portion in op.portions(dims.channels) {
+        let Some(kind) = portion.kind else { continue };
+        let values = match op {
+            // The publication counts q c n values, also where q c is not whole.
+            Op::Activation(activation) => activation.ratio * (batch * dims.len()) as f64,
+            _ => (portion.len() * plane) as f64,
+        };
+        let paper = activation_paper(kind, values);
+        published.rounds = published.rounds.max(paper.rounds);
+        published.bits += paper.bits;
+        let cost = activation_messages(kind, portion.len() * plane);
+        layer.predicted = std::mem::take(&mut layer.predicted).at(0, cost);
+        layer.nonlinear_values += (portion.len() * dims.plane()) as u64;
+    }
+    layer.paper = Some(published);
+    let degrees = op.degrees(dims.channels);
+    layer.parameters = degrees.iter().map(|&degree| u64::from(degree) + 1).sum();
+}
+
+/// What the literature says that a function of so many values takes.
+fn activation_paper(kind: ActivationKind, count: f64) -> Paper {
+    match kind {
+        ActivationKind::Relu => relu::paper(count),
+        ActivationKind::Relu6 => relu6::paper(count),
+        ActivationKind::LeakyRelu { .. } => leaky_relu::paper(count),
+        ActivationKind::Square => power::paper(Power::Square, count),
+        ActivationKind::Cube => power::paper(Power::Cube, count),
+        ActivationKind::Sign => drelu::paper(count),
+        ActivationKind::Sigmoid | ActivationKind::Tanh => {
+            spline::paper(&s_curve(kind, &FixedPoint::default()), count)
         }
-        ActivationKind::Cube => {
-            (power::paper(Power::Cube, published), power::cost(Power::Cube, count))
+        ActivationKind::Polynomial { degree } => polynomial::paper(degree as usize, count),
+    }
+}
+
+/// What a function of so many values sends.
+fn activation_messages(kind: ActivationKind, count: usize) -> Cost {
+    match kind {
+        ActivationKind::Relu => relu::cost(count),
+        ActivationKind::Relu6 => relu6::cost(count),
+        ActivationKind::LeakyRelu { .. } => leaky_relu::cost(count),
+        ActivationKind::Square => power::cost(Power::Square, count),
+        ActivationKind::Cube => power::cost(Power::Cube, count),
+        ActivationKind::Sign => drelu::cost(count),
+        ActivationKind::Sigmoid | ActivationKind::Tanh => {
+            spline::cost(&s_curve(kind, &FixedPoint::default()), count)
         }
-        ActivationKind::Sign => (drelu::paper(published), drelu::cost(count)),
-    };
-    layer.paper = Some(paper);
-    layer.predicted = predicted;
-    layer.nonlinear_values = values as u64;
+        ActivationKind::Polynomial { degree } => polynomial::cost(degree as usize, count),
+    }
 }
 
 #[cfg(test)]

@@ -36,6 +36,12 @@ pub enum Error {
         /// What is wrong, and what would fit.
         what: String,
     },
+    /// A factor of a net's widths that does not fit it.
+    #[error("scale: {what}")]
+    Scale {
+        /// What is wrong, and what would fit.
+        what: String,
+    },
     /// A layer that does not fit its inputs.
     #[error("layer '{node}': {problem}")]
     Node {
@@ -173,6 +179,45 @@ pub enum Error {
         /// The tensor.
         tensor: String,
         /// Its first bad element, in row-major order.
+        index: usize,
+    },
+    /// A batch norm after a binary layer that leaves nothing of a channel.
+    #[error(
+        "tensor '{tensor}', index {index}: is 0, so that channel's sign is constant: remove the channel"
+    )]
+    ZeroScale {
+        /// The tensor.
+        tensor: String,
+        /// The place in it.
+        index: usize,
+    },
+    /// A batch norm after a binary layer whose size matters.
+    #[error(
+        "layer '{node}': batch norm after a binary layer becomes a threshold, so only its signs may be used; put a \
+         sign behind it, or make the layer an ordinary one"
+    )]
+    SignsDoNotFollow {
+        /// The layer.
+        node: String,
+    },
+    /// A weight of a binary layer that is neither 1 nor -1.
+    #[error(
+        "tensor '{tensor}', index {index}: a binary layer's weights are 1 or -1; export their signs"
+    )]
+    NotBinary {
+        /// The tensor.
+        tensor: String,
+        /// The place in it.
+        index: usize,
+    },
+    /// A coefficient that a channel's polynomial has not.
+    #[error(
+        "tensor '{tensor}', index {index}: is above the degree of its channel, so it must be 0"
+    )]
+    AboveDegree {
+        /// The tensor.
+        tensor: String,
+        /// The place in it.
         index: usize,
     },
     /// A running variance below zero.
@@ -357,8 +402,22 @@ pub enum ShapeProblem {
         /// The slope.
         slope: f64,
     },
-    /// A batch norm after something that is no convolution.
-    #[error("batch norm '{batch_norm}' can only be folded into a convolution")]
+    /// A polynomial of a degree that there is no protocol for.
+    #[error("a polynomial of degree {degree}: use one of degree 0, 2 or 3")]
+    Degree {
+        /// The degree.
+        degree: u32,
+    },
+    /// Runs of channels that are not all of them.
+    #[error(
+        "its runs must be of at least one channel each, of {channels} together, not all passing"
+    )]
+    Runs {
+        /// The channels there are.
+        channels: usize,
+    },
+    /// A batch norm after something that is no linear layer.
+    #[error("batch norm '{batch_norm}' can only be folded into a linear layer")]
     BatchNorm {
         /// The batch norm.
         batch_norm: String,

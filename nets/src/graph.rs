@@ -56,7 +56,7 @@ pub struct Node {
 }
 
 /// What a layer computes. Tensors are NCHW.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Op {
     /// The network's input; the first node, and only it.
@@ -65,8 +65,10 @@ pub enum Op {
     Conv(Conv),
     /// A fully connected layer on a flat vector.
     Dense(Dense),
-    /// A non-linear function, value by value.
+    /// A non-linear function, value by value, on all channels or the first few.
     Activation(Activation),
+    /// Several functions, each on channels of its own: runs of channels in order, all of them.
+    Mix(Vec<Run>),
     /// The largest value of each window.
     MaxPool(Window),
     /// The average of each window.
@@ -114,6 +116,9 @@ pub struct Conv {
     pub groups: usize,
     /// Whether the weights file holds a bias.
     pub bias: bool,
+    /// Whether all weights are 1 or -1.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub binary: bool,
 }
 
 /// A fully connected layer's parameters.
@@ -124,6 +129,9 @@ pub struct Dense {
     pub out: usize,
     /// Whether the weights file holds a bias.
     pub bias: bool,
+    /// Whether all weights are 1 or -1.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub binary: bool,
 }
 
 /// An activation, on all channels or the first few.
@@ -134,6 +142,26 @@ pub struct Activation {
     pub kind: ActivationKind,
     /// q: the function is applied to the first ceil(q c) of c channels, the rest passes.
     pub ratio: f64,
+}
+
+/// Channels, one after the other, to which one function is applied.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// The function; none where values pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<ActivationKind>,
+    /// How many channels.
+    pub channels: usize,
+}
+
+/// All channels of a layer that one function is applied to, or that pass.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Portion {
+    /// The function; none where values pass.
+    pub kind: Option<ActivationKind>,
+    /// The channels, in order.
+    pub channels: Vec<Range<usize>>,
 }
 
 /// A non-linear function.
@@ -155,7 +183,19 @@ pub enum ActivationKind {
     Cube,
     /// 1 for x of at least 0, else -1.
     Sign,
+    /// 1 / (1 + e^-x), in straight pieces: at most 0.005 off.
+    Sigmoid,
+    /// tanh(x), in straight pieces: at most 0.01 off.
+    Tanh,
+    /// c_d x^d + ... + c_1 x + c_0. The coefficients, those of each channel its own, are weights.
+    Polynomial {
+        /// d: 0 (a constant), 2 or 3.
+        degree: u32,
+    },
 }
+
+/// The highest degree of a polynomial.
+pub const MAX_DEGREE: u32 = 3;
 
 /// The windows of a pooling layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -247,6 +287,53 @@ impl Graph {
             Op::Dense(dense) => Some(Conv::square(dense.out, 1).shape(batch, input)),
             _ => None,
         }
+    }
+
+    /// For every layer whether all its values are 1 or -1: a sign's, also when moved about or pooled for
+    /// maxima.
+    pub fn signs(&self) -> Vec<bool> {
+        let mut signs: Vec<bool> = Vec::with_capacity(self.nodes.len());
+        for id in self.ids() {
+            let node = self.node(id);
+            let inputs = || node.inputs.iter().all(|input| signs[input.0]);
+            let is_signs = match &node.op {
+                Op::Activation(activation) => {
+                    let channels = self.dims(id).channels;
+                    activation.kind == ActivationKind::Sign
+                        && activation.channels(channels) == channels
+                }
+                Op::MaxPool(_)
+                | Op::Concat
+                | Op::Slice { .. }
+                | Op::Shuffle { .. }
+                | Op::Reshape(_)
+                | Op::Flatten => inputs(),
+                _ => false,
+            };
+            signs.push(is_signs);
+        }
+        signs
+    }
+
+    /// For every layer whether its values are only moved about or compared before their signs are taken.
+    pub fn signs_follow(&self) -> Vec<bool> {
+        let mut follow = vec![true; self.nodes.len()];
+        follow[self.output.0] = false;
+        for id in self.ids().rev() {
+            let node = self.node(id);
+            let signs = match &node.op {
+                Op::Activation(activation) => *activation == Activation::full(ActivationKind::Sign),
+                Op::MaxPool(_)
+                | Op::Concat
+                | Op::Slice { .. }
+                | Op::Shuffle { .. }
+                | Op::Reshape(_)
+                | Op::Flatten => follow[id.0],
+                _ => false,
+            };
+            node.inputs.iter().for_each(|input| follow[input.0] &= signs);
+        }
+        follow
     }
 
     /// The sizes of a pooling layer over a batch; `None` for other layers.
@@ -385,9 +472,12 @@ impl Op {
     pub const fn name(&self) -> &'static str {
         match self {
             Op::Input => "input",
+            Op::Conv(Conv { binary: true, .. }) => "binary-conv",
             Op::Conv(_) => "conv",
+            Op::Dense(Dense { binary: true, .. }) => "binary-dense",
             Op::Dense(_) => "dense",
             Op::Activation(activation) => activation.kind.name(),
+            Op::Mix(_) => "mix",
             Op::MaxPool(_) => "maxpool",
             Op::AvgPool(_) => "avgpool",
             Op::GlobalAvgPool => "global-avgpool",
@@ -398,6 +488,81 @@ impl Op {
             Op::Flatten => "flatten",
             Op::Reshape(_) => "reshape",
         }
+    }
+}
+
+impl Op {
+    /// What an activation does to which of so many channels, every function once; empty for other layers.
+    pub fn portions(&self, channels: usize) -> Vec<Portion> {
+        let mut portions: Vec<Portion> = Vec::new();
+        let mut add = |kind: Option<ActivationKind>, range: Range<usize>| match portions
+            .iter_mut()
+            .find(|portion| portion.kind == kind)
+        {
+            Some(portion) => portion.channels.push(range),
+            None => portions.push(Portion { kind, channels: vec![range] }),
+        };
+        match self {
+            Op::Activation(activation) => {
+                let active = activation.channels(channels);
+                add(Some(activation.kind), 0..active);
+                if active < channels {
+                    add(None, active..channels);
+                }
+            }
+            Op::Mix(runs) => {
+                let mut start = 0;
+                for run in runs {
+                    add(run.kind, start..start + run.channels);
+                    start += run.channels;
+                }
+            }
+            _ => {}
+        }
+        portions
+    }
+
+    /// The functions of an activation; none for other layers.
+    pub fn kinds(&self) -> impl Iterator<Item = ActivationKind> + '_ {
+        let (one, several) = match self {
+            Op::Activation(activation) => (Some(activation.kind), &[][..]),
+            Op::Mix(runs) => (None, &runs[..]),
+            _ => (None, &[][..]),
+        };
+        one.into_iter().chain(several.iter().filter_map(|run| run.kind))
+    }
+
+    /// The degrees of an activation's polynomials, one for each channel that has one, in order.
+    pub fn degrees(&self, channels: usize) -> Vec<u32> {
+        let degree = |kind| match kind {
+            Some(ActivationKind::Polynomial { degree }) => Some(degree),
+            _ => None,
+        };
+        let of = |portion: &Portion| {
+            let degree = degree(portion.kind);
+            let channels = portion.channels.iter().cloned().flatten();
+            channels.filter_map(move |channel| Some((channel, degree?))).collect::<Vec<_>>()
+        };
+        let mut degrees: Vec<_> = self.portions(channels).iter().flat_map(of).collect();
+        degrees.sort_unstable();
+        degrees.into_iter().map(|(_, degree)| degree).collect()
+    }
+
+    /// Whether the layer is linear with weights of 1 and -1.
+    pub fn is_binary(&self) -> bool {
+        matches!(self, Op::Conv(Conv { binary: true, .. }) | Op::Dense(Dense { binary: true, .. }))
+    }
+}
+
+impl Portion {
+    /// How many channels.
+    pub fn len(&self) -> usize {
+        self.channels.iter().map(Range::len).sum()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 }
 
@@ -413,11 +578,12 @@ impl Conv {
             dilation: (1, 1),
             groups: 1,
             bias: false,
+            binary: false,
         }
     }
 
     pub(crate) fn shape(&self, batch: usize, input: Dims) -> ConvShape {
-        let &Conv { out_channels, kernel, stride, padding, dilation, groups, bias: _ } = self;
+        let &Conv { out_channels, kernel, stride, padding, dilation, groups, .. } = self;
         ConvShape {
             batch,
             in_channels: input.channels,
@@ -444,12 +610,6 @@ impl Activation {
         // 0.1 * 30 is a little above 3 in binary: what is nearly whole is meant to be whole.
         ((self.ratio * channels as f64 - 1e-9).ceil() as usize).clamp(1, channels)
     }
-
-    /// The channels it is applied to, and those that pass.
-    pub fn split(&self, channels: usize) -> (Range<usize>, Range<usize>) {
-        let active = self.channels(channels);
-        (0..active, active..channels)
-    }
 }
 
 impl ActivationKind {
@@ -462,6 +622,11 @@ impl ActivationKind {
             ActivationKind::Square => "square",
             ActivationKind::Cube => "cube",
             ActivationKind::Sign => "sign",
+            ActivationKind::Sigmoid => "sigmoid",
+            ActivationKind::Tanh => "tanh",
+            ActivationKind::Polynomial { degree: 0 } => "polynomial-0",
+            ActivationKind::Polynomial { degree: 2 } => "polynomial-2",
+            ActivationKind::Polynomial { .. } => "polynomial-3",
         }
     }
 }
@@ -543,6 +708,10 @@ impl Node {
     }
 }
 
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
 /// How [`Padding`] is stored.
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Padding", deny_unknown_fields)]
@@ -583,6 +752,12 @@ impl Canonical {
         self.padding(window.padding);
     }
 
+    fn slope(&mut self, kind: ActivationKind) {
+        if let ActivationKind::LeakyRelu { slope } = kind {
+            self.0.extend(slope.to_bits().to_le_bytes());
+        }
+    }
+
     fn op(&mut self, op: &Op) {
         self.text(op.name());
         match op {
@@ -596,8 +771,14 @@ impl Canonical {
             Op::Dense(dense) => self.number(dense.out),
             Op::Activation(activation) => {
                 self.0.extend(activation.ratio.to_bits().to_le_bytes());
-                if let ActivationKind::LeakyRelu { slope } = activation.kind {
-                    self.0.extend(slope.to_bits().to_le_bytes());
+                self.slope(activation.kind);
+            }
+            Op::Mix(runs) => {
+                self.number(runs.len());
+                for run in runs {
+                    self.text(run.kind.map_or("none", ActivationKind::name));
+                    self.number(run.channels);
+                    run.kind.into_iter().for_each(|kind| self.slope(kind));
                 }
             }
             Op::MaxPool(window) => self.window(window),
@@ -670,7 +851,7 @@ mod tests {
             other.nodes[index].name.push('x');
             changed.push(other);
             let mut other = graph.clone();
-            other.nodes[index].op = match graph.nodes[index].op {
+            other.nodes[index].op = match graph.nodes[index].op.clone() {
                 Op::Input => Op::Flatten,
                 Op::Conv(conv) => {
                     Op::Conv(Conv { stride: (conv.stride.0, conv.stride.1 + 1), ..conv })
@@ -678,6 +859,10 @@ mod tests {
                 Op::Dense(dense) => Op::Dense(Dense { out: dense.out + 1, ..dense }),
                 Op::Activation(activation) => {
                     Op::Activation(Activation { ratio: activation.ratio.next_down(), ..activation })
+                }
+                Op::Mix(mut runs) => {
+                    runs[0].kind = Some(ActivationKind::Cube);
+                    Op::Mix(runs)
                 }
                 Op::MaxPool(window) => Op::AvgPool(window.into()),
                 Op::AvgPool(Average { window, counted }) => Op::AvgPool(Average {

@@ -91,7 +91,7 @@ fn demand(graph: &Graph, id: NodeId, ranges: &[LayerRange], fixed: FixedPoint) -
     let range = &ranges[id.index()];
     let f = fixed.fractional_bits();
     let truncated = truncated_at(graph, id, fixed);
-    let mut demand = match node.op {
+    let mut demand = match &node.op {
         Op::Input => Demand::of(range.result.magnitude(), f, COMPARABLE),
         _ => Demand::of(range.result.magnitude(), truncated.unwrap_or(f), DOMAIN),
     };
@@ -130,12 +130,18 @@ fn truncated_at(graph: &Graph, id: NodeId, fixed: FixedPoint) -> Option<u32> {
     let f = fixed.fractional_bits();
     match &graph.node(id).op {
         Op::Conv(_) | Op::Dense(_) => Some(2 * f),
-        Op::Activation(activation) => match activation.kind {
-            ActivationKind::LeakyRelu { .. } | ActivationKind::Square | ActivationKind::Cube => {
-                Some(2 * f)
-            }
-            ActivationKind::Relu | ActivationKind::Relu6 | ActivationKind::Sign => None,
-        },
+        op @ (Op::Activation(_) | Op::Mix(_)) => {
+            let truncates = |kind| match kind {
+                ActivationKind::LeakyRelu { .. }
+                | ActivationKind::Square
+                | ActivationKind::Cube
+                | ActivationKind::Sigmoid
+                | ActivationKind::Tanh => true,
+                ActivationKind::Polynomial { degree } => degree > 0,
+                ActivationKind::Relu | ActivationKind::Relu6 | ActivationKind::Sign => false,
+            };
+            op.kinds().any(truncates).then_some(2 * f)
+        }
         Op::AvgPool(_) | Op::GlobalAvgPool => {
             let shape = graph.pool_shape(id, 1).expect("a pooling layer");
             let bits = Divisor::new(&shape, graph.counted_padding(id), &fixed).bits();

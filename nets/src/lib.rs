@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`graph`], [`builder`] | the public architecture, without weights |
 //! | [`zoo`] | architectures by name |
+//! | [`mod@exchange`] | plans that exchange a network's activations and pools for cheaper ones |
 //! | [`onnx`] | architecture and weights from an ONNX file |
 //! | [`weights`], [`model`] | weights from a file; batch norm folded, then encoded: the model owner's secret |
 //! | [`mod@reference`], [`bounds`] | the network in clear, and how far the secure result may be from it |
@@ -26,6 +27,7 @@ mod checkpoint;
 pub mod cost;
 pub mod dealer;
 pub mod error;
+pub mod exchange;
 pub mod graph;
 pub mod headroom;
 pub mod model;
@@ -45,6 +47,7 @@ pub mod zoo;
 pub use builder::GraphBuilder;
 pub use cost::{LayerCost, NetworkCost};
 pub use error::{Error, Result, ShapeProblem};
+pub use exchange::Exchange;
 pub use graph::{Dims, Graph, Node, NodeId, Op};
 pub use model::{EncodedModel, Model};
 pub use operation::{Bench, Operation};

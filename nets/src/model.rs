@@ -40,13 +40,17 @@ pub struct EncodedModel {
 }
 
 impl Model {
-    /// Folds every batch norm into the convolution before it: with s = gamma / sqrt(var + eps),
-    /// weights become w s and the bias (b - mean) s + beta.
+    /// Folds every batch norm into the linear layer before it: with s = gamma / sqrt(var + eps),
+    /// weights become w s and the bias (b - mean) s + beta. Of a binary layer, which signs follow, all of that is
+    /// divided by |s|, so that its weights stay 1 and -1 and its bias is a threshold; where it takes signs, whose
+    /// sums are whole, halfway between two of them.
     ///
     /// # Errors
-    /// [`Error::MissingTensor`] for weights of another network, [`Error::NegativeVariance`].
+    /// [`Error::MissingTensor`] for weights of another network, [`Error::NegativeVariance`],
+    /// [`Error::ZeroScale`], [`Error::NotBinary`], [`Error::AboveDegree`].
     pub fn fold(graph: &Graph, weights: &Weights) -> Result<Model> {
-        let layers = graph.ids().map(|id| fold_layer(graph, id, weights));
+        let signs = Signs { are: graph.signs(), follow: graph.signs_follow() };
+        let layers = graph.ids().map(|id| fold_layer(graph, id, &signs, weights));
         Ok(Model(layers.collect::<Result<_>>()?))
     }
 
@@ -63,38 +67,82 @@ impl Model {
         check_layers(graph, |id| self.layer(id))
     }
 
-    /// The same layers as ring elements.
+    /// The same layers as ring elements: weights with f fractional bits, biases with 2f; of polynomials, which
+    /// take truncated values, constants with f.
     ///
     /// # Errors
     /// [`Error::WeightRange`], [`Error::FractionalBits`] and, for a model of another graph,
     /// [`Error::ModelGraph`].
     pub fn encode(&self, graph: &Graph, fixed: FixedPoint) -> Result<EncodedModel> {
-        self.encode_with(graph, fixed, |_| 2 * fixed.fractional_bits())
+        let f = fixed.fractional_bits();
+        let scales = |id| match graph.linear_shape(id, 1) {
+            Some(_) => Scales { weight: vec![f], bias: vec![2 * f] },
+            None => Scales { weight: vec![f], bias: vec![f] },
+        };
+        self.encode_with(graph, fixed, scales)
     }
 
-    /// As [`Model::encode`], with biases of other scales.
+    /// As [`Model::encode`], with other scales.
     pub(crate) fn encode_with(
         &self,
         graph: &Graph,
         fixed: FixedPoint,
-        bias_bits: impl Fn(NodeId) -> u32,
+        scales: impl Fn(NodeId) -> Scales,
     ) -> Result<EncodedModel> {
-        let bits = fixed.fractional_bits();
         check_fractional_bits(fixed)?;
         self.check(graph)?;
         let encode_layer = |id: NodeId| {
             let Some(layer) = self.layer(id) else {
                 return Ok(None);
             };
-            let node = &graph.node(id).name;
+            let (node, Scales { weight, bias }) = (graph.node(id), scales(id));
+            let floored;
+            let biases = match node.op.is_binary() {
+                // Between two sums of values of f bits, the lower one says the same; and truncation is exact.
+                true => {
+                    let unit = f64::exp2(-f64::from(bias[0].min(fixed.fractional_bits())));
+                    floored = layer.bias.iter().map(|b| (b / unit).floor() * unit).collect();
+                    &floored
+                }
+                false => &layer.bias,
+            };
             Ok(Some(Linear {
-                weight: encode(node, "weight", &layer.weight, bits)?,
-                bias: encode(node, "bias", &layer.bias, bias_bits(id))?,
+                weight: encode(&node.name, "weight", &layer.weight, &weight)?,
+                bias: encode(&node.name, "bias", biases, &bias)?,
             }))
         };
         let layers = graph.ids().map(encode_layer).collect::<Result<_>>()?;
         Ok(EncodedModel { fixed, layers })
     }
+}
+
+/// The fractional bits of a layer's weights and biases, one after the other and over again.
+pub(crate) struct Scales {
+    pub(crate) weight: Vec<u32>,
+    pub(crate) bias: Vec<u32>,
+}
+
+impl<T: Copy> Linear<T> {
+    /// The polynomials of one degree, of a layer that has channels of these `degrees`: the coefficients of
+    /// each channel from x on, and their constants.
+    pub fn polynomials(&self, degrees: &[u32], degree: u32) -> (Vec<T>, Vec<T>) {
+        let constants = constants(&self.bias, degrees, degree);
+        (coefficients(&self.weight, degrees, degree), constants)
+    }
+}
+
+/// Of a layer's biases, the constants of its polynomials of one degree.
+pub(crate) fn constants<T: Copy>(bias: &[T], degrees: &[u32], degree: u32) -> Vec<T> {
+    let own = bias.iter().zip(degrees).filter(|(_, own)| **own == degree);
+    own.map(|(bias, _)| *bias).collect()
+}
+
+/// Of a layer's weights, or what masks them, those of its polynomials of one degree.
+pub(crate) fn coefficients<T: Copy>(weights: &[T], degrees: &[u32], degree: u32) -> Vec<T> {
+    let columns = degrees.iter().copied().max().unwrap_or(0) as usize;
+    let rows = weights.chunks_exact(columns.max(1)).zip(degrees);
+    let rows = rows.filter(|(_, own)| **own == degree);
+    rows.flat_map(|(row, _)| &row[..degree as usize]).copied().collect()
 }
 
 impl EncodedModel {
@@ -169,8 +217,13 @@ fn check_layers<'a, T: 'a>(
     Err(Error::ModelGraph { graph })
 }
 
-fn fold_layer(graph: &Graph, id: NodeId, weights: &Weights) -> Result<Option<Linear<f64>>> {
-    let Some((_, outputs, bias)) = weight_shape(graph, id) else {
+fn fold_layer(
+    graph: &Graph,
+    id: NodeId,
+    signs: &Signs,
+    weights: &Weights,
+) -> Result<Option<Linear<f64>>> {
+    let Some((shape, outputs, bias)) = weight_shape(graph, id) else {
         return Ok(None);
     };
     let node = graph.node(id);
@@ -181,12 +234,17 @@ fn fold_layer(graph: &Graph, id: NodeId, weights: &Weights) -> Result<Option<Lin
         })
     };
     let mut layer = Linear {
-        weight: tensor(&node.name, "weight")?.to_vec(),
+        weight: match shape.contains(&0) {
+            true => Vec::new(),
+            false => tensor(&node.name, "weight")?.to_vec(),
+        },
         bias: match bias {
             true => tensor(&node.name, "bias")?.to_vec(),
             false => vec![0.0; outputs],
         },
     };
+    check_weights(graph, id, &layer)?;
+    let mut scale = vec![1.0; outputs];
     if let Some(prefix) = &node.batch_norm {
         let [gamma, beta, mean, var] = BATCH_NORM.map(|suffix| tensor(prefix, suffix));
         let (gamma, beta, mean, var) = (gamma?, beta?, mean?, var?);
@@ -194,29 +252,79 @@ fn fold_layer(graph: &Graph, id: NodeId, weights: &Weights) -> Result<Option<Lin
             let tensor = format!("{prefix}.running_var");
             return Err(Error::NegativeVariance { tensor, index });
         }
-        let rows = layer.weight.len() / outputs;
-        for (channel, row) in layer.weight.chunks_exact_mut(rows).enumerate() {
-            let scale = gamma[channel] / (var[channel] + BATCH_NORM_EPS).sqrt();
-            row.iter_mut().for_each(|weight| *weight *= scale);
+        for (channel, scale) in scale.iter_mut().enumerate() {
+            *scale = gamma[channel] / (var[channel] + BATCH_NORM_EPS).sqrt();
             let bias = &mut layer.bias[channel];
-            *bias = (*bias - mean[channel]) * scale + beta[channel];
+            *bias = (*bias - mean[channel]) * *scale + beta[channel];
+        }
+        if let (true, Some(index)) = (node.op.is_binary(), scale.iter().position(|&s| s == 0.0)) {
+            return Err(Error::ZeroScale { tensor: format!("{prefix}.weight"), index });
+        }
+    }
+    let binary = node.op.is_binary();
+    if binary && node.batch_norm.is_some() && !signs.follow[id.index()] {
+        return Err(Error::SignsDoNotFollow { node: node.name.clone() });
+    }
+    let fan_in = layer.weight.len() / outputs.max(1);
+    let rows = layer.weight.chunks_exact_mut(fan_in.max(1));
+    for ((row, bias), scale) in rows.zip(&mut layer.bias).zip(scale) {
+        if !binary {
+            row.iter_mut().for_each(|weight| *weight *= scale);
+            continue;
+        }
+        // Only signs follow, so a positive factor makes no difference.
+        row.iter_mut().for_each(|weight| *weight *= scale.signum());
+        *bias /= scale.abs();
+        if signs.are[node.inputs[0].index()] && signs.follow[id.index()] {
+            // Sums of signs are whole: between two of them the bias says the same of all. Beyond the largest sum
+            // it says nothing new.
+            let limit = fan_in as f64 + 1.0;
+            *bias = bias.clamp(-limit, limit).floor() + 0.5;
         }
     }
     Ok(Some(layer))
 }
 
-fn encode(node: &str, tensor: &'static str, values: &[f64], bits: u32) -> Result<Vec<u64>> {
-    let fixed = FixedPoint::new(bits);
-    let encode = |(index, &value)| {
+/// Where a layer's values are signs, and where nothing but their signs matters.
+struct Signs {
+    are: Vec<bool>,
+    follow: Vec<bool>,
+}
+
+/// What no shape says: weights of 1 and -1, and no coefficients above a channel's degree.
+fn check_weights(graph: &Graph, id: NodeId, layer: &Linear<f64>) -> Result<()> {
+    let node = graph.node(id);
+    let tensor = || format!("{}.weight", node.name);
+    if node.op.is_binary() {
+        return match layer.weight.iter().position(|weight| weight.abs() != 1.0) {
+            Some(index) => Err(Error::NotBinary { tensor: tensor(), index }),
+            None => Ok(()),
+        };
+    }
+    let degrees = node.op.degrees(graph.dims(id).channels);
+    let columns = degrees.iter().copied().max().unwrap_or(0) as usize;
+    let rows = layer.weight.chunks_exact(columns.max(1)).zip(&degrees);
+    let above = |(row, (values, &degree)): (usize, (&[f64], &u32))| {
+        let place = values.iter().skip(degree as usize).position(|&c| c != 0.0)?;
+        Some(row * columns + degree as usize + place)
+    };
+    match rows.enumerate().find_map(above) {
+        Some(index) => Err(Error::AboveDegree { tensor: tensor(), index }),
+        None => Ok(()),
+    }
+}
+
+fn encode(node: &str, tensor: &'static str, values: &[f64], bits: &[u32]) -> Result<Vec<u64>> {
+    let encode = |(index, (&value, &bits))| {
         // The encoder's own error would print the weight.
-        fixed.encode(value).map_err(|_| Error::WeightRange {
+        FixedPoint::new(bits).encode(value).map_err(|_| Error::WeightRange {
             node: node.to_owned(),
             tensor,
             index,
             limit_bits: 62 - bits,
         })
     };
-    values.iter().enumerate().map(encode).collect()
+    values.iter().zip(bits.iter().cycle()).enumerate().map(encode).collect()
 }
 
 #[cfg(test)]

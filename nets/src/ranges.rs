@@ -9,16 +9,21 @@
 //! Ranges are computed from the model owner's weights, so they are as secret;
 //! [`crate::public_bounds`] is what it may tell the others.
 
+use std::ops;
+
 use fixedpoint::{Padding, conv::ConvShape, encoding::FixedPoint};
 use protocols::channels;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{Error, Result},
-    graph::{Activation, ActivationKind, Graph, NodeId, Op},
+    graph::{ActivationKind, Graph, NodeId, Op, Portion},
     model::{Linear, Model},
     reference::{self, activated, batch_of, fold_windows},
 };
+
+/// More than the pieces of a sigmoid or tanh are off ([`protocols::spline`]), few bits or many.
+const S_CURVE_ERROR: f64 = 1.0 / 32.0;
 
 /// The least margin of a calibration.
 pub const MIN_MARGIN: f64 = 4.0;
@@ -262,7 +267,7 @@ impl LayerRange {
     /// [`LayerRange::compared`] as this operation compares it: a ReLU6 compares values less 6 as well.
     pub fn compared_by(&self, op: &Op) -> Option<Range> {
         let less = match op {
-            Op::Activation(Activation { kind: ActivationKind::Relu6, .. }) => 6.0,
+            op if op.kinds().any(|kind| kind == ActivationKind::Relu6) => 6.0,
             _ => 0.0,
         };
         self.compared.map(|range| Range { low: range.low - less, ..range })
@@ -318,11 +323,17 @@ impl Intervals<'_> {
                 let layer = self.model.layer(id).expect("the model was checked");
                 self.linear(&shape, layer, inputs[0])
             }
-            Op::Activation(activation) => {
-                let (active, _) = activation.split(dims.channels);
+            op @ (Op::Activation(_) | Op::Mix(_)) => {
                 let mut channels = inputs[0].to_vec();
-                for range in &mut channels[active] {
-                    *range = self.activate(activation.kind, *range);
+                for Portion { kind, channels: active } in op.portions(dims.channels) {
+                    let Some(kind) = kind else { continue };
+                    if let ActivationKind::Polynomial { degree } = kind {
+                        self.polynomials(id, degree, active, &mut channels);
+                        continue;
+                    }
+                    for channel in active.into_iter().flatten() {
+                        channels[channel] = self.activate(kind, channels[channel]);
+                    }
                 }
                 channels
             }
@@ -399,6 +410,41 @@ impl Intervals<'_> {
             ActivationKind::LeakyRelu { .. } => {
                 range.off_by(self.unit / 2.0 * x.magnitude() + self.unit)
             }
+            ActivationKind::Sigmoid | ActivationKind::Tanh => {
+                range.off_by(S_CURVE_ERROR + self.unit * (x.magnitude() + 1.0))
+            }
+            ActivationKind::Polynomial { .. } => unreachable!("it depends on the channel"),
+        }
+    }
+
+    /// Puts the polynomials of one degree in place of what they take: term by term, each at its worst.
+    fn polynomials(
+        &self,
+        id: NodeId,
+        degree: u32,
+        active: Vec<ops::Range<usize>>,
+        channels: &mut [Range],
+    ) {
+        let layer = self.model.layer(id).expect("the model was checked");
+        let degrees = self.graph.node(id).op.degrees(channels.len());
+        let (coefficients, constants) = layer.polynomials(&degrees, degree);
+        for (place, channel) in active.into_iter().flatten().enumerate() {
+            let x = channels[channel];
+            let own = &coefficients[place * degree as usize..][..degree as usize];
+            let mut sum = Range { low: constants[place], high: constants[place] };
+            let mut error = self.unit;
+            for (c, power) in own.iter().zip(1..) {
+                let ends = [c * x.low.powi(power), c * x.high.powi(power)];
+                let mut term = Range::of(ends);
+                if x.low < 0.0 && x.high > 0.0 {
+                    term = term.or(Range::ZERO);
+                }
+                sum = Range { low: sum.low + term.low, high: sum.high + term.high };
+                // A coefficient is off by half a unit at most, the value by two, and each product by one.
+                let steep = c.abs() * f64::from(power) * (x.magnitude() + 1.0).powi(power - 1);
+                error += self.unit * (x.magnitude().powi(power) + 2.0 * steep + x.magnitude());
+            }
+            channels[channel] = sum.off_by(error).cut();
         }
     }
 
@@ -419,9 +465,10 @@ impl Intervals<'_> {
 /// What a layer compares with zero, from its inputs' channels.
 fn compared(graph: &Graph, id: NodeId, inputs: &[&[Range]]) -> Option<Range> {
     match &graph.node(id).op {
-        Op::Activation(activation) => {
-            let (active, _) = activation.split(inputs[0].len());
-            Some(Range::around(&inputs[0][active]))
+        op @ (Op::Activation(_) | Op::Mix(_)) => {
+            let channels = active(op, inputs[0].len()).into_iter().flatten();
+            let ranges: Vec<Range> = channels.map(|channel| inputs[0][channel]).collect();
+            Some(Range::around(&ranges))
         }
         Op::MaxPool(_) => {
             let apart = inputs[0].iter().map(|range| range.high - range.low);
@@ -435,10 +482,11 @@ fn observed_layer(graph: &Graph, id: NodeId, results: &[Vec<f64>]) -> LayerRange
     let node = graph.node(id);
     let input = || &results[node.inputs[0].index()];
     let compared = match &node.op {
-        Op::Activation(activation) => {
+        op @ (Op::Activation(_) | Op::Mix(_)) => {
             let dims = graph.dims(id);
-            let active = activation.channels(dims.channels) * dims.plane();
-            Some(Range::of(input()[..active].iter().copied()))
+            let active = active(op, dims.channels);
+            let values = channels::gather(1, dims.channels, dims.plane(), input(), &active);
+            Some(Range::of(values))
         }
         Op::MaxPool(_) => {
             let shape = graph.pool_shape(id, 1).expect("a pooling layer");
@@ -451,6 +499,12 @@ fn observed_layer(graph: &Graph, id: NodeId, results: &[Vec<f64>]) -> LayerRange
     let result = &results[id.index()];
     let sum: f64 = result.iter().map(|x| x.abs()).sum();
     LayerRange { result: Range::of(result.iter().copied()), compared, sum: sum.min(MOST) }
+}
+
+/// The channels that a function takes.
+fn active(op: &Op, channels: usize) -> Vec<ops::Range<usize>> {
+    let portions = op.portions(channels).into_iter().filter(|portion| portion.kind.is_some());
+    portions.flat_map(|portion| portion.channels).collect()
 }
 
 /// Differences in both directions, from how far apart the values of each window may be.
@@ -480,6 +534,8 @@ mod tests {
         for graph in [
             test_nets::everything(),
             test_nets::powers(),
+            test_nets::mixed(),
+            test_nets::binary(),
             test_nets::shuffle_units(),
             test_nets::digits_graph(),
         ] {

@@ -11,14 +11,16 @@ use protocols::{
     securenn::{
         avgpool::{self, Divisor},
         drelu, leaky_relu, maxpool,
+        polynomial::{self, PolynomialShape},
         power::{self, Power},
-        relu, relu6,
+        relu, relu6, spline,
     },
+    spline::Spline,
 };
 
 use crate::{
     error::{Error, Result},
-    graph::{Activation, ActivationKind, Dims, Graph, NodeId, Op},
+    graph::{ActivationKind, Graph, NodeId, Op, Portion},
     model::{EncodedModel, Linear, Model},
     weights::Uniform,
 };
@@ -91,7 +93,20 @@ trait Arithmetic {
     type Value: Copy;
 
     fn linear(&self, id: NodeId, shape: &ConvShape, x: &[Self::Value]) -> Vec<Self::Value>;
+    /// A linear layer whose truncation is exact.
+    fn binary(&self, id: NodeId, shape: &ConvShape, x: &[Self::Value]) -> Vec<Self::Value> {
+        self.linear(id, shape, x)
+    }
     fn activate(&self, kind: ActivationKind, x: &[Self::Value]) -> Vec<Self::Value>;
+    /// The polynomials of one `degree` of a layer that has channels of these `degrees`, on those channels.
+    fn polynomial(
+        &self,
+        id: NodeId,
+        degrees: &[u32],
+        degree: u32,
+        plane: usize,
+        x: &[Self::Value],
+    ) -> Vec<Self::Value>;
     fn max_pool(&self, shape: &PoolShape, x: &[Self::Value]) -> Vec<Self::Value>;
     fn avg_pool(&self, shape: &PoolShape, counted: Padding, x: &[Self::Value]) -> Vec<Self::Value>;
     fn add(&self, a: &[Self::Value], b: &[Self::Value]) -> Vec<Self::Value>;
@@ -112,10 +127,11 @@ fn walk<A: Arithmetic>(
         let pool = || graph.pool_shape(id, batch).expect("a pooling layer");
         let result = match &node.op {
             Op::Input => images.to_vec(),
-            Op::Conv(_) | Op::Dense(_) => arithmetic.linear(id, &linear(), input(0)),
-            Op::Activation(activation) => {
-                activate_some(arithmetic, activation, batch, dims, input(0))
-            }
+            op @ (Op::Conv(_) | Op::Dense(_)) => match op.is_binary() {
+                true => arithmetic.binary(id, &linear(), input(0)),
+                false => arithmetic.linear(id, &linear(), input(0)),
+            },
+            Op::Activation(_) | Op::Mix(_) => activate(arithmetic, graph, id, batch, input(0)),
             Op::MaxPool(_) => arithmetic.max_pool(&pool(), input(0)),
             Op::AvgPool(_) | Op::GlobalAvgPool => {
                 arithmetic.avg_pool(&pool(), graph.counted_padding(id), input(0))
@@ -139,22 +155,29 @@ fn walk<A: Arithmetic>(
     Ok(results)
 }
 
-fn activate_some<A: Arithmetic>(
+/// Each portion of an activation's channels through its function.
+fn activate<A: Arithmetic>(
     arithmetic: &A,
-    activation: &Activation,
+    graph: &Graph,
+    id: NodeId,
     batch: usize,
-    dims: Dims,
     x: &[A::Value],
 ) -> Vec<A::Value> {
-    let (active, rest) = activation.split(dims.channels);
-    if rest.is_empty() {
-        return arithmetic.activate(activation.kind, x);
+    let (dims, op) = (graph.dims(id), &graph.node(id).op);
+    let mut out = x.to_vec();
+    for Portion { kind, channels } in op.portions(dims.channels) {
+        let Some(kind) = kind else { continue };
+        let values = channels::gather(batch, dims.channels, dims.plane(), x, &channels);
+        let values = match kind {
+            ActivationKind::Polynomial { degree } => {
+                let degrees = op.degrees(dims.channels);
+                arithmetic.polynomial(id, &degrees, degree, dims.plane(), &values)
+            }
+            kind => arithmetic.activate(kind, &values),
+        };
+        channels::scatter(batch, dims.channels, dims.plane(), &values, &channels, &mut out);
     }
-    let channels = |range| channels::slice(batch, dims.channels, dims.plane(), x, range);
-    let activated = arithmetic.activate(activation.kind, &channels(active.clone()));
-    let passed = channels(rest.clone());
-    let parts = [(&activated[..], active.len()), (&passed[..], rest.len())];
-    channels::concat(batch, dims.plane(), &parts)
+    out
 }
 
 struct Float<F> {
@@ -189,6 +212,23 @@ impl<'m, F: Fn(NodeId) -> &'m Linear<f64>> Arithmetic for Float<F> {
         x.iter().map(|&x| activated(kind, x)).collect()
     }
 
+    fn polynomial(
+        &self,
+        id: NodeId,
+        degrees: &[u32],
+        degree: u32,
+        plane: usize,
+        x: &[f64],
+    ) -> Vec<f64> {
+        let (coefficients, constants) = (self.layer)(id).polynomials(degrees, degree);
+        let value = |(index, &x): (usize, &f64)| {
+            let channel = index / plane % constants.len();
+            let own = &coefficients[channel * degree as usize..][..degree as usize];
+            own.iter().rev().fold(0.0, |sum, c| (sum + c) * x) + constants[channel]
+        };
+        x.iter().enumerate().map(value).collect()
+    }
+
     fn max_pool(&self, shape: &PoolShape, x: &[f64]) -> Vec<f64> {
         fold_windows(shape, x, f64::NEG_INFINITY, f64::max)
     }
@@ -217,8 +257,23 @@ pub(crate) fn activated(kind: ActivationKind, x: f64) -> f64 {
         ActivationKind::Cube => x * x * x,
         ActivationKind::Sign if x < 0.0 => -1.0,
         ActivationKind::Sign => 1.0,
+        ActivationKind::Sigmoid => 1.0 / (1.0 + (-x).exp()),
+        ActivationKind::Tanh => x.tanh(),
+        ActivationKind::Polynomial { .. } => unreachable!("it depends on the channel"),
     }
 }
+
+/// The pieces of a sigmoid or tanh, in fixed point.
+pub(crate) fn s_curve(kind: ActivationKind, fixed: &FixedPoint) -> Spline {
+    let bits = fixed.fractional_bits();
+    match kind {
+        ActivationKind::Sigmoid => Spline::sigmoid(bits, SLOPE_BITS),
+        _ => Spline::tanh(bits, SLOPE_BITS),
+    }
+}
+
+/// The bits of the slopes of a sigmoid and tanh.
+const SLOPE_BITS: u32 = 13;
 
 /// From bits b, or shares of them, 2b - 1 in units of `one`; `own` is 1 where the constant is added, else 0.
 pub(crate) fn signs(mut bits: Vec<u64>, one: u64, own: u64) -> Vec<u64> {
@@ -272,7 +327,27 @@ impl<'m, F: Fn(NodeId) -> &'m Linear<u64>> Arithmetic for Ring<F> {
             ActivationKind::Square => power::ideal(Power::Square, x, &self.fixed),
             ActivationKind::Cube => power::ideal(Power::Cube, x, &self.fixed),
             ActivationKind::Sign => signs(drelu::ideal(x), self.fixed.one(), 1),
+            ActivationKind::Sigmoid | ActivationKind::Tanh => {
+                spline::ideal(&s_curve(kind, &self.fixed), x)
+            }
+            ActivationKind::Polynomial { .. } => unreachable!("it depends on the channel"),
         }
+    }
+
+    fn polynomial(
+        &self,
+        id: NodeId,
+        degrees: &[u32],
+        degree: u32,
+        plane: usize,
+        x: &[u64],
+    ) -> Vec<u64> {
+        let (coefficients, constants) = (self.layer)(id).polynomials(degrees, degree);
+        let shape = PolynomialShape { degree: degree as usize, channels: constants.len(), plane };
+        if degree == 0 {
+            return (0..x.len()).map(|index| constants[index / plane % constants.len()]).collect();
+        }
+        polynomial::ideal(&shape, &coefficients, &constants, x, &self.fixed)
     }
 
     fn max_pool(&self, shape: &PoolShape, x: &[u64]) -> Vec<u64> {
@@ -315,6 +390,10 @@ impl<'m, F: Fn(NodeId) -> &'m Linear<u64>> Arithmetic for Tossed<F> {
         self.toss(self.ring.linear(id, shape, x))
     }
 
+    fn binary(&self, id: NodeId, shape: &ConvShape, x: &[u64]) -> Vec<u64> {
+        self.ring.linear(id, shape, x)
+    }
+
     fn activate(&self, kind: ActivationKind, x: &[u64]) -> Vec<u64> {
         let y = self.ring.activate(kind, x);
         match kind {
@@ -325,8 +404,37 @@ impl<'m, F: Fn(NodeId) -> &'m Linear<u64>> Arithmetic for Tossed<F> {
                 let cube = ring::mul(&square, x).into_iter();
                 self.toss(cube.map(|cube| truncation::floor_shift(cube, bits)).collect())
             }
+            ActivationKind::Sigmoid | ActivationKind::Tanh => self.toss(y),
             ActivationKind::Relu | ActivationKind::Relu6 | ActivationKind::Sign => y,
+            ActivationKind::Polynomial { .. } => unreachable!("it depends on the channel"),
         }
+    }
+
+    fn polynomial(
+        &self,
+        id: NodeId,
+        degrees: &[u32],
+        degree: u32,
+        plane: usize,
+        x: &[u64],
+    ) -> Vec<u64> {
+        let (coefficients, constants) = (self.ring.layer)(id).polynomials(degrees, degree);
+        let (channels, degree) = (constants.len(), degree as usize);
+        let channel = |index: usize| index / plane % channels;
+        let bits = self.ring.fixed.fractional_bits();
+        let mut y: Vec<u64> = match degree {
+            0 => vec![0; x.len()],
+            _ => (0..x.len()).map(|i| coefficients[channel(i) * degree + degree - 1]).collect(),
+        };
+        for power in (0..degree).rev() {
+            let products = ring::mul(&y, x).into_iter();
+            y = self.toss(products.map(|y| truncation::floor_shift(y, bits)).collect());
+            for (index, y) in y.iter_mut().enumerate().filter(|_| power > 0) {
+                *y = y.wrapping_add(coefficients[channel(index) * degree + power - 1]);
+            }
+        }
+        let sums = y.iter().enumerate();
+        sums.map(|(index, y)| y.wrapping_add(constants[channel(index)])).collect()
     }
 
     fn max_pool(&self, shape: &PoolShape, x: &[u64]) -> Vec<u64> {

@@ -15,17 +15,18 @@ use protocols::{
         conv, drelu, input, leaky_relu,
         matmul::{self, MatMulShape},
         maxpool, output,
+        polynomial::{self, PolynomialShape},
         power::{self, Power},
-        relu, relu6,
+        relu, relu6, spline,
     },
 };
 
 use crate::{
     error::{Error, Result},
-    graph::{Activation, ActivationKind, Dims, Graph, NodeId, OUTPUT, Op},
+    graph::{ActivationKind, Graph, NodeId, OUTPUT, Op, Portion},
     model::{EncodedModel, Linear, check_fractional_bits},
     order::{Order, walk},
-    reference::signs,
+    reference::{s_curve, signs},
 };
 
 /// Magnitudes of the input are below 2 to this power: the differences that a max pool compares are
@@ -178,7 +179,7 @@ impl Layer<'_> {
                 let products = matmul::evaluate(ctx, &shape, operand(0), &weights)?;
                 Ok(self.finish_linear(ctx, products, 1))
             }
-            Op::Activation(activation) => self.activate(ctx, activation, dims, operand(0)),
+            Op::Activation(_) | Op::Mix(_) => self.activate(ctx, operand(0)),
             Op::MaxPool(_) => Ok(maxpool::evaluate(ctx, &pool(), operand(0))?.value),
             Op::AvgPool(_) | Op::GlobalAvgPool => {
                 let shape = pool();
@@ -192,7 +193,11 @@ impl Layer<'_> {
                 let parts: Vec<_> = parts.zip(channels).collect();
                 Ok(Share::new(channels::concat(batch, dims.plane(), &parts)))
             }
-            &Op::Slice { start, end } => Ok(slice_channels(batch, dims, operand(0), start..end)),
+            &Op::Slice { start, end } => {
+                let (words, plane) = (operand(0).words(), dims.plane());
+                let slice = channels::slice(batch, dims.channels, plane, words, start..end);
+                Ok(Share::new(slice))
+            }
             &Op::Shuffle { groups } => {
                 let (words, plane) = (operand(0).words(), dims.plane());
                 let mixed = channels::shuffle(batch, dims.channels, plane, groups, words);
@@ -202,15 +207,37 @@ impl Layer<'_> {
         }
     }
 
-    fn activate(
+    /// Each portion of the channels through its function, side by side.
+    fn activate(&self, ctx: &mut Evaluator<'_>, x: &Share) -> protocols::Result<Share> {
+        let dims = self.graph.dims(self.id);
+        let (batch, channels, plane) = (self.batch, dims.channels, dims.plane());
+        let portions = self.graph.node(self.id).op.portions(channels);
+        if let [Portion { kind: Some(kind), .. }] = portions[..] {
+            return self.apply(ctx, kind, x);
+        }
+        let results = ctx.lanes(portions.len(), |lane, index| {
+            let Portion { kind, channels: ranges } = &portions[index];
+            let values = Share::new(channels::gather(batch, channels, plane, x.words(), ranges));
+            match *kind {
+                Some(kind) => self.apply(lane, kind, &values),
+                None => Ok(values),
+            }
+        })?;
+        let mut joined = vec![0; x.len()];
+        for (Portion { channels: ranges, .. }, values) in portions.iter().zip(results) {
+            channels::scatter(batch, channels, plane, values.words(), ranges, &mut joined);
+        }
+        Ok(Share::new(joined))
+    }
+
+    fn apply(
         &self,
         ctx: &mut Evaluator<'_>,
-        activation: &Activation,
-        dims: Dims,
+        kind: ActivationKind,
         x: &Share,
     ) -> protocols::Result<Share> {
         let fixed = &self.fixed;
-        let mut apply = |x: &Share| match activation.kind {
+        match kind {
             ActivationKind::Relu => relu::evaluate(ctx, x),
             ActivationKind::Relu6 => relu6::evaluate(ctx, x, fixed),
             ActivationKind::LeakyRelu { slope } => leaky_relu::evaluate(ctx, x, slope, fixed),
@@ -221,16 +248,33 @@ impl Layer<'_> {
                 let bits = drelu::evaluate(ctx, x)?.into_words();
                 Ok(Share::new(signs(bits, fixed.one(), own)))
             }
-        };
-        let (active, rest) = activation.split(dims.channels);
-        if rest.is_empty() {
-            return apply(x);
+            ActivationKind::Sigmoid | ActivationKind::Tanh => {
+                spline::evaluate(ctx, &s_curve(kind, fixed), x)
+            }
+            ActivationKind::Polynomial { degree } => self.polynomial(ctx, degree, x),
         }
-        let activated = apply(&slice_channels(self.batch, dims, x, active.clone()))?;
-        let passed = slice_channels(self.batch, dims, x, rest.clone());
-        let parts = [(activated.words(), active.len()), (passed.words(), rest.len())];
-        let joined = channels::concat(self.batch, dims.plane(), &parts);
-        Ok(Share::new(joined))
+    }
+
+    fn polynomial(
+        &self,
+        ctx: &mut Evaluator<'_>,
+        degree: u32,
+        x: &Share,
+    ) -> protocols::Result<Share> {
+        let dims = self.graph.dims(self.id);
+        let degrees = self.graph.node(self.id).op.degrees(dims.channels);
+        let channels = degrees.iter().filter(|own| **own == degree).count();
+        let of = |layer: &Linear<u64>| layer.polynomials(&degrees, degree);
+        // They are added, so the model owner's half has all of them.
+        let constants = self.own_layer().map_or(vec![0; channels], |layer| of(layer).1);
+        if degree == 0 {
+            let image = constants.iter().flat_map(|&c| std::iter::repeat_n(c, dims.plane()));
+            return Ok(Share::new(image.collect::<Vec<u64>>().repeat(self.batch)));
+        }
+        let shape = PolynomialShape { degree: degree as usize, channels, plane: dims.plane() };
+        let count = channels * shape.degree;
+        let coefficients = self.weights(ctx, count, |layer| of(layer).0);
+        polynomial::evaluate(ctx, &shape, &coefficients, &Share::new(constants), x, &self.fixed)
     }
 
     /// This party's half of the weights, which `layout` puts in the protocol's order at the owner.
@@ -271,6 +315,30 @@ impl Layer<'_> {
     }
 }
 
+fn deal_activation(
+    ctx: &mut Dealer<'_>,
+    kind: ActivationKind,
+    count: usize,
+) -> protocols::Result<()> {
+    match kind {
+        ActivationKind::Relu => relu::deal(ctx, count),
+        ActivationKind::Relu6 => relu6::deal(ctx, count),
+        ActivationKind::LeakyRelu { .. } => leaky_relu::deal(ctx, count),
+        ActivationKind::Square => power::deal(ctx, Power::Square, count),
+        ActivationKind::Cube => power::deal(ctx, Power::Cube, count),
+        ActivationKind::Sign => drelu::deal(ctx, count),
+        ActivationKind::Sigmoid | ActivationKind::Tanh => {
+            // How many knots it has depends on no bits.
+            spline::deal(ctx, &s_curve(kind, &FixedPoint::default()), count)
+        }
+        ActivationKind::Polynomial { degree: 0 } => Ok(()),
+        ActivationKind::Polynomial { degree } => {
+            let shape = PolynomialShape { degree: degree as usize, channels: 1, plane: count };
+            polynomial::deal(ctx, &shape, count)
+        }
+    }
+}
+
 fn deal_layer(
     ctx: &mut Dealer<'_>,
     graph: &Graph,
@@ -281,17 +349,18 @@ fn deal_layer(
     match &graph.node(id).op {
         Op::Conv(_) => conv::deal(ctx, &linear()),
         Op::Dense(_) => matmul::deal(ctx, &dense_shape(&linear())),
-        Op::Activation(activation) => {
+        op @ (Op::Activation(_) | Op::Mix(_)) => {
             let dims = graph.dims(id);
-            let count = batch * activation.channels(dims.channels) * dims.plane();
-            match activation.kind {
-                ActivationKind::Relu => relu::deal(ctx, count),
-                ActivationKind::Relu6 => relu6::deal(ctx, count),
-                ActivationKind::LeakyRelu { .. } => leaky_relu::deal(ctx, count),
-                ActivationKind::Square => power::deal(ctx, Power::Square, count),
-                ActivationKind::Cube => power::deal(ctx, Power::Cube, count),
-                ActivationKind::Sign => drelu::deal(ctx, count),
+            let count = |portion: &Portion| batch * portion.len() * dims.plane();
+            let portions = op.portions(dims.channels);
+            if let [portion @ Portion { kind: Some(kind), .. }] = &portions[..] {
+                return deal_activation(ctx, *kind, count(portion));
             }
+            ctx.lanes(portions.len(), |lane, index| match portions[index].kind {
+                Some(kind) => deal_activation(lane, kind, count(&portions[index])),
+                None => Ok(()),
+            })?;
+            Ok(())
         }
         Op::MaxPool(_) => {
             let shape = graph.pool_shape(id, batch).expect("a pooling layer");
@@ -307,11 +376,6 @@ fn deal_layer(
         | Op::Flatten
         | Op::Reshape(_) => Ok(()),
     }
-}
-
-fn slice_channels(batch: usize, dims: Dims, x: &Share, range: std::ops::Range<usize>) -> Share {
-    let (channels, plane) = (dims.channels, dims.plane());
-    Share::new(channels::slice(batch, channels, plane, x.words(), range))
 }
 
 /// A row-major matrix of `rows` x `columns`, turned.
@@ -477,7 +541,13 @@ mod tests {
 
     #[test]
     fn branches() {
-        for graph in [test_nets::fire(), test_nets::shuffle_units(), test_nets::powers()] {
+        for graph in [
+            test_nets::fire(),
+            test_nets::shuffle_units(),
+            test_nets::powers(),
+            test_nets::mixed(),
+            test_nets::binary(),
+        ] {
             let run = Run::with(FixedPoint::new(18), graph, 2);
             run.check(&TestWorld::new(26));
         }

@@ -180,7 +180,10 @@ impl Cell {
 /// Rounds and megabytes of one net by the published formulas.
 fn figures(net: Published, plan: &str, input: Dims, classes: usize) -> Result<Figures> {
     let plan = Plan::published(net, plan, input)?;
-    let graph = zoo::build(net.name(), &zoo::Options { input, classes, plan: Some(plan) })?;
+    let graph = zoo::build(
+        net.name(),
+        &zoo::Options { plan: Some(plan), ..zoo::Options::new(input, classes) },
+    )?;
     let paper = NetworkCost::securenn(&graph, 1)?.totals().paper;
     Ok(Figures { rounds: paper.rounds, mb: paper.megabytes() })
 }
@@ -209,7 +212,7 @@ mod tests {
     fn cost(net: Published, input: Dims, change: impl Fn(&mut Plan)) -> (f64, f64) {
         let mut plan = Plan::original(net.kind());
         change(&mut plan);
-        let options = zoo::Options { input, classes: 10, plan: Some(plan) };
+        let options = zoo::Options { plan: Some(plan), ..zoo::Options::new(input, 10) };
         let graph = zoo::build(net.name(), &options).unwrap();
         let paper = NetworkCost::securenn(&graph, 1).unwrap().totals().paper;
         (paper.megabytes(), paper.rounds as f64)

@@ -6,7 +6,7 @@ use fixedpoint::Padding;
 
 use crate::{
     builder::GraphBuilder,
-    graph::{Activation, ActivationKind, Average, Conv, Dims, Graph, Op, Window},
+    graph::{Activation, ActivationKind, Average, Conv, Dense, Dims, Graph, Op, Run, Window},
     model::Model,
     weights::{Uniform, Weights},
     zoo,
@@ -126,6 +126,61 @@ pub(crate) fn powers() -> Graph {
     let flat = net.flatten("flat", next).unwrap();
     let logits = net.dense("logits", flat, 3).unwrap();
     net.finish(logits).unwrap()
+}
+
+/// Layers whose channels have functions of many kinds, polynomials of every degree among them.
+pub(crate) fn mixed() -> Graph {
+    let mut net = GraphBuilder::new("mixed", Dims::new(2, 6, 6)).unwrap();
+    let polynomial = |degree| Some(ActivationKind::Polynomial { degree });
+    let runs = |kinds: &[(Option<ActivationKind>, usize)]| {
+        Op::Mix(kinds.iter().map(|&(kind, channels)| Run { kind, channels }).collect())
+    };
+    let conv = |out, kernel| Conv { bias: true, ..Conv::square(out, kernel) };
+    let relu = Some(ActivationKind::Relu);
+    let x = net.conv("conv1", net.input(), conv(12, 3)).unwrap();
+    let first = [
+        (polynomial(2), 2),
+        (relu, 2),
+        (None, 1),
+        (polynomial(3), 1),
+        (Some(ActivationKind::Sign), 1),
+        (polynomial(0), 1),
+        (polynomial(2), 1),
+        (Some(ActivationKind::Square), 1),
+        (Some(ActivationKind::Tanh), 1),
+        (relu, 1),
+    ];
+    let x = net.add_node("first", runs(&first), &[x]).unwrap();
+    let x = net.conv("conv2", x, conv(6, 2)).unwrap();
+    let second = [(polynomial(3), 3), (Some(ActivationKind::Sigmoid), 2), (polynomial(2), 1)];
+    let x = net.add_node("second", runs(&second), &[x]).unwrap();
+    let x = net.flatten("flat", x).unwrap();
+    let x = net.dense("hidden", x, 5).unwrap();
+    let all = Activation::full(ActivationKind::Polynomial { degree: 2 });
+    let x = net.activation("third", x, all).unwrap();
+    let x = net.dense("logits", x, 3).unwrap();
+    net.finish(x).unwrap()
+}
+
+/// Binary layers, batch norms and signs, with max pools after and between them.
+pub(crate) fn binary() -> Graph {
+    let mut net = GraphBuilder::new("binary", Dims::new(2, 8, 8)).unwrap();
+    let conv =
+        |out| Op::Conv(Conv { binary: true, padding: Padding::same(1), ..Conv::square(out, 3) });
+    let sign = Activation::full(ActivationKind::Sign);
+    let x = net.linear_bn("conv1", "bn1", net.input(), conv(5)).unwrap();
+    let x = net.activation("sign1", x, sign).unwrap();
+    let padded = Window { padding: Padding::same(1), ..Window::square(3) };
+    let x = net.max_pool("pool1", x, padded).unwrap();
+    let x = net.linear_bn("conv2", "bn2", x, conv(6)).unwrap();
+    let x = net.max_pool("pool2", x, Window::square(2)).unwrap();
+    let x = net.activation("sign2", x, sign).unwrap();
+    let x = net.flatten("flat", x).unwrap();
+    let dense = Op::Dense(Dense { out: 7, bias: false, binary: true });
+    let x = net.linear_bn("fc1", "bn3", x, dense).unwrap();
+    let x = net.activation("sign3", x, sign).unwrap();
+    let x = net.dense("fc2", x, 3).unwrap();
+    net.finish(x).unwrap()
 }
 
 /// A Fire module as SqueezeNet's, small, with a convolution after it.

@@ -7,7 +7,7 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use crate::{
     checkpoint,
     error::{Error, Result},
-    graph::{ActivationKind, Graph, NodeId, Op},
+    graph::{ActivationKind, Graph, NodeId, Op, Portion},
 };
 
 /// What a batch norm's tensors are called, after its prefix.
@@ -29,7 +29,8 @@ pub struct Parameter {
     /// Its name in the weights file: that of the layer or batch norm, a dot, and `weight` and so on.
     pub name: String,
     /// Its shape: a convolution's weight is `[out, in / groups, rows, columns]`, a fully connected
-    /// layer's `[out, in]`, all else a vector.
+    /// layer's `[out, in]`; of polynomials `[channels, degree]`, the coefficients of x first and zeros above a
+    /// channel's own degree; all else, such as the polynomials' constants, is a vector.
     pub shape: Vec<usize>,
 }
 
@@ -41,6 +42,8 @@ pub fn parameters(graph: &Graph) -> Vec<Parameter> {
             return Vec::new();
         };
         let mut parameters = vec![parameter(&node.name, "weight", weight)];
+        // Constants have no coefficients but the last.
+        parameters.retain(|parameter| parameter.shape.iter().all(|&size| size > 0));
         if bias {
             parameters.push(parameter(&node.name, "bias", vec![outputs]));
         }
@@ -106,23 +109,34 @@ impl Weights {
     /// that are not trivial. For tests and measurements; nothing about them is secret.
     pub fn random(graph: &Graph, seed: u64) -> Weights {
         let squares = mean_squares(graph);
-        let inputs: BTreeMap<&str, f64> = graph
-            .ids()
-            .filter_map(|id| {
-                let node = graph.node(id);
-                let input = node.inputs.first()?;
-                Some((node.name.as_str(), squares[input.index()]))
-            })
-            .collect();
         let draw = |Parameter { name, shape }: Parameter| {
             let mut uniform = Uniform::new(&name, seed);
             let len = shape.iter().product();
+            let layer = graph.find(name.trim_end_matches(".weight"));
+            let op = layer.map(|id| &graph.node(id).op);
+            if op.is_some_and(Op::is_binary) {
+                let values = (0..len).map(|_| uniform.between(-1.0, 1.0).signum()).collect();
+                return (name, values);
+            }
+            if let (Some(op @ (Op::Activation(_) | Op::Mix(_))), Some(id)) = (op, layer) {
+                // Near a ReLU where values are near 1.
+                let columns = shape[1];
+                let of = |degree: u32| -> Vec<f64> {
+                    let drawn = [(0.4, 0.6), (0.1, 0.2), (-0.02, 0.02)]
+                        .map(|(low, high)| uniform.between(low, high));
+                    let degree = degree as usize;
+                    let own = drawn.into_iter().take(degree);
+                    own.chain(std::iter::repeat(0.0)).take(columns).collect()
+                };
+                let values = op.degrees(graph.dims(id).channels).into_iter().flat_map(of).collect();
+                return (name, values);
+            }
             let (low, high) = match shape.as_slice() {
                 // A variance that brings the sum of fan-in products to a mean square of 1.
                 [_, fan_in @ ..] if !fan_in.is_empty() => {
-                    let layer = name.trim_end_matches(".weight");
+                    let inputs = &graph.node(layer.expect("a linear layer")).inputs;
                     let fan_in = fan_in.iter().product::<usize>() as f64;
-                    let bound = (3.0 / (fan_in * inputs[layer])).sqrt();
+                    let bound = (3.0 / (fan_in * squares[inputs[0].index()])).sqrt();
                     (-bound, bound)
                 }
                 _ if name.ends_with("running_var") => (0.5, 1.5),
@@ -176,18 +190,27 @@ fn mean_squares(graph: &Graph) -> Vec<f64> {
             |id| (graph.pool_shape(id, 1).expect("a pooling layer").window_len() as f64).sqrt();
         squares.push(match &graph.node(id).op {
             Op::Input => 1.0 / 3.0,
+            // Of a binary layer's sums nothing depends on their size but what a sign takes.
             Op::Conv(_) | Op::Dense(_) => 1.0,
-            Op::Activation(activation) => {
+            op @ (Op::Activation(_) | Op::Mix(_)) => {
                 let x = input(0);
+                let channels = graph.dims(id).channels;
                 // Half of the values are negative, and they are about normal.
-                let active = match activation.kind {
-                    ActivationKind::Relu | ActivationKind::Relu6 => x / 2.0,
-                    ActivationKind::LeakyRelu { slope } => x * (1.0 + slope * slope) / 2.0,
-                    ActivationKind::Square => 3.0 * x * x,
-                    ActivationKind::Cube => 15.0 * x * x * x,
-                    ActivationKind::Sign => 1.0,
+                let active = |kind| match kind {
+                    None => x,
+                    Some(ActivationKind::Relu | ActivationKind::Relu6) => x / 2.0,
+                    Some(ActivationKind::LeakyRelu { slope }) => x * (1.0 + slope * slope) / 2.0,
+                    Some(ActivationKind::Square) => 3.0 * x * x,
+                    Some(ActivationKind::Cube) => 15.0 * x * x * x,
+                    Some(ActivationKind::Sign) => 1.0,
+                    Some(ActivationKind::Sigmoid) => 0.25,
+                    Some(ActivationKind::Tanh) => x / (1.0 + x),
+                    Some(ActivationKind::Polynomial { degree: 0 }) => 0.01,
+                    Some(ActivationKind::Polynomial { .. }) => x / 4.0 + 0.1 * x * x,
                 };
-                x + activation.ratio * (active - x)
+                let portions = op.portions(channels);
+                let of = |portion: &Portion| portion.len() as f64 * active(portion.kind);
+                portions.iter().map(of).sum::<f64>() / channels as f64
             }
             Op::MaxPool(_) => input(0) * window(id),
             Op::AvgPool(_) | Op::GlobalAvgPool => input(0) / window(id),
@@ -203,8 +226,8 @@ fn mean_squares(graph: &Graph) -> Vec<f64> {
     squares
 }
 
-/// A linear layer's weight shape, its outputs and whether it has a bias of its own; `None` for
-/// layers without weights.
+/// The weight shape of a linear layer or an activation with polynomials, how many biases it has and whether
+/// the file holds them; `None` for layers without weights.
 pub(crate) fn weight_shape(graph: &Graph, id: NodeId) -> Option<(Vec<usize>, usize, bool)> {
     let inputs = graph.input_dims(id).channels;
     match &graph.node(id).op {
@@ -214,7 +237,11 @@ pub(crate) fn weight_shape(graph: &Graph, id: NodeId) -> Option<(Vec<usize>, usi
             Some((weight, conv.out_channels, conv.bias))
         }
         Op::Dense(dense) => Some((vec![dense.out, inputs], dense.out, dense.bias)),
-        _ => None,
+        op => {
+            let degrees = op.degrees(inputs);
+            let columns = degrees.iter().copied().max()? as usize;
+            Some((vec![degrees.len(), columns], degrees.len(), true))
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use std::{
 };
 
 use nets::{
-    Dims, Graph, Output, Suite,
+    Dims, Exchange, Graph, Output, Suite,
     dealer::plan::DEFAULT_MAGNITUDE_BITS,
     graph::MAX_BATCH,
     ranges::Range,
@@ -26,6 +26,7 @@ use crate::{
     architecture::NetworkFile,
     data::Format,
     error::{Error, Result},
+    plan_file,
 };
 
 /// The most fractional bits that a config may ask for.
@@ -62,6 +63,10 @@ pub struct Network {
     /// The activations; the net's own where nothing is said. A published name, or a table with the
     /// fields of [`Plan`], of which those left out are as in the original net.
     pub plan: Option<Plan>,
+    /// What is exchanged then: `plan` as the path of a TOML or JSON file.
+    pub exchange: Option<Exchange>,
+    /// What the widths of XONN's nets are multiplied with. Default 1.
+    pub scale: f64,
     /// The file: `onnx`, which the model owner has, or `graph`, which it gave the others.
     pub file: Option<NetworkFile>,
     /// What the data owner learns: "logits", or with the suite `dealer` the "label" alone. Default "logits".
@@ -310,7 +315,7 @@ impl Config {
 
 impl Network {
     fn read(table: &Section) -> Result<Network> {
-        table.allow(&["net", "input", "classes", "plan", "onnx", "graph", "output"])?;
+        table.allow(&["net", "input", "classes", "plan", "scale", "onnx", "graph", "output"])?;
         let output = table.one_of("output", Output::ALL, Output::name)?.unwrap_or_default();
         let file = match (table.path("onnx")?, table.path("graph")?) {
             (Some(path), None) => Some(NetworkFile::onnx(&path)?),
@@ -338,41 +343,62 @@ impl Network {
             input,
             classes: classes as usize,
             plan: None,
+            exchange: None,
+            scale: table.read("scale", "a number above 0", positive)?.unwrap_or(1.0),
             file: None,
             output,
         };
-        network.plan = network.read_plan(table)?;
+        network.read_plan(table)?;
         Ok(network)
     }
 
     /// A network whose file says everything.
     fn of_file(table: &Section, file: NetworkFile, output: Output) -> Result<Network> {
-        for key in ["net", "input", "classes", "plan"] {
+        for key in ["net", "input", "classes", "scale"] {
             if table.table.contains_key(key) {
                 return Err(table.wrong(key, "left out where a file gives the network"));
             }
         }
         let graph = &file.graph;
         let Dims { channels, height, width } = graph.input();
-        Ok(Network {
+        let mut network = Network {
             net: graph.name().to_owned(),
             input: [channels, height, width],
             classes: graph.dims(graph.output()).len(),
             plan: None,
+            exchange: None,
+            scale: 1.0,
             file: Some(file),
             output,
-        })
+        };
+        network.read_plan(table)?;
+        Ok(network)
     }
 
     /// The architecture.
     ///
     /// # Errors
-    /// Any error of [`zoo::build`].
+    /// Any error of [`zoo::build`] and [`Exchange::apply`].
     pub fn graph(&self) -> nets::Result<Graph> {
-        match &self.file {
-            Some(file) => Ok(file.graph.clone()),
-            None => zoo::build(&self.net, &self.options()),
+        let graph = match &self.file {
+            Some(file) => file.graph.clone(),
+            None => zoo::build(&self.net, &self.options())?,
+        };
+        match &self.exchange {
+            Some(exchange) => exchange.apply(&graph),
+            None => Ok(graph),
         }
+    }
+
+    /// Takes another plan, of these the one of a file.
+    ///
+    /// # Errors
+    /// As [`plan_file::read`].
+    pub fn take_plan_file(&mut self, plan: Option<&Path>) -> Result<()> {
+        if let Some(path) = plan {
+            self.exchange = Some(plan_file::read(path)?);
+        }
+        Ok(())
     }
 
     /// Whether the network's file has its weights.
@@ -393,7 +419,8 @@ impl Network {
 
     /// What the zoo builds the network from.
     pub fn options(&self) -> zoo::Options {
-        zoo::Options { input: self.dims(), classes: self.classes, plan: self.plan.clone() }
+        let plan = self.plan.clone();
+        zoo::Options { plan, scale: self.scale, ..zoo::Options::new(self.dims(), self.classes) }
     }
 
     /// Whether there are no trained weights for this net, which then runs on random ones as well.
@@ -401,10 +428,16 @@ impl Network {
         !zoo::is_trained(&self.net)
     }
 
-    fn read_plan(&self, table: &Section) -> Result<Option<Plan>> {
+    fn read_plan(&mut self, table: &Section) -> Result<()> {
         let Some(plan) = table.table.get("plan") else {
-            return Ok(None);
+            return Ok(());
         };
+        if plan.as_str().is_some_and(plan_file::is_file) {
+            return self.take_plan_file(table.path("plan")?.as_deref());
+        }
+        if self.file.is_some() {
+            return Err(table.wrong("plan", "the path of a TOML or JSON file, or left out"));
+        }
         let wrong = |error| Error::file(table.file, format!("`network`: {error}"));
         let net = zoo::with_plans(&self.net).map_err(wrong)?;
         let plan = match plan {
@@ -415,10 +448,11 @@ impl Network {
             }
             _ => {
                 let names = PLAN_NAMES.join(", ");
-                return Err(table.wrong("plan", &format!("one of {names}, or a table")));
+                return Err(table.wrong("plan", &format!("one of {names}, a table or a file")));
             }
         };
-        Ok(Some(plan))
+        self.plan = Some(plan);
+        Ok(())
     }
 }
 
@@ -815,6 +849,10 @@ impl<'t> Section<'t> {
 fn finite(value: &Value) -> Option<f64> {
     let value = value.as_float().or_else(|| value.as_integer().map(|value| value as f64))?;
     value.is_finite().then_some(value)
+}
+
+fn positive(value: &Value) -> Option<f64> {
+    finite(value).filter(|value| *value > 0.0)
 }
 
 fn is_address(text: &str) -> bool {

@@ -10,7 +10,7 @@ use std::{
     path::PathBuf,
 };
 
-use nets::{Output, Suite};
+use nets::{Exchange, Output, Suite};
 use protocols::Role;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -42,6 +42,8 @@ pub enum Job {
     Network {
         /// The config file, of which it reads the shared tables and its own.
         config: PathBuf,
+        /// Which activations and pools are exchanged, whatever the config says.
+        exchange: Option<Exchange>,
         /// Overrides the config's suite.
         suite: Option<Suite>,
         /// What the data owner learns, whatever the config says.

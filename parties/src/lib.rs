@@ -19,6 +19,7 @@ pub mod material;
 mod network;
 mod outbox;
 pub mod party;
+pub mod plan_file;
 pub mod process;
 pub mod profile;
 pub mod quic;

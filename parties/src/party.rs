@@ -12,7 +12,7 @@ use std::{
 
 use nets::{
     Bench, EncodedModel, EvaluatorInputs,
-    dealer::{self, Pace},
+    dealer::{self, MaskedWeights, Pace},
     secure,
 };
 use protocols::{
@@ -251,7 +251,7 @@ impl Connected {
         ended: &(dyn Fn(usize) + Sync),
     ) -> Result<(Record, Vec<u64>)> {
         let (session, transport) = self.session("answer", task.options);
-        let (mut stock, mut ahead) = (None, None);
+        let (mut stock, mut ahead, mut kept_weights) = (None, None, Vec::new());
         let images = match held {
             None => self.announce_images(task, inputs)?,
             Some(held) => {
@@ -260,6 +260,9 @@ impl Connected {
                 let (file_bytes, hex) = (query.size(), name.session_hex());
                 stock = Some(Stock { session: hex, first: name.query, queries: 1, file_bytes });
                 let (seeds, stored) = query.into_parts();
+                if self.role == Role::DataOwner {
+                    kept_weights = stored.weights()?;
+                }
                 ahead = Some(Session::new(self.role, Arc::new(stored), seeds, task.options));
                 images
             }
@@ -276,9 +279,14 @@ impl Connected {
         let logits = match &task.plan {
             Some(plan) => {
                 let run = dealer::Run { graph, plan, order: *order, batch: images };
-                let keys = match &ahead {
-                    Some(_) => None,
-                    None => {
+                let keys = match (&ahead, self.role) {
+                    (Some(_), Role::DataOwner) => {
+                        let weights = MaskedWeights::unpack_for_query(&run, &kept_weights);
+                        let damaged = || Error::Run("the material's weights are damaged".into());
+                        Some(ModelKeys::DataOwner(weights.ok_or_else(damaged)?))
+                    }
+                    (Some(_), _) => None,
+                    (None, _) => {
                         let setup = self.set_up(&session, &run, inputs, state.as_deref())?;
                         setup_kept = setup.kept;
                         Some(setup.keys)
@@ -438,7 +446,7 @@ fn run_dealer(
     clock: &Clock<'_>,
     progress: secure::Progress<'_>,
 ) -> Result<Vec<u64>> {
-    if keys.is_none() && pace == Pace::Streamed {
+    if !std::ptr::eq(stages.ahead, stages.online) && pace == Pace::Streamed {
         // From here on all is online: what is still read is read from files.
         clock.dealt()?;
     }
@@ -449,9 +457,8 @@ fn run_dealer(
             Ok(Vec::new())
         }
         (Inputs::Images(images), keys) => {
-            let weights = match keys {
-                Some(ModelKeys::DataOwner(weights)) => Some(weights),
-                _ => None,
+            let Some(ModelKeys::DataOwner(weights)) = keys else {
+                unreachable!("the data owner has masked weights, of polynomials at least");
             };
             let words = images.padded(run);
             let logits = dealer::query(stages, run, pace, weights, &words, &between, progress)?;

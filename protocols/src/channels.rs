@@ -24,12 +24,46 @@ pub fn slice<T: Copy>(
     x: &[T],
     range: Range<usize>,
 ) -> Vec<T> {
-    let mut out = Vec::with_capacity(batch * range.len() * plane);
+    gather(batch, channels, plane, x, std::slice::from_ref(&range))
+}
+
+/// The channels of some ranges.
+pub fn gather<T: Copy>(
+    batch: usize,
+    channels: usize,
+    plane: usize,
+    x: &[T],
+    ranges: &[Range<usize>],
+) -> Vec<T> {
+    let taken: usize = ranges.iter().map(Range::len).sum();
+    let mut out = Vec::with_capacity(batch * taken * plane);
     for image in 0..batch {
         let first = image * channels * plane;
-        out.extend_from_slice(&x[first + range.start * plane..first + range.end * plane]);
+        for range in ranges {
+            out.extend_from_slice(&x[first + range.start * plane..first + range.end * plane]);
+        }
     }
     out
+}
+
+/// Puts values back where [`gather`] took them from: `out` has all channels.
+pub fn scatter<T: Copy>(
+    batch: usize,
+    channels: usize,
+    plane: usize,
+    values: &[T],
+    ranges: &[Range<usize>],
+    out: &mut [T],
+) {
+    let mut rest = values;
+    for image in 0..batch {
+        let first = image * channels * plane;
+        for range in ranges {
+            let (part, after) = rest.split_at(range.len() * plane);
+            out[first + range.start * plane..first + range.end * plane].copy_from_slice(part);
+            rest = after;
+        }
+    }
 }
 
 /// The channel shuffle of ShuffleNet: channels as a `groups` x `channels / groups` matrix, transposed.
@@ -73,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn split_concat_and_shuffle_on_two_images() {
+    fn gather_scatter_concat_and_shuffle_on_two_images() {
         // 2 images of 4 channels and 2 positions: value = 100 image + 10 channel + position.
         let x: Vec<u32> = (0..2)
             .flat_map(|n| (0..4).flat_map(move |c| (0..2).map(move |p| 100 * n + 10 * c + p)))
@@ -81,6 +115,14 @@ mod tests {
         let (left, right) = (slice(2, 4, 2, &x, 0..1), slice(2, 4, 2, &x, 1..4));
         assert_eq!(left, [0, 1, 100, 101]);
         assert_eq!(concat(2, 2, &[(&left, 1), (&right, 3)]), x);
+        let (outer, inner) = ([0..1, 3..4], std::slice::from_ref(&(1..3)));
+        let mut joined = vec![0; x.len()];
+        for ranges in [&outer[..], inner] {
+            let values = gather(2, 4, 2, &x, ranges);
+            scatter(2, 4, 2, &values, ranges, &mut joined);
+        }
+        assert_eq!(gather(2, 4, 2, &x, &outer), [0, 1, 30, 31, 100, 101, 130, 131]);
+        assert_eq!(joined, x);
         assert_eq!(
             shuffle(2, 4, 2, 2, &x),
             [0, 1, 20, 21, 10, 11, 30, 31, 100, 101, 120, 121, 110, 111, 130, 131]

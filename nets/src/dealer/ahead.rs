@@ -3,7 +3,7 @@
 use protocols::{
     Client, Producer, Result, Server,
     dealer::{
-        argmax,
+        Function, Polynomial, Sign, argmax,
         gadget::{self, ClientMaterial, ServerMaterial, Take},
         linear::{self, LinearMaterial, WeightKey},
         maxpool::{self, ClientTree, ServerTree},
@@ -14,9 +14,13 @@ use protocols::{
 
 use super::{
     local,
-    plan::{Nonlinear, Plan, Step},
+    plan::{Apply, Nonlinear, Plan, Step},
 };
-use crate::graph::{Graph, NodeId};
+use crate::{
+    graph::{Graph, NodeId},
+    model::{coefficients, constants},
+    weights::weight_shape,
+};
 
 /// A layer of a network that runs on a batch.
 #[derive(Clone, Copy)]
@@ -108,6 +112,29 @@ impl Layer<'_> {
         self.batch * self.graph.input_dims(self.id).len()
     }
 
+    /// How many weights it has.
+    pub(super) fn weight_len(&self) -> usize {
+        weight_shape(self.graph, self.id).map_or(0, |(shape, ..)| shape.iter().product())
+    }
+
+    /// A function of this layer, for its polynomials with what a party holds of their coefficients; `bias` has
+    /// their constants, at P0.
+    pub(super) fn function(
+        &self,
+        nonlinear: &Nonlinear,
+        weights: &[u64],
+        bias: &[u64],
+    ) -> Box<dyn Function> {
+        let &Nonlinear::Polynomial(degree) = nonlinear else {
+            return nonlinear.function();
+        };
+        let dims = self.graph.dims(self.id);
+        let degrees = self.graph.node(self.id).op.degrees(dims.channels);
+        let own = coefficients(weights, &degrees, degree);
+        let constants = constants(bias, &degrees, degree);
+        Box::new(Polynomial::new(degree as usize, dims.plane(), own, constants))
+    }
+
     /// P2: from its halves of the operands, its half of the result.
     pub(super) fn produce(
         &self,
@@ -132,17 +159,23 @@ impl Layer<'_> {
                 let a = key.mask(self.name(), shape.weight_len());
                 linear::produce(&ctx, &shape, layer.width, layer.mask, &a, input())
             }
+            Step::AnySign(gate) => {
+                gadget::produce(&ctx, &Sign, gate, &local::windows(graph, id, batch, input()))
+            }
             Step::Local => Ok(local::local(graph, plan, id, batch, operands)),
             Step::Average(_) => Ok(local::average(graph, plan, id, batch, input())),
             Step::Activate(parts) => {
+                let a = key.mask(self.name(), self.weight_len());
                 let values = ctx.lanes(parts.len(), |lane, index| {
                     let part = &parts[index];
                     let v = local::part(graph, id, batch, part, input());
-                    match &part.gadget {
-                        Some((function, gate)) => {
-                            gadget::produce(lane, function.function(), gate, &v)
+                    match &part.apply {
+                        Apply::Gadget(nonlinear, gate) => {
+                            let function = self.function(nonlinear, &a, &[]);
+                            gadget::produce(lane, &*function, gate, &v)
                         }
-                        None => Ok(v),
+                        Apply::Nothing => Ok(v),
+                        Apply::Constants => Ok(vec![0; v.len()]),
                     }
                 })?;
                 Ok(local::join(graph, id, batch, parts, values))
@@ -193,18 +226,29 @@ impl Layer<'_> {
             Step::Activate(parts) => {
                 let done = ctx.lanes(parts.len(), |lane, index| {
                     let part = &parts[index];
-                    if part.gadget.is_none() {
-                        let r = input().map(|r| local::part(graph, id, batch, part, r));
-                        return Ok((r, None));
-                    }
                     let count = local::part_len(graph, id, batch, part);
-                    let material = gadget::prepare(lane, count)?;
-                    Ok((Some(material.mask().to_vec()), Some(material)))
+                    match &part.apply {
+                        Apply::Nothing => {
+                            let r = input().map(|r| local::part(graph, id, batch, part, r));
+                            Ok((r, None))
+                        }
+                        Apply::Constants => Ok((Some(vec![0; count]), None)),
+                        Apply::Gadget(..) => {
+                            let material = gadget::prepare(lane, count)?;
+                            Ok((Some(material.mask().to_vec()), Some(material)))
+                        }
+                    }
                 })?;
                 let (masks, materials): (Vec<_>, Vec<_>) = done.into_iter().unzip();
                 kept = ClientStep::Activation(materials);
                 let masks: Option<Vec<Vec<u64>>> = masks.into_iter().collect();
                 masks.map(|masks| local::join(graph, id, batch, parts, masks))
+            }
+            Step::AnySign(_) => {
+                let material = gadget::prepare(&ctx, batch * graph.dims(id).len())?;
+                let mask = material.mask().to_vec();
+                kept = ClientStep::Activation(vec![Some(material)]);
+                Some(mask)
             }
             Step::MaxPool(_) => {
                 let shape = graph.pool_shape(id, batch).expect("a pooling layer");
@@ -242,11 +286,19 @@ impl Layer<'_> {
                 ServerStep::Activation(ctx.lanes(parts.len(), |lane, index| {
                     let part = &parts[index];
                     let count = local::part_len(graph, id, batch, part);
-                    let collect = |(function, gate): &(Nonlinear, _)| {
-                        gadget::collect(lane, function.function(), gate, count, take)
-                    };
-                    part.gadget.as_ref().map(collect).transpose()
+                    match &part.apply {
+                        Apply::Gadget(nonlinear, gate) => {
+                            gadget::collect(lane, &*nonlinear.function(), gate, count, take)
+                                .map(Some)
+                        }
+                        Apply::Nothing | Apply::Constants => Ok(None),
+                    }
                 })?)
+            }
+            Step::AnySign(gate) => {
+                let count = batch * graph.dims(id).len();
+                let material = gadget::collect(&ctx, &Sign, gate, count, take)?;
+                ServerStep::Activation(vec![Some(material)])
             }
             Step::MaxPool(gate) => {
                 let shape = graph.pool_shape(id, batch).expect("a pooling layer");

@@ -2,19 +2,24 @@
 
 use protocols::{
     Cost,
-    dealer::{Truncation, argmax, gadget, linear, maxpool, reveal},
+    dealer::{Sign, Truncation, argmax, gadget, linear, maxpool, reveal},
 };
 
 use super::{
     local,
-    plan::{self, Plan, Step},
+    plan::{self, Apply, Plan, Step},
 };
-use crate::graph::{Graph, NodeId};
+use crate::{
+    graph::{Graph, NodeId},
+    weights::weight_shape,
+};
 
 /// Masked weights, once for a model.
 pub fn setup(graph: &Graph, plan: &Plan) -> Cost {
-    graph.ids().fold(Cost::none(), |cost, id| match graph.linear_shape(id, 1) {
-        Some(shape) => cost.at(0, linear::setup_cost(plan.layer(id).width, shape.weight_len())),
+    graph.ids().fold(Cost::none(), |cost, id| match weight_shape(graph, id) {
+        Some((shape, ..)) => {
+            cost.at(0, linear::setup_cost(plan.layer(id).width, shape.iter().product()))
+        }
         None => cost,
     })
 }
@@ -36,13 +41,14 @@ pub fn layer(graph: &Graph, plan: &Plan, id: NodeId, batch: usize) -> Cost {
         Step::Local | Step::Average(_) => Cost::none(),
         Step::Activate(parts) => parts.iter().fold(Cost::none(), |cost, part| {
             let count = local::part_len(graph, id, batch, part);
-            match &part.gadget {
-                Some((function, gate)) => {
-                    cost.at(0, gadget::cost(function.function(), gate, count))
+            match &part.apply {
+                Apply::Gadget(nonlinear, gate) => {
+                    cost.at(0, gadget::cost(&*nonlinear.function(), gate, count))
                 }
-                None => cost,
+                Apply::Nothing | Apply::Constants => cost,
             }
         }),
+        Step::AnySign(gate) => gadget::cost(&Sign, gate, batch * graph.dims(id).len()),
         Step::MaxPool(gate) => {
             let shape = graph.pool_shape(id, batch).expect("a pooling layer");
             maxpool::cost(gate, &shape)

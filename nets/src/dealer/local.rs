@@ -1,5 +1,6 @@
 //! What needs no message: the same on z, on r and on plain values.
 
+use fixedpoint::Padding;
 use protocols::{channels, securenn::avgpool};
 
 use super::plan::{Part, Plan, Step};
@@ -42,15 +43,29 @@ pub(super) fn average(graph: &Graph, plan: &Plan, id: NodeId, batch: usize, x: &
     avgpool::lifted(&graph.pool_shape(id, batch).expect("a pooling layer"), divisor, x)
 }
 
+/// The windows' sums of a layer of signs, on one party's half; with a window's size less 1 added, a sum is
+/// not negative where one of its signs is not.
+pub(super) fn windows(graph: &Graph, id: NodeId, batch: usize, x: &[u64]) -> Vec<u64> {
+    avgpool::sums(&graph.pool_shape(id, batch).expect("a pooling layer"), x)
+}
+
+/// Adds to every window its size less 1, padding not counting.
+pub(super) fn add_sizes(graph: &Graph, id: NodeId, sums: &mut [u64]) {
+    let shape = graph.pool_shape(id, 1).expect("a pooling layer");
+    let sizes = shape.counts(Padding::NONE);
+    let pairs = sums.iter_mut().zip(sizes.iter().cycle());
+    pairs.for_each(|(sum, &size)| *sum = sum.wrapping_add(size as u64 - 1));
+}
+
 /// The values of a part of a layer's channels.
 pub(super) fn part(graph: &Graph, id: NodeId, batch: usize, part: &Part, x: &[u64]) -> Vec<u64> {
     let dims = graph.dims(id);
-    channels::slice(batch, dims.channels, dims.plane(), x, part.channels.clone())
+    channels::gather(batch, dims.channels, dims.plane(), x, &part.portion.channels)
 }
 
 /// How many values a part has.
 pub(super) fn part_len(graph: &Graph, id: NodeId, batch: usize, part: &Part) -> usize {
-    batch * part.channels.len() * graph.dims(id).plane()
+    batch * part.portion.len() * graph.dims(id).plane()
 }
 
 /// Parts joined to a layer's result, each lifted to the common scale.
@@ -61,17 +76,17 @@ pub(super) fn join(
     parts: &[Part],
     values: Vec<Vec<u64>>,
 ) -> Vec<u64> {
-    let lifted: Vec<(Vec<u64>, usize)> = parts
-        .iter()
-        .zip(values)
-        .map(|(part, values)| (lift(values, part.lift), part.channels.len()))
-        .collect();
-    let slices: Vec<(&[u64], usize)> =
-        lifted.iter().map(|(values, channels)| (values.as_slice(), *channels)).collect();
-    match &slices[..] {
-        [_] => lifted.into_iter().next().expect("one part").0,
-        _ => channels::concat(batch, graph.dims(id).plane(), &slices),
+    let dims = graph.dims(id);
+    let mut lifted = parts.iter().zip(values).map(|(part, values)| lift(values, part.lift));
+    if parts.len() == 1 {
+        return lifted.next().expect("one part");
     }
+    let mut joined = vec![0; batch * dims.len()];
+    for (part, values) in parts.iter().zip(lifted) {
+        let ranges = &part.portion.channels;
+        channels::scatter(batch, dims.channels, dims.plane(), &values, ranges, &mut joined);
+    }
+    joined
 }
 
 fn lift(mut values: Vec<u64>, bits: u32) -> Vec<u64> {

@@ -90,24 +90,50 @@ pub struct MaskedWeights(Vec<Option<Vec<u64>>>);
 impl MaskedWeights {
     /// As bytes, each layer packed in its ring.
     pub fn pack(&self, run: &Run<'_>) -> Vec<u8> {
+        self.pack_layers(run, run.weighted())
+    }
+
+    /// What [`MaskedWeights::pack`] gave for the same network and plan; `None` for anything else.
+    pub fn unpack(run: &Run<'_>, packed: &[u8]) -> Option<MaskedWeights> {
+        MaskedWeights::unpack_layers(run, run.weighted(), packed)
+    }
+
+    /// Those alone that [`query`] needs when [`prepare`] was long ago: of polynomials.
+    pub fn pack_for_query(&self, run: &Run<'_>) -> Vec<u8> {
+        self.pack_layers(run, run.polynomials())
+    }
+
+    /// What [`MaskedWeights::pack_for_query`] gave for the same network and plan; `None` for anything else.
+    pub fn unpack_for_query(run: &Run<'_>, packed: &[u8]) -> Option<MaskedWeights> {
+        MaskedWeights::unpack_layers(run, run.polynomials(), packed)
+    }
+
+    fn pack_layers(&self, run: &Run<'_>, layers: impl Iterator<Item = NodeId>) -> Vec<u8> {
         let mut packed = Vec::new();
-        for id in run.linear() {
-            let weights = self.0[id.index()].as_deref().expect("weights of every linear layer");
+        for id in layers {
+            let weights = self.layer(id).expect("weights of every layer that has any");
             width::pack_into(run.plan.layer(id).width, weights, &mut packed);
         }
         packed
     }
 
-    /// What [`MaskedWeights::pack`] gave for the same network and plan; `None` for anything else.
-    pub fn unpack(run: &Run<'_>, mut packed: &[u8]) -> Option<MaskedWeights> {
+    fn unpack_layers(
+        run: &Run<'_>,
+        layers: impl Iterator<Item = NodeId>,
+        mut packed: &[u8],
+    ) -> Option<MaskedWeights> {
         let mut weights: Vec<Option<Vec<u64>>> = run.graph.ids().map(|_| None).collect();
-        for id in run.linear() {
-            let (width, count) = (run.plan.layer(id).width, run.weight_len(id));
+        for id in layers {
+            let (width, count) = (run.plan.layer(id).width, run.layer(id).weight_len());
             let (layer, rest) = packed.split_at_checked(width.bytes(count))?;
             weights[id.index()] = Some(width::unpack(width, layer, count).ok()?);
             packed = rest;
         }
         packed.is_empty().then_some(MaskedWeights(weights))
+    }
+
+    fn layer(&self, id: NodeId) -> Option<&[u64]> {
+        self.0[id.index()].as_deref()
     }
 }
 
@@ -127,7 +153,7 @@ pub fn send_setup(
     }
     model.check(run.graph)?;
     session.serve(Stage::Ahead, 0, SETUP, |ctx| {
-        for id in run.linear() {
+        for id in run.weighted() {
             let (layer, name) = (run.plan.layer(id), run.layer(id).name().to_owned());
             let weights = &model.layer(id).expect("the model was checked").weight;
             send_weights(&mut ctx.narrow(&name, 0), key, &name, layer.width, weights)?;
@@ -144,9 +170,10 @@ pub fn send_setup(
 pub fn receive_setup(session: &Session, run: &Run<'_>) -> Result<MaskedWeights> {
     let mut weights: Vec<Option<Vec<u64>>> = run.graph.ids().map(|_| None).collect();
     session.query(Stage::Ahead, 0, SETUP, |ctx| {
-        for id in run.linear() {
+        for id in run.weighted() {
             let mut ctx = ctx.narrow(run.layer(id).name(), 0);
-            let received = receive_weights(&mut ctx, run.plan.layer(id).width, run.weight_len(id))?;
+            let received =
+                receive_weights(&mut ctx, run.plan.layer(id).width, run.layer(id).weight_len())?;
             weights[id.index()] = Some(received);
         }
         Ok(())
@@ -199,7 +226,7 @@ pub fn prepare(
     progress: Progress<'_>,
 ) -> Result<()> {
     check(session, run, Role::DataOwner)?;
-    Ok(prepare_layers(session, run, Some(weights), progress, |_, _| Ok(()))?)
+    Ok(prepare_layers(session, run, weights, progress, |_, _| Ok(()))?)
 }
 
 /// P0: answers a batch of queries. `between` is called when everything is dealt, where that comes first.
@@ -248,7 +275,8 @@ pub fn serve<'s>(
 
 /// P1: has a batch of images, in NCHW order with f fractional bits, evaluated. The result is their logits at
 /// the scale of [`Plan::result`], or where the plan has a label ([`Plan::label`]), that of each image.
-/// `between` as in [`serve`]. Without `weights` it sends nothing ahead: it did in [`prepare`].
+/// `between` as in [`serve`]. Where `weights` are only those of polynomials it sends nothing ahead: it did in
+/// [`prepare`].
 ///
 /// # Errors
 /// [`Error::WrongParty`], [`Error::Batch`], [`Error::Images`], [`Error::InputRange`], later
@@ -257,7 +285,7 @@ pub fn query(
     stages: Stages<'_>,
     run: &Run<'_>,
     pace: Pace,
-    weights: Option<&MaskedWeights>,
+    weights: &MaskedWeights,
     images: &[u64],
     between: &dyn Fn() -> protocols::Result<()>,
     progress: Progress<'_>,
@@ -276,7 +304,7 @@ pub fn query(
             let material = shelf.take(id)?;
             progress(id.index(), layer.name());
             stages.online.query(Stage::Online, depth, layer.name(), |ctx| {
-                layer.answer(ctx, material, images)
+                layer.answer(ctx, material, weights.layer(id).unwrap_or_default(), images)
             })
         })?;
         let material = shelf.take(run.last())?;
@@ -308,7 +336,7 @@ fn collect_layers<'s>(
 fn prepare_layers(
     session: &Session,
     run: &Run<'_>,
-    weights: Option<&MaskedWeights>,
+    weights: &MaskedWeights,
     progress: Progress<'_>,
     put: impl Fn(NodeId, ClientLayer) -> protocols::Result<()> + Sync,
 ) -> protocols::Result<()> {
@@ -317,7 +345,7 @@ fn prepare_layers(
         progress(id.index(), layer.name());
         let operands: Vec<Option<&[u64]>> =
             operands.iter().map(|operand| operand.as_deref()).collect();
-        let weights = weights.and_then(|weights| weights.0[id.index()].as_deref());
+        let weights = weights.layer(id);
         let prepare = |ctx: &mut protocols::Client<'_>| layer.prepare(ctx, weights, &operands);
         let ((mask, material), _) = session.query(Stage::Ahead, 0, layer.name(), prepare)?;
         put(id, material)?;
@@ -392,12 +420,14 @@ impl Run<'_> {
         NodeId::new(self.graph.nodes().len())
     }
 
-    fn weight_len(&self, id: NodeId) -> usize {
-        self.graph.linear_shape(id, 1).expect("a linear layer").weight_len()
+    /// The layers with weights: linear ones, and those with polynomials.
+    fn weighted(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.graph.ids().filter(|&id| self.layer(id).weight_len() > 0)
     }
 
-    fn linear(&self) -> impl Iterator<Item = NodeId> + '_ {
-        self.graph.ids().filter(|&id| self.graph.linear_shape(id, 1).is_some())
+    /// The layers with polynomials.
+    fn polynomials(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.weighted().filter(|&id| self.graph.linear_shape(id, 1).is_none())
     }
 }
 
@@ -463,7 +493,7 @@ mod tests {
                             .map(|()| Vec::new())
                     }
                     Role::DataOwner => receive_setup(session, &run).and_then(|weights| {
-                        query(stages, &run, pace, Some(&weights), &self.images, &|| Ok(()), &quiet)
+                        query(stages, &run, pace, &weights, &self.images, &|| Ok(()), &quiet)
                     }),
                     Role::CryptoProducer => {
                         produce(session, &run, &key(Role::ModelOwner), &quiet).map(|()| Vec::new())
@@ -527,6 +557,8 @@ mod tests {
             test_nets::tiny(),
             test_nets::everything(),
             test_nets::powers(),
+            test_nets::mixed(),
+            test_nets::binary(),
             test_nets::fire(),
             test_nets::shuffle_units(),
         ] {

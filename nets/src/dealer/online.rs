@@ -4,15 +4,15 @@ use std::sync::Mutex;
 
 use protocols::{
     Client, Result, Server,
-    dealer::{gadget, linear, maxpool, reveal, truncation::Truncation},
+    dealer::{Sign, gadget, linear, maxpool, reveal, truncation::Truncation},
 };
 
 use super::{
     ahead::{CUT, CUT_PHASES, ClientLayer, ClientStep, Layer, STEP, ServerLayer, ServerStep},
     local,
-    plan::Step,
+    plan::{Apply, Step},
 };
-use crate::model::EncodedModel;
+use crate::model::{EncodedModel, constants};
 
 impl Layer<'_> {
     /// P0: from its halves z of the operands, its half of the result.
@@ -46,18 +46,29 @@ impl Layer<'_> {
             }
             (Step::Activate(parts), ServerStep::Activation(materials)) => {
                 let materials: Vec<_> = materials.into_iter().map(Mutex::new).collect();
+                let (weight, bias) = model
+                    .layer(id)
+                    .map_or((&[][..], &[][..]), |own| (own.weight.as_slice(), own.bias.as_slice()));
                 let values = ctx.lanes(parts.len(), |lane, index| {
                     let part = &parts[index];
                     let u = local::part(graph, id, batch, part, input());
                     let material = materials[index].lock().expect("no panic while locked").take();
-                    match (&part.gadget, material) {
-                        (Some((function, gate)), Some(material)) => {
-                            gadget::serve(lane, function.function(), gate, material, &u)
+                    match (&part.apply, material) {
+                        (Apply::Gadget(nonlinear, gate), Some(material)) => {
+                            let function = self.function(nonlinear, weight, bias);
+                            gadget::serve(lane, &*function, gate, material, &u)
                         }
+                        (Apply::Constants, _) => Ok(self.constants(bias)),
                         _ => Ok(u),
                     }
                 })?;
                 Ok(local::join(graph, id, batch, parts, values))
+            }
+            (Step::AnySign(gate), ServerStep::Activation(materials)) => {
+                let mut sums = local::windows(graph, id, batch, input());
+                local::add_sizes(graph, id, &mut sums);
+                let material = materials.into_iter().flatten().next().expect("one gadget's");
+                gadget::serve(&ctx, &Sign, gate, material, &sums)
             }
             (Step::MaxPool(gate), ServerStep::MaxPool(tree)) => {
                 let shape = graph.pool_shape(id, batch).expect("a pooling layer");
@@ -67,11 +78,21 @@ impl Layer<'_> {
         }
     }
 
-    /// P1: `images` are the query, for the layer that takes it.
+    /// The values of the channels that have constants in place of functions.
+    pub(super) fn constants(&self, bias: &[u64]) -> Vec<u64> {
+        let dims = self.graph.dims(self.id);
+        let constants = constants(bias, &self.graph.node(self.id).op.degrees(dims.channels), 0);
+        let image = constants.iter().flat_map(|&c| std::iter::repeat_n(c, dims.plane()));
+        let image: Vec<u64> = image.collect();
+        image.repeat(self.batch)
+    }
+
+    /// P1: `images` are the query, for the layer that takes it, `weights` its masked coefficients.
     pub(super) fn answer(
         &self,
         ctx: &mut Client<'_>,
         material: ClientLayer,
+        weights: &[u64],
         images: &[u64],
     ) -> Result<()> {
         let layer = self.plan.layer(self.id);
@@ -87,14 +108,19 @@ impl Layer<'_> {
                 let materials: Vec<_> = materials.into_iter().map(Mutex::new).collect();
                 ctx.lanes(parts.len(), |lane, index| {
                     let material = materials[index].lock().expect("no panic while locked").take();
-                    match (&parts[index].gadget, material) {
-                        (Some((function, gate)), Some(material)) => {
-                            gadget::answer(lane, function.function(), gate, material)
+                    match (&parts[index].apply, material) {
+                        (Apply::Gadget(nonlinear, gate), Some(material)) => {
+                            let function = self.function(nonlinear, weights, &[]);
+                            gadget::answer(lane, &*function, gate, material)
                         }
                         _ => Ok(()),
                     }
                 })?;
                 Ok(())
+            }
+            (Step::AnySign(gate), ClientStep::Activation(materials)) => {
+                let material = materials.into_iter().flatten().next().expect("one gadget's");
+                gadget::answer(&ctx, &Sign, gate, material)
             }
             (Step::MaxPool(gate), ClientStep::MaxPool(tree)) => maxpool::answer(&ctx, gate, tree),
             _ => Ok(()),

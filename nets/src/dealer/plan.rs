@@ -7,11 +7,11 @@
 //! are below 2^b in magnitude at a scale of S bits has the bound k = b + S + 1; one bit more where differences of
 //! values are compared and b does not cover them.
 
-use std::ops::Range;
-
 use fixedpoint::{Padding, encoding::FixedPoint, width::Width};
 use protocols::{
-    dealer::{Cube, Function, Gate, Mask, Relu, Sign, Square, Truncation, argmax::Rows},
+    dealer::{
+        Cube, Function, Gate, Mask, Polynomial, Relu, Sign, Square, Truncation, argmax::Rows,
+    },
     securenn::avgpool::Divisor,
     spline::Spline,
 };
@@ -20,8 +20,8 @@ use serde::Serialize;
 
 use crate::{
     error::{Error, Result},
-    graph::{Activation, ActivationKind, Dims, Graph, NodeId, Op},
-    model::{EncodedModel, Model, check_fractional_bits},
+    graph::{ActivationKind, Graph, NodeId, Op, Portion},
+    model::{EncodedModel, Model, Scales, check_fractional_bits},
     output::Output,
     public_bounds::PublicBounds,
     ranges::Source,
@@ -65,6 +65,8 @@ pub enum BoundSource {
     Interval,
     /// The layer's own, from samples.
     Calibration,
+    /// The architecture: signs, and sums of signs.
+    Structure,
 }
 
 /// Values below 128 in magnitude: 32 bits at a scale of 24.
@@ -111,31 +113,44 @@ pub enum Step {
     Local,
     /// An average: sums, multiplied by a public constant.
     Average(Divisor),
-    /// Functions, each on some of the channels; together all of them, in order.
+    /// Functions, each on some of the channels; together all of them.
     Activate(Vec<Part>),
     /// A max pool, each level of its tree being this gate.
     MaxPool(Gate),
+    /// A max pool of signs: the sign of each window's sum, lifted by its size less 1.
+    AnySign(Gate),
 }
 
-/// A function on a range of channels.
+/// A function on some of the channels.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Part {
     /// The channels.
-    pub channels: Range<usize>,
-    /// The function; `None` where values pass as they are.
-    pub gadget: Option<(Nonlinear, Gate)>,
+    pub portion: Portion,
+    /// What is done with them.
+    pub apply: Apply,
     /// How many bits its result is lifted by, to the scale of the others.
     pub lift: u32,
 }
 
-/// The functions that layers apply.
+/// What is done with a part of the channels.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Apply {
+    /// Values pass as they are.
+    Nothing,
+    /// Each channel has a constant in place of its values.
+    Constants,
+    /// A gadget.
+    Gadget(Nonlinear, Gate),
+}
+
+/// The functions that gadgets compute.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Nonlinear {
     /// t.
     Truncation,
     /// max(t, 0).
     Relu,
-    /// A function of public pieces.
+    /// A function of public straight pieces: ReLU6, LeakyReLU, sigmoid, tanh.
     Spline(Spline),
     /// t^2.
     Square,
@@ -143,18 +158,21 @@ pub enum Nonlinear {
     Cube,
     /// 1 or -1.
     Sign,
+    /// A polynomial of this degree, of each channel its own.
+    Polynomial(u32),
 }
 
 impl Nonlinear {
-    /// The protocol.
-    pub fn function(&self) -> &dyn Function {
+    /// The protocol. A polynomial's, without its coefficients, says no more than what it takes.
+    pub fn function(&self) -> Box<dyn Function> {
         match self {
-            Nonlinear::Truncation => &Truncation,
-            Nonlinear::Relu => &Relu,
-            Nonlinear::Spline(spline) => spline,
-            Nonlinear::Square => &Square,
-            Nonlinear::Cube => &Cube,
-            Nonlinear::Sign => &Sign,
+            Nonlinear::Truncation => Box::new(Truncation),
+            Nonlinear::Relu => Box::new(Relu),
+            Nonlinear::Square => Box::new(Square),
+            Nonlinear::Cube => Box::new(Cube),
+            Nonlinear::Sign => Box::new(Sign),
+            Nonlinear::Spline(spline) => Box::new(spline.clone()),
+            Nonlinear::Polynomial(degree) => Box::new(Polynomial::shape(*degree as usize)),
         }
     }
 }
@@ -174,8 +192,9 @@ impl Plan {
         let known = known(graph, &drafts, output);
         // Rings, from the output back.
         let mut needs = vec![0; drafts.len()];
+        let (signs, structure) = (graph.signs(), structure(graph));
         let bits = |id: NodeId, scale: u32, more: u32| -> Result<u32> {
-            let (magnitude_bits, _) = magnitude(graph, bounds, id);
+            let (magnitude_bits, _) = magnitude(graph, bounds, &structure, id);
             let bits = magnitude_bits + (scale + more) as i32 + 1;
             // The smallest gate opens two bits more than it cuts off.
             let bits = bits.max(scale as i32 + 2).cast_unsigned();
@@ -217,21 +236,34 @@ impl Plan {
                 Op::AvgPool(_) | Op::GlobalAvgPool => {
                     Step::Average(divisor(graph, fixed, id).expect("an average"))
                 }
-                Op::Activation(_) => {
+                Op::Activation(_) | Op::Mix(_) => {
                     let activation = activation.expect("an activation");
                     let bound = bits(id, input_scale(0), 0)?;
-                    let shift = input_scale(0).saturating_sub(fixed.fractional_bits());
                     // Values that pass uncut need the ring of the result.
-                    need = match activation.iter().any(|draft| draft.nonlinear.is_none()) {
+                    need = match activation.iter().any(PartDraft::passes) {
                         true => out.max(bound + 1),
                         false => bound + 1,
                     };
                     let part = |draft: PartDraft| Part {
-                        channels: draft.channels,
-                        gadget: draft.nonlinear.map(|function| (function, gate(bound, shift, out))),
+                        portion: draft.portion,
+                        apply: match draft.apply {
+                            DraftApply::Nothing => Apply::Nothing,
+                            DraftApply::Constants => Apply::Constants,
+                            DraftApply::Gadget(function, kept) => {
+                                let shift = input_scale(0) - kept;
+                                Apply::Gadget(function, gate(bound, shift, out))
+                            }
+                        },
                         lift: draft.lift,
                     };
                     Step::Activate(activation.into_iter().map(part).collect())
+                }
+                Op::MaxPool(_) if signs[node.inputs[0].index()] => {
+                    let size = graph.pool_shape(id, 1).expect("a pooling layer").window_len();
+                    // Sums of up to the size, and up to the size less 1 more.
+                    let bound = (2 * size).next_power_of_two().ilog2() + 1;
+                    need = bound + 1;
+                    Step::AnySign(gate(bound, 0, out))
                 }
                 Op::MaxPool(window) => {
                     // Bounds of its own cover its differences, but for those with padding.
@@ -261,7 +293,8 @@ impl Plan {
                 *known = need.max(*known);
             }
             let mask = if known[id.index()] { Mask::Known } else { Mask::Hidden };
-            let (width, (magnitude_bits, source)) = (Width::new(out), magnitude(graph, bounds, id));
+            let (magnitude_bits, source) = magnitude(graph, bounds, &structure, id);
+            let width = Width::new(out);
             layers.push(LayerPlan {
                 width,
                 scale,
@@ -292,7 +325,24 @@ impl Plan {
     /// # Errors
     /// As [`Model::encode`].
     pub fn encode(&self, graph: &Graph, model: &Model) -> Result<EncodedModel> {
-        model.encode_with(graph, self.fixed, |id| self.layer(id).scale)
+        model.encode_with(graph, self.fixed, |id| self.scales(graph, id))
+    }
+
+    fn scales(&self, graph: &Graph, id: NodeId) -> Scales {
+        let (op, f) = (&graph.node(id).op, self.fixed.fractional_bits());
+        if graph.linear_shape(id, 1).is_some() {
+            let weight = if op.is_binary() { 0 } else { f };
+            return Scales { weight: vec![weight], bias: vec![self.layer(id).scale] };
+        }
+        let degrees = op.degrees(graph.dims(id).channels);
+        let columns = degrees.iter().copied().max().unwrap_or(0);
+        let input = graph.node(id).inputs[0];
+        let of = |&degree: &u32| PolynomialScales::new(degree, self.layer(input).scale, f);
+        let polynomials: Vec<PolynomialScales> = degrees.iter().map(of).collect();
+        let weight = polynomials.iter().flat_map(|polynomial| {
+            (1..=columns).map(|power| polynomial.coefficient(power.min(polynomial.degree)))
+        });
+        Scales { weight: weight.collect(), bias: polynomials.iter().map(|p| p.result).collect() }
     }
 
     /// BLAKE3 of the plan. Parties of one release get the same for the same plan.
@@ -316,7 +366,7 @@ impl Plan {
         let layer = self.layer(id);
         let bits = layer.gate()?.bound();
         let of = match layer.step {
-            Step::Activate(_) | Step::MaxPool(_) => id,
+            Step::Activate(_) | Step::MaxPool(_) | Step::AnySign(_) => id,
             // What is cut first is another layer's.
             _ => graph.node(id).inputs[0],
         };
@@ -333,10 +383,11 @@ impl LayerPlan {
     /// What values it cuts or compares, where it does.
     pub fn gate(&self) -> Option<&Gate> {
         match &self.step {
-            Step::Activate(parts) => {
-                parts.iter().find_map(|part| part.gadget.as_ref()).map(|(_, gate)| gate)
-            }
-            Step::MaxPool(gate) => Some(gate),
+            Step::Activate(parts) => parts.iter().find_map(|part| match &part.apply {
+                Apply::Gadget(_, gate) => Some(gate),
+                Apply::Nothing | Apply::Constants => None,
+            }),
+            Step::MaxPool(gate) | Step::AnySign(gate) => Some(gate),
             Step::Input | Step::Linear | Step::Local | Step::Average(_) => self.before.as_ref(),
         }
     }
@@ -354,9 +405,49 @@ struct Draft {
 
 #[derive(Clone)]
 struct PartDraft {
-    channels: Range<usize>,
-    nonlinear: Option<Nonlinear>,
+    portion: Portion,
+    apply: DraftApply,
     lift: u32,
+}
+
+#[derive(Clone)]
+enum DraftApply {
+    Nothing,
+    Constants,
+    /// A gadget, and the fractional bits of what it takes after it has cut off the rest.
+    Gadget(Nonlinear, u32),
+}
+
+impl PartDraft {
+    fn passes(&self) -> bool {
+        matches!(self.apply, DraftApply::Nothing)
+    }
+}
+
+/// The fractional bits of a polynomial's parts. Coefficients of lower powers have more, so that all terms
+/// have the same.
+struct PolynomialScales {
+    degree: u32,
+    /// Of the value.
+    value: u32,
+    /// Of the result and the constant.
+    result: u32,
+}
+
+impl PolynomialScales {
+    /// With f bits for the coefficient of a square, and what a cube leaves of as many in all.
+    fn new(degree: u32, input: u32, f: u32) -> PolynomialScales {
+        let (value, result) = match degree {
+            0 => (0, input.min(f)),
+            2 => (input.min(f), 3 * f),
+            _ => (input.min(2 * f / 3), 3 * f),
+        };
+        PolynomialScales { degree, value, result }
+    }
+
+    fn coefficient(&self, power: u32) -> u32 {
+        self.result - power * self.value
+    }
 }
 
 impl Draft {
@@ -375,12 +466,12 @@ impl Draft {
             Draft { scale, cut, ..draft.clone() }
         };
         match &node.op {
-            Op::Conv(_) | Op::Dense(_) => grown(f),
+            op @ (Op::Conv(_) | Op::Dense(_)) => grown(if op.is_binary() { 0 } else { f }),
             Op::AvgPool(_) | Op::GlobalAvgPool => {
                 grown(divisor(graph, fixed, id).expect("an average").bits())
             }
-            Op::Activation(activation) => {
-                let (parts, scale) = parts(activation, graph.dims(id), scale, f);
+            op @ (Op::Activation(_) | Op::Mix(_)) => {
+                let (parts, scale) = parts(op.portions(graph.dims(id).channels), scale, f);
                 Draft { scale, activation: Some(parts), ..draft }
             }
             Op::Input
@@ -396,29 +487,47 @@ impl Draft {
 }
 
 /// The functions of an activation and the scale of its result.
-fn parts(activation: &Activation, dims: Dims, scale: u32, f: u32) -> (Vec<PartDraft>, u32) {
+fn parts(portions: Vec<Portion>, scale: u32, f: u32) -> (Vec<PartDraft>, u32) {
     // The scale of t, after what is cut off.
     let cut = scale.min(f);
-    let (nonlinear, own) = match activation.kind {
-        ActivationKind::Relu => (Nonlinear::Relu, cut),
-        ActivationKind::Relu6 => (Nonlinear::Spline(Spline::relu6(6 << cut)), cut),
-        ActivationKind::LeakyRelu { slope } => {
-            (Nonlinear::Spline(Spline::leaky_relu(slope, SLOPE_BITS)), cut + SLOPE_BITS)
+    let apply = |kind: Option<ActivationKind>| match kind {
+        // Where nothing is cut off, values pass as they are.
+        None if scale > f => (DraftApply::Gadget(Nonlinear::Truncation, cut), cut),
+        None => (DraftApply::Nothing, cut),
+        Some(ActivationKind::Polynomial { degree }) => {
+            let PolynomialScales { value, result, .. } = PolynomialScales::new(degree, scale, f);
+            match degree {
+                0 => (DraftApply::Constants, result),
+                _ => (DraftApply::Gadget(Nonlinear::Polynomial(degree), value), result),
+            }
         }
-        ActivationKind::Square => (Nonlinear::Square, 2 * cut),
-        ActivationKind::Cube => (Nonlinear::Cube, 3 * cut),
-        ActivationKind::Sign => (Nonlinear::Sign, 0),
+        Some(kind) => {
+            let (function, own) = match kind {
+                ActivationKind::Relu => (Nonlinear::Relu, cut),
+                ActivationKind::Relu6 => (Nonlinear::Spline(Spline::relu6(6 << cut)), cut),
+                ActivationKind::LeakyRelu { slope } => {
+                    (Nonlinear::Spline(Spline::leaky_relu(slope, SLOPE_BITS)), cut + SLOPE_BITS)
+                }
+                ActivationKind::Square => (Nonlinear::Square, 2 * cut),
+                ActivationKind::Cube => (Nonlinear::Cube, 3 * cut),
+                ActivationKind::Sign => (Nonlinear::Sign, 0),
+                ActivationKind::Sigmoid => {
+                    (Nonlinear::Spline(Spline::sigmoid(cut, SLOPE_BITS)), cut + SLOPE_BITS)
+                }
+                ActivationKind::Tanh => {
+                    (Nonlinear::Spline(Spline::tanh(cut, SLOPE_BITS)), cut + SLOPE_BITS)
+                }
+                ActivationKind::Polynomial { .. } => unreachable!("it is above"),
+            };
+            (DraftApply::Gadget(function, cut), own)
+        }
     };
-    let (active, rest) = activation.split(dims.channels);
-    if rest.is_empty() {
-        return (vec![PartDraft { channels: active, nonlinear: Some(nonlinear), lift: 0 }], own);
-    }
-    let common = own.max(cut);
-    let active = PartDraft { channels: active, nonlinear: Some(nonlinear), lift: common - own };
-    // Where nothing is cut off, values pass as they are.
-    let passing = (scale > f).then_some(Nonlinear::Truncation);
-    let rest = PartDraft { channels: rest, nonlinear: passing, lift: common - cut };
-    (vec![active, rest], common)
+    let drafts: Vec<_> = portions.iter().map(|portion| apply(portion.kind)).collect();
+    let common = drafts.iter().map(|(_, own)| *own).max().unwrap_or(scale);
+    let parts = portions.into_iter().zip(drafts);
+    let parts =
+        parts.map(|(portion, (apply, own))| PartDraft { portion, apply, lift: common - own });
+    (parts.collect(), common)
 }
 
 /// For every layer whether P1 must know the mask of its result: where a linear layer or the output
@@ -433,9 +542,8 @@ fn known(graph: &Graph, drafts: &[Draft], output: Output) -> Vec<bool> {
             // What a gadget gives has a mask of its own, which P1 knows.
             _ if draft.cut => false,
             Op::Conv(_) | Op::Dense(_) => true,
-            Op::Activation(_) => {
-                let mut parts = draft.activation.iter().flatten();
-                known[id.index()] && parts.any(|part| part.nonlinear.is_none())
+            Op::Activation(_) | Op::Mix(_) => {
+                known[id.index()] && draft.activation.iter().flatten().any(PartDraft::passes)
             }
             Op::MaxPool(_)
             | Op::AvgPool(_)
@@ -473,17 +581,21 @@ fn divisor(graph: &Graph, fixed: FixedPoint, id: NodeId) -> Option<Divisor> {
 }
 
 /// The power of two that a layer's values, and what it compares, stay below, and where it is from.
-fn magnitude(graph: &Graph, bounds: &Bounds, id: NodeId) -> (i32, BoundSource) {
+fn magnitude(
+    graph: &Graph,
+    bounds: &Bounds,
+    structure: &[Option<i32>],
+    id: NodeId,
+) -> (i32, BoundSource) {
+    if let Some(bits) = structure[id.index()] {
+        return (bits, BoundSource::Structure);
+    }
     match bounds {
         // A ReLU6 compares with 6 as well: of its range 6 is missing below.
         Bounds::Alike(bits) => {
-            let bits = match &graph.node(id).op {
-                Op::Activation(Activation { kind: ActivationKind::Relu6, .. }) => {
-                    bits.cast_signed().max(MIN_RELU6_BITS)
-                }
-                _ => bits.cast_signed(),
-            };
-            (bits, BoundSource::MagnitudeBits)
+            let is_relu6 = graph.node(id).op.kinds().any(|kind| kind == ActivationKind::Relu6);
+            let least = if is_relu6 { MIN_RELU6_BITS } else { i32::MIN };
+            (bits.cast_signed().max(least), BoundSource::MagnitudeBits)
         }
         Bounds::Layers(bounds) => {
             let bound = bounds.layer(&graph.node(id).name).expect("bounds of this network");
@@ -494,4 +606,36 @@ fn magnitude(graph: &Graph, bounds: &Bounds, id: NodeId) -> (i32, BoundSource) {
             (bound.magnitude.log2().ceil() as i32, source)
         }
     }
+}
+
+/// For every layer the power of two that its values, and what it compares, stay below, where the architecture
+/// says so: signs, and binary layers that take and are followed by nothing but signs.
+fn structure(graph: &Graph) -> Vec<Option<i32>> {
+    let (signs, follow) = (graph.signs(), graph.signs_follow());
+    let mut bits: Vec<Option<i32>> = Vec::with_capacity(signs.len());
+    for id in graph.ids() {
+        let node = graph.node(id);
+        let inputs = || node.inputs.iter().map(|input| bits[input.index()]);
+        bits.push(match &node.op {
+            Op::Conv(_) | Op::Dense(_) => {
+                let takes_signs = signs[node.inputs[0].index()];
+                (node.op.is_binary() && takes_signs && follow[id.index()]).then(|| {
+                    // Sums of up to the fan-in, and a threshold of up to one more.
+                    let shape = graph.linear_shape(id, 1).expect("a linear layer");
+                    (2 * shape.patch() + 2).next_power_of_two().ilog2().cast_signed()
+                })
+            }
+            Op::Activation(_) if signs[id.index()] => inputs().next().flatten(),
+            Op::MaxPool(_)
+            | Op::Concat
+            | Op::Slice { .. }
+            | Op::Shuffle { .. }
+            | Op::Reshape(_)
+            | Op::Flatten => {
+                inputs().collect::<Option<Vec<i32>>>().and_then(|all| all.into_iter().max())
+            }
+            _ => None,
+        });
+    }
+    bits
 }

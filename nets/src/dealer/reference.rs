@@ -2,11 +2,12 @@
 
 use std::cell::RefCell;
 
-use protocols::dealer::{Gate, argmax, maxpool};
+use protocols::dealer::{Function, Gate, Sign, Truncation, argmax, maxpool};
 
 use super::{
+    ahead::Layer,
     local,
-    plan::{self, Nonlinear, Plan, Step},
+    plan::{self, Apply, Plan, Step},
 };
 use crate::{
     bounds::{MARGIN, SIMULATIONS},
@@ -110,7 +111,7 @@ fn run(
         let cut = layer
             .before
             .as_ref()
-            .map(|gate| apply(&Nonlinear::Truncation, gate, &operands[0], truncate, outside));
+            .map(|gate| apply(&Truncation, gate, &operands[0], truncate, outside));
         let input = || cut.as_deref().unwrap_or(&operands[0]);
         let result = match &layer.step {
             Step::Input => images.to_vec(),
@@ -130,15 +131,28 @@ fn run(
             }
             Step::Average(_) => local::average(graph, plan, id, batch, input()),
             Step::Activate(parts) => {
+                let layer_of = Layer { graph, plan, id, batch };
+                let (weight, bias) = model
+                    .layer(id)
+                    .map_or((&[][..], &[][..]), |own| (own.weight.as_slice(), own.bias.as_slice()));
                 let mut values = Vec::new();
                 for part in parts {
                     let y = local::part(graph, id, batch, part, input());
-                    values.push(match &part.gadget {
-                        Some((function, gate)) => apply(function, gate, &y, truncate, outside),
-                        None => y,
+                    values.push(match &part.apply {
+                        Apply::Gadget(nonlinear, gate) => {
+                            let function = layer_of.function(nonlinear, weight, bias);
+                            apply(&*function, gate, &y, truncate, outside)
+                        }
+                        Apply::Nothing => y,
+                        Apply::Constants => layer_of.constants(bias),
                     });
                 }
                 local::join(graph, id, batch, parts, values)
+            }
+            Step::AnySign(gate) => {
+                let mut sums = local::windows(graph, id, batch, input());
+                local::add_sizes(graph, id, &mut sums);
+                apply(&Sign, gate, &sums, truncate, outside)
             }
             Step::MaxPool(gate) => {
                 let shape = graph.pool_shape(id, batch).expect("a pooling layer");
@@ -157,13 +171,12 @@ fn run(
 }
 
 fn apply(
-    function: &Nonlinear,
+    function: &dyn Function,
     gate: &Gate,
     y: &[u64],
     truncate: Truncate<'_>,
     outside: &mut usize,
 ) -> Vec<u64> {
-    let function = function.function();
     let (low, high) = function.domain(gate);
     let apply = |(place, &y): (usize, &u64)| {
         let y = y.cast_signed();

@@ -50,8 +50,15 @@ impl<'f> Translator<'f> {
         let span = (span(kernel.0, dilation.0)?, span(kernel.1, dilation.1)?);
         let padding = padding(node, dims, around, span, stride)?;
         let bias = self.bias(node, outputs)?;
-        let conv =
-            Conv { out_channels: outputs, kernel, stride, padding, dilation, groups, bias: true };
+        let conv = Conv {
+            kernel,
+            stride,
+            padding,
+            dilation,
+            groups,
+            bias: true,
+            ..Conv::square(outputs, 1)
+        };
         let linear = Linear { weight: weight.values, bias };
         let name = layer_name(node);
         let layer = self.layer(name, Kind::Linear(Op::Conv(conv), linear), &[x.layer])?;
@@ -368,7 +375,7 @@ impl<'f> Translator<'f> {
             for (row, ordered) in rows {
                 row.iter().zip(&offsets).for_each(|(&value, &offset)| ordered[offset] = value);
             }
-            let op = Op::Dense(Dense { out, bias: true });
+            let op = Op::Dense(Dense { out, bias: true, binary: false });
             let linear = Linear { weight: ordered, bias };
             let layer = self.layer(name, Kind::Linear(op, linear), &[input])?;
             let shape = [&shape[..shape.len() - 1], &[out]].concat();

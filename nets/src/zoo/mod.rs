@@ -16,6 +16,7 @@ mod secureml;
 mod shufflenet_v2;
 mod squeezenet;
 mod vgg16;
+mod xonn;
 
 use crate::{
     error::{Error, Result},
@@ -43,25 +44,39 @@ pub struct Options {
     pub classes: usize,
     /// The activations; `None` for the net's own. Only nets with published plans take another.
     pub plan: Option<Plan>,
+    /// s, which the widths of XONN's nets are multiplied with; 1 for others.
+    pub scale: f64,
 }
 
 impl Options {
     /// The net's own activations.
     pub fn new(input: Dims, classes: usize) -> Options {
-        Options { input, classes, plan: None }
+        Options { input, classes, plan: None, scale: 1.0 }
     }
 }
 
 /// The names that [`build`] knows.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    BUILDERS.iter().map(|(name, _)| *name)
+    let others = BUILDERS.iter().map(|(name, _)| *name);
+    others.chain(xonn::NETS.iter().map(|net| net.name))
 }
 
 /// The network of this name.
 ///
 /// # Errors
-/// [`Error::Unknown`] with all names, or [`Error::Node`] where the image is too small.
+/// [`Error::Unknown`] with all names, [`Error::Node`] where the image is too small, [`Error::Scale`].
 pub fn build(name: &str, options: &Options) -> Result<Graph> {
+    let scale = options.scale;
+    if let Some(net) = xonn::NETS.iter().find(|net| net.name == name) {
+        if !(MIN_SCALE..=MAX_SCALE).contains(&scale) {
+            let what = format!("a factor of {scale}: use one from {MIN_SCALE} to {MAX_SCALE}");
+            return Err(Error::Scale { what });
+        }
+        return no_plan(name, |options| net.build(options), options);
+    }
+    if scale != 1.0 && names().any(|known| known == name) {
+        return Err(Error::Scale { what: format!("{name} has none: only XONN's nets have") });
+    }
     let builder = BUILDERS.iter().find(|(known, _)| *known == name);
     let (_, builder) = builder.ok_or_else(|| unknown(name))?;
     builder(options)
@@ -85,6 +100,10 @@ pub fn with_plans(name: &str) -> Result<Published> {
 pub fn is_trained(name: &str) -> bool {
     name == digits_cnn::NAME
 }
+
+/// The limits of [`Options::scale`].
+const MIN_SCALE: f64 = 0.05;
+const MAX_SCALE: f64 = 16.0;
 
 fn unknown(name: &str) -> Error {
     Error::Unknown {
@@ -113,7 +132,11 @@ const BUILDERS: [(&str, Builder); 10] = [
     }),
 ];
 
-fn no_plan(name: &str, build: Builder, options: &Options) -> Result<Graph> {
+fn no_plan(
+    name: &str,
+    build: impl Fn(&Options) -> Result<Graph>,
+    options: &Options,
+) -> Result<Graph> {
     match options.plan {
         None => build(options),
         Some(_) => Err(Error::Plan { what: format!("{name} takes none") }),

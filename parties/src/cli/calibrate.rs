@@ -45,6 +45,9 @@ use crate::{
 pub struct Args {
     /// The config, with the model owner's part.
     config: PathBuf,
+    /// Exchange activations and pools as this plan says: a TOML or JSON file.
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
     /// Override the config's protocol suite.
     #[arg(long, value_parser = parse_suite)]
     suite: Option<Suite>,
@@ -73,6 +76,7 @@ pub fn run(args: &Args) -> Result<()> {
     check_margin(args.margin).map_err(|error| Error::Usage(error.to_string()))?;
     args.out.as_deref().map(check_directory).transpose()?;
     let mut config = Config::load(&args.config)?;
+    config.network.take_plan_file(args.plan.as_deref())?;
     // Bounds that are to be written anew may be missing, or those of another network.
     let task = Task::of(&config, args.suite).or_else(|_| {
         config.protocol.bounds = None;

@@ -1,11 +1,11 @@
 //! `tercet cost`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nets::{
     Dims, Output, Suite,
     graph::MAX_BATCH,
-    zoo::{self, Kind, PLAN_NAMES, Plan, Pool},
+    zoo::{self, Kind, Plan, Pool},
 };
 use protocols::{Link, Role};
 
@@ -14,6 +14,7 @@ use crate::{
     config::{Config, Network, Protocol, parse_suite},
     error::{Error, Result},
     estimate::{Estimate, LinkModel},
+    plan_file,
     report::{Layer, Report, Size, Totals, Traffic, shape_text},
     table::{Table, thousands},
     task::Task,
@@ -42,9 +43,13 @@ pub struct Args {
     /// The number of classes.
     #[arg(long, value_name = "N", conflicts_with = "config", value_parser = classes)]
     classes: Option<usize>,
-    /// A published plan of activations; the net's own if not given.
-    #[arg(long, value_name = "PLAN", value_parser = clap::builder::PossibleValuesParser::new(PLAN_NAMES))]
+    /// A published plan of activations, or a TOML or JSON file that says which are exchanged; the net's own if
+    /// not given.
+    #[arg(long, value_name = "PLAN")]
     plan: Option<String>,
+    /// What the widths of XONN's nets are multiplied with.
+    #[arg(long, value_name = "S", conflicts_with = "config", value_parser = positive)]
+    scale: Option<f64>,
     /// Ratio of the first activation of every block: 1 keeps it, 0 removes it, between is partial.
     #[arg(long, value_name = "Q", value_parser = ratio)]
     first: Option<f64>,
@@ -97,7 +102,10 @@ pub fn run(args: &Args) -> Result<()> {
         Some(file) => Error::file(file, format!("`network`: {error}")),
         None => Error::Usage(error.to_string()),
     };
-    let network = args.with_plan(network).map_err(wrong)?;
+    let mut network = args.with_plan(network).map_err(wrong)?;
+    if let Some(file) = args.plan.as_deref().filter(|plan| plan_file::is_file(plan)) {
+        network.take_plan_file(Some(Path::new(file)))?;
+    }
     let task =
         Task::new(network.graph().map_err(wrong)?, network.output, &protocol, args.suite, wrong)?;
     let cost = task.cost(images).map_err(wrong)?;
@@ -147,7 +155,16 @@ impl Args {
         };
         let input = [input.channels, input.height, input.width];
         let output = self.output.unwrap_or_default();
-        let network = Network { net: net.clone(), input, classes, plan: None, file: None, output };
+        let network = Network {
+            net: net.clone(),
+            input,
+            classes,
+            plan: None,
+            exchange: None,
+            scale: self.scale.unwrap_or(1.0),
+            file: None,
+            output,
+        };
         let protocol = Protocol { overlap: self.overlap, ..Protocol::default() };
         Ok((network, protocol, self.images.unwrap_or(1)))
     }
@@ -156,11 +173,12 @@ impl Args {
         let Args { first, second, activation, pool, .. } = *self;
         let unchanged =
             first.is_none() && second.is_none() && activation.is_none() && pool.is_none();
-        if self.plan.is_none() && unchanged {
+        let named = self.plan.as_deref().filter(|plan| !plan_file::is_file(plan));
+        if named.is_none() && unchanged {
             return Ok(network);
         }
         let net = zoo::with_plans(&network.net)?;
-        let mut plan = match (&self.plan, network.plan.clone()) {
+        let mut plan = match (named, network.plan.clone()) {
             (Some(name), _) => Plan::published(net, name, network.dims())?,
             (None, Some(plan)) => plan,
             (None, None) => Plan::original(net.kind()),

@@ -25,6 +25,9 @@ use crate::{
 pub struct Args {
     /// The config, with the model owner's weights; images are not needed.
     config: PathBuf,
+    /// Exchange activations and pools as this plan says: a TOML or JSON file.
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
     /// How many queries.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     queries: u64,
@@ -47,6 +50,7 @@ pub fn run(args: &Args) -> Result<()> {
         Format::of(file)?;
     }
     let mut config = Config::load(&args.config)?;
+    config.network.take_plan_file(args.plan.as_deref())?;
     config.network.output = args.output.unwrap_or(config.network.output);
     let suite = Suite::Dealer;
     let task = Task::of(&config, Some(suite))?;
@@ -57,6 +61,7 @@ pub fn run(args: &Args) -> Result<()> {
     };
     let job = Job::Network {
         config: absolute(&config.file)?,
+        exchange: config.network.exchange.clone(),
         suite: Some(suite),
         output: task.output,
         window: Window::default(),

@@ -36,6 +36,9 @@ pub struct Args {
     /// The config.
     #[arg(long, value_name = "CONFIG", required_unless_present = "launched")]
     config: Option<PathBuf>,
+    /// Exchange activations and pools as this plan says: a TOML or JSON file. The same at all three.
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
     /// Override what the data owner learns: logits, or the label alone. The same at all three.
     #[arg(long, value_name = "WHAT")]
     output: Option<Output>,
@@ -81,6 +84,7 @@ pub fn run(args: &Args) -> Result<End> {
         return Err(Error::Usage(what.into()));
     }
     let mut config = Config::load(file)?;
+    config.network.take_plan_file(args.plan.as_deref())?;
     config.network.output = args.output.unwrap_or(config.network.output);
     by_hand(args.role, &config, &work, args.report.as_deref()).map(|()| End::Done)
 }

@@ -27,6 +27,9 @@ use crate::{
 pub struct Args {
     /// The config, with the inputs of all parties; addresses and certificates are not needed.
     config: PathBuf,
+    /// Exchange activations and pools as this plan says: a TOML or JSON file.
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
     /// Override the config's protocol suite.
     #[arg(long, value_parser = parse_suite)]
     suite: Option<Suite>,
@@ -56,6 +59,7 @@ pub fn run(args: &Args) -> Result<()> {
         Format::of(file)?;
     }
     let mut config = Config::load(&args.config)?;
+    config.network.take_plan_file(args.plan.as_deref())?;
     config.network.output = args.output.unwrap_or(config.network.output);
     config.protocol.overlap |= args.overlap;
     config.protocol.dealt_first |= args.dealt_first;
@@ -119,6 +123,7 @@ pub fn evaluate(
     };
     let job = Job::Network {
         config: absolute(&config.file)?,
+        exchange: config.network.exchange.clone(),
         suite,
         output: task.output,
         window,

@@ -359,7 +359,16 @@ mod test_files {
 
     pub fn network(input: [usize; 3], classes: usize) -> Network {
         let output = Default::default();
-        Network { net: "x".into(), input, classes, plan: None, file: None, output }
+        Network {
+            net: "x".into(),
+            input,
+            classes,
+            plan: None,
+            exchange: None,
+            scale: 1.0,
+            file: None,
+            output,
+        }
     }
 
     /// Checks that a file was refused in one line that names it.

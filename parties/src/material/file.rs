@@ -39,7 +39,10 @@ use crate::{
     frame::MAX_PAYLOAD,
 };
 
-const KIND: &[u8; 16] = b"tercet query v1\n";
+const KIND: &[u8; 16] = b"tercet query v2\n";
+
+/// Where P1's masked weights are. A name that no layer can have.
+const WEIGHTS: &str = "session/weights";
 
 const HEADER: usize = 16 + 1 + 32 + 8 + 8 + 8 + 3 * 32 + 32 + 8 + 32 + 32;
 
@@ -165,6 +168,14 @@ impl Writer {
         out.write_all(&[0; HEADER])?;
         let hasher = blake3::Hasher::new();
         Ok(Writer { path: path.to_owned(), out, hasher, length: 0, label })
+    }
+
+    /// P1: keeps the masked weights that it needs when the query comes.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn keep_weights(&mut self, packed: &[u8]) -> io::Result<()> {
+        self.append(Role::ModelOwner, Step::root(WEIGHTS).id(), packed)
     }
 
     fn append(&mut self, from: Role, step: StepId, payload: &[u8]) -> io::Result<()> {
@@ -304,6 +315,16 @@ struct Reading {
     input: Take<BufReader<File>>,
     waiting: HashMap<(Role, StepId), Vec<u8>>,
     failed: Option<ProtocolError>,
+}
+
+impl Stored {
+    /// What [`Writer::keep_weights`] kept.
+    ///
+    /// # Errors
+    /// If it is not there.
+    pub fn weights(&self) -> protocols::Result<Vec<u8>> {
+        Ok(self.recv(Role::ModelOwner, &Step::root(WEIGHTS))?.payload)
+    }
 }
 
 impl Transport for Stored {

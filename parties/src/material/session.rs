@@ -121,7 +121,9 @@ impl Connected {
             ModelKeys::DataOwner(weights) => {
                 let session = new(self.transport.clone());
                 dealer::prepare(&session, run, weights, progress)?;
-                let bytes = store.begin(label)?.finish(&with_producer).map_err(failed)?;
+                let mut writer = store.begin(label)?;
+                writer.keep_weights(&weights.pack_for_query(run)).map_err(failed)?;
+                let bytes = writer.finish(&with_producer).map_err(failed)?;
                 self.meet(KEPT)?;
                 Ok((session.measurements(), bytes))
             }

@@ -76,7 +76,8 @@ pub fn ideal(shape: &PoolShape, divisor: &Divisor, x: &[u64]) -> Vec<u64> {
     sums.into_iter().map(|sum| truncation::floor_shift(sum, divisor.bits)).collect()
 }
 
-fn sums(shape: &PoolShape, x: &[u64]) -> Vec<u64> {
+/// Each window's sum, padding being zeros.
+pub fn sums(shape: &PoolShape, x: &[u64]) -> Vec<u64> {
     let mut sums = vec![0; shape.output_len()];
     let mut column = Vec::new();
     for place in 0..shape.window_len() {
