@@ -64,6 +64,7 @@ pub fn handler<'f>(op: &str) -> Option<Handler<'f>> {
 fn activation(op: &str) -> Option<ActivationKind> {
     match op {
         "Relu" => Some(ActivationKind::Relu),
+        "Tanh" => Some(ActivationKind::Tanh),
         _ => None,
     }
 }
@@ -81,7 +82,7 @@ pub fn instead(op: &str) -> &'static str {
     match op {
         "HardSwish" => "has no private protocol: use ReLU6 or ReLU",
         _ if ELEMENTWISE.contains(&op) => {
-            "has no private protocol: use ReLU, ReLU6, LeakyReLU or HardSigmoid"
+            "has no private protocol: use ReLU, ReLU6, LeakyReLU, HardSigmoid, Sigmoid or Tanh"
         }
         _ if NORMALISATIONS.contains(&op) => {
             "divides by private values: use batch norm, whose divisors are constant after training"
@@ -89,7 +90,7 @@ pub fn instead(op: &str) -> &'static str {
         "Sqrt" | "Exp" | "Log" | "Reciprocal" | "Sin" | "Cos" => {
             "has no private protocol: use it on constants only"
         }
-        "Softmax" | "LogSoftmax" | "Sigmoid" | "ArgMax" => "is supported at the end only",
+        "Softmax" | "LogSoftmax" | "ArgMax" => "is supported at the end only",
         "ConvTranspose" | "MaxUnpool" | "Resize" | "Upsample" | "GridSample" => {
             "makes images larger: use convolutions and pooling, which keep or reduce their size"
         }
@@ -120,7 +121,7 @@ pub fn instead(op: &str) -> &'static str {
     }
 }
 
-const ELEMENTWISE: [&str; 17] = [
+const ELEMENTWISE: [&str; 15] = [
     "Celu",
     "Elu",
     "Erf",
@@ -130,12 +131,10 @@ const ELEMENTWISE: [&str; 17] = [
     "LogSoftmax",
     "Mish",
     "Selu",
-    "Sigmoid",
     "Softmax",
     "Softplus",
     "Softsign",
     "Swish",
-    "Tanh",
     "Shrink",
     "ThresholdedRelu",
 ];

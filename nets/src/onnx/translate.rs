@@ -253,8 +253,18 @@ impl<'f> Translator<'f> {
             // It is no end, so what begins it should have been private.
             for &name in &node.0.inputs {
                 if let Some(Value::Tail(Tail { data, begin })) = self.values.get(name).cloned() {
-                    self.refuse(begin, NO_END);
-                    let data = self.placeholder(&data);
+                    let data = match begin.op() {
+                        "Sigmoid" => {
+                            let note = end_note(begin);
+                            self.notes.retain(|other| *other != note);
+                            let kind = ActivationKind::Sigmoid;
+                            Value::Data(self.activation(begin.name(), &data, kind)?)
+                        }
+                        _ => {
+                            self.refuse(begin, NO_END);
+                            self.placeholder(&data)
+                        }
+                    };
                     self.values.insert(name, data);
                 }
             }
@@ -296,14 +306,7 @@ impl<'f> Translator<'f> {
 
     /// Leaves this node, and those that may follow it, to the data owner.
     fn end(&mut self, node: Node<'f>, data: Data) -> Vec<Value<'f>> {
-        let (op, name) = (node.op().escape_default(), node.name().escape_default());
-        let result = match node.op() {
-            "ArgMax" => "its input, of which the data owner takes the largest",
-            "LinearClassifier" => "the scores of its classes, without the labels",
-            "Sigmoid" => "its input, which is positive where it is above one half",
-            _ => "its input, whose largest is the same",
-        };
-        self.notes.push(format!("the model ends before {op} '{name}': the result is {result}"));
+        self.notes.push(end_note(node));
         vec![Value::Tail(Tail { data, begin: node }); node.0.outputs.len()]
     }
 
@@ -525,4 +528,16 @@ fn stored(node: Node<'_>) -> Result<Tensor, Refusal> {
         return Ok(list(values.into_iter().map(|value| value as f64).collect(), true));
     }
     Err("is no constant of numbers".into())
+}
+
+/// What is said of a node that is left to the data owner.
+fn end_note(node: Node<'_>) -> String {
+    let (op, name) = (node.op().escape_default(), node.name().escape_default());
+    let result = match node.op() {
+        "ArgMax" => "its input, of which the data owner takes the largest",
+        "LinearClassifier" => "the scores of its classes, without the labels",
+        "Sigmoid" => "its input, which is positive where it is above one half",
+        _ => "its input, whose largest is the same",
+    };
+    format!("the model ends before {op} '{name}': the result is {result}")
 }
