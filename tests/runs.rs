@@ -104,23 +104,22 @@ fn only_labels_are_revealed_where_that_is_asked_for() {
     let file = directory.path().join("report.json");
     let config = repository("configs/digits.toml");
     let (config, report) = (config.to_str().unwrap(), file.to_str().unwrap());
-    let label = ["run", config, "--output", "label"];
-    let args = [&label[..], &["--suite", "dealer", "--images", "4", "--report", report]].concat();
-    let output = support::tercet().args(args).output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let text = stdout(&output);
-    assert!(text.contains("correct: 4/4 secure, 4/4 plain float"), "{text}");
-    assert!(text.contains("agree on 4/4; the data owner learns labels only\n"), "{text}");
-    let report = json(&file);
-    assert_eq!((&report["output"], &report["wrong"]), (&"label".into(), &0.into()));
-    assert_eq!(report["accuracy"].get("max_abs_error"), None);
-    let layers = report["layers"].as_array().unwrap();
-    let output = layers.iter().find(|layer| layer["name"] == "output").unwrap();
-    // Four levels of two messages, and four labels of four bits.
-    assert_eq!(output["measured"]["rounds"], 9);
-    assert_eq!(output["predicted"], output["measured"]);
-    let refused = support::complaint(&run(label), 2);
-    assert!(refused.contains("securenn reveals logits only: choose `dealer`"), "{refused}");
+    // Four levels of two messages, and the label; a max of ten values, and its place.
+    for (suite, rounds) in [("dealer", 9), ("securenn", 82)] {
+        let label = ["run", config, "--output", "label", "--suite", suite, "--images", "4"];
+        let output = support::tercet().args(label).args(["--report", report]).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let text = stdout(&output);
+        assert!(text.contains("correct: 4/4 secure, 4/4 plain float"), "{text}");
+        assert!(text.contains("agree on 4/4; the data owner learns labels only\n"), "{text}");
+        let report = json(&file);
+        assert_eq!((&report["output"], &report["wrong"]), (&"label".into(), &0.into()));
+        assert_eq!(report["accuracy"].get("max_abs_error"), None);
+        let layers = report["layers"].as_array().unwrap();
+        let output = layers.iter().find(|layer| layer["name"] == "output").unwrap();
+        assert_eq!(output["measured"]["rounds"], rounds, "{suite}");
+        assert_eq!(output["predicted"]["bytes"], output["measured"]["bytes"], "{suite}");
+    }
 }
 
 #[test]

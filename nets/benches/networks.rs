@@ -4,7 +4,7 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use fixedpoint::encoding::FixedPoint;
-use nets::{Dims, Model, NetworkCost, Weights, reference, zoo};
+use nets::{Dims, Model, NetworkCost, Output, Weights, reference, zoo};
 
 fn networks(c: &mut Criterion) {
     let options = zoo::Options::new(Dims::new(3, 32, 32), 10);
@@ -16,7 +16,9 @@ fn networks(c: &mut Criterion) {
         });
         let graph = zoo::build(name, &options).expect("it is in the zoo");
         group.bench_function(format!("cost of {name}"), |b| {
-            b.iter(|| NetworkCost::securenn(&graph, 1).expect("a batch of 1").totals());
+            b.iter(|| {
+                NetworkCost::securenn(&graph, 1, Output::Logits).expect("a batch of 1").totals()
+            });
         });
         let weights = Weights::random(&graph, 0);
         let model = Model::fold(&graph, &weights).expect("weights of this graph");

@@ -5,7 +5,7 @@ use fixedpoint::encoding::FixedPoint;
 use protocols::{
     Cost, Links, Paper,
     securenn::{
-        conv, drelu, leaky_relu, matmul, maxpool, output, polynomial,
+        argmax, conv, drelu, leaky_relu, matmul, maxpool, output, polynomial,
         power::{self, Power},
         relu, relu6, spline,
     },
@@ -19,8 +19,9 @@ use crate::{
     error::Result,
     graph::{ActivationKind, Dims, Graph, NodeId, OUTPUT, Op, SETUP},
     order::Order,
+    output::Output,
     reference::s_curve,
-    secure::dense_shape,
+    secure::{check_output, dense_shape},
     suite::Suite,
 };
 
@@ -105,9 +106,10 @@ impl NetworkCost {
     /// The cost of a run over `batch` images with the `securenn` suite, one layer after the other.
     ///
     /// # Errors
-    /// [`crate::Error::Batch`].
-    pub fn securenn(graph: &Graph, batch: usize) -> Result<NetworkCost> {
+    /// [`crate::Error::Batch`], [`crate::Error::OneClass`], [`crate::Error::Classes`].
+    pub fn securenn(graph: &Graph, batch: usize, output: Output) -> Result<NetworkCost> {
         graph.check_batch(batch)?;
+        check_output(graph, output)?;
         let suite = Suite::SecureNn;
         let mut layers: Vec<LayerCost> =
             graph.ids().map(|id| layer_cost(graph, id, batch)).collect();
@@ -116,8 +118,14 @@ impl NetworkCost {
             name: OUTPUT.into(),
             op: OUTPUT,
             output_shape: result,
-            paper: None,
-            predicted: output::cost(batch * result.len()),
+            paper: match output {
+                Output::Logits => None,
+                Output::Label => Some(argmax::paper(batch, result.len())),
+            },
+            predicted: match output {
+                Output::Logits => output::cost(batch * result.len()),
+                Output::Label => argmax::cost(batch, result.len()),
+            },
             nonlinear_values: 0,
             parameters: 0,
             macs: 0,
@@ -134,7 +142,7 @@ impl NetworkCost {
     /// # Errors
     /// [`crate::Error::Batch`].
     pub fn dealer(graph: &Graph, plan: &Plan, batch: usize) -> Result<NetworkCost> {
-        let mut cost = NetworkCost::securenn(graph, batch)?;
+        let mut cost = NetworkCost::securenn(graph, batch, Output::Logits)?;
         cost.suite = Suite::Dealer;
         let of_layer = |id| (dealer::cost::layer(graph, plan, id, batch), plan.bound(graph, id));
         let output = (dealer::cost::output(graph, plan, batch), plan.label_bound(graph));
@@ -366,7 +374,7 @@ mod tests {
     };
 
     fn cost(graph: &Graph, batch: usize) -> NetworkCost {
-        NetworkCost::securenn(graph, batch).unwrap()
+        NetworkCost::securenn(graph, batch, Output::Logits).unwrap()
     }
 
     fn layer<'a>(cost: &'a NetworkCost, name: &str) -> &'a LayerCost {
@@ -475,6 +483,6 @@ mod tests {
         assert_eq!(layer(&cost, "fc").parameters, 8 * 3 + 3);
         assert_eq!(layer(&cost, "fc").macs, 24);
         assert_eq!(cost.totals().parameters, 47);
-        assert!(NetworkCost::securenn(&test_nets::tiny(), 0).is_err());
+        assert!(NetworkCost::securenn(&test_nets::tiny(), 0, Output::Logits).is_err());
     }
 }

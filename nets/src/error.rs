@@ -71,9 +71,14 @@ pub enum Error {
         /// Fractional bits of inputs and weights.
         fractional_bits: u32,
     },
-    /// A label in a suite that reveals logits.
-    #[error("the suite securenn reveals logits only: choose `dealer` to reveal labels alone")]
-    LabelSuite,
+    /// A label of more classes than a suite compares.
+    #[error("a label of {classes} classes: `securenn` compares at most {max}; use `dealer`")]
+    Classes {
+        /// The classes.
+        classes: usize,
+        /// The most that are compared.
+        max: usize,
+    },
     /// A label where there is nothing to choose from.
     #[error(
         "the network '{graph}' has a single result, of which a label says nothing: ask for logits"

@@ -11,6 +11,7 @@ use fixedpoint::{conv::ConvShape, encoding::FixedPoint};
 use protocols::{
     Dealer, Evaluator, Role, Session, Share, channels,
     securenn::{
+        argmax,
         avgpool::{self, Divisor},
         conv, drelu, input, leaky_relu,
         matmul::{self, MatMulShape},
@@ -26,6 +27,7 @@ use crate::{
     graph::{ActivationKind, Graph, NodeId, OUTPUT, Op, Portion},
     model::{EncodedModel, Linear, check_fractional_bits},
     order::{Order, walk},
+    output::Output,
     reference::{s_curve, signs},
 };
 
@@ -45,24 +47,37 @@ pub enum EvaluatorInputs<'a> {
 /// Called with a layer's place and name.
 pub type Progress<'a> = &'a (dyn Fn(usize, &str) + Sync);
 
+/// What runs, the same at all parties.
+#[derive(Clone, Copy)]
+pub struct Run<'a> {
+    /// The architecture.
+    pub graph: &'a Graph,
+    /// When each layer starts.
+    pub order: Order,
+    /// Images.
+    pub batch: usize,
+    /// What the data owner learns.
+    pub output: Output,
+}
+
 /// Evaluates a network on a batch, as P0 or P1; the result is the logits (image by image, with f
-/// fractional bits) at the data owner and `None` at the model owner. `progress` is called with each
-/// layer's place and name before it runs (from several threads where layers overlap), the last
-/// being `output`. One evaluation per session: its masks are the session's.
+/// fractional bits), or the label of each image, at the data owner and `None` at the model owner.
+/// `progress` is called with each layer's place and name before it runs (from several threads where
+/// layers overlap), the last being `output`. One evaluation per session: its masks are the session's.
 ///
 /// # Errors
 /// Wrong inputs are found before anything is sent: [`Error::WrongParty`], [`Error::Batch`],
 /// [`Error::Images`], [`Error::InputRange`], [`Error::ModelGraph`], [`Error::ModelEncoding`],
-/// [`Error::FractionalBits`]. Later only [`Error::Protocol`].
+/// [`Error::FractionalBits`], [`Error::OneClass`], [`Error::Classes`]. Later only [`Error::Protocol`].
 pub fn evaluate(
     session: &Session,
-    graph: &Graph,
-    order: Order,
-    batch: usize,
+    run: &Run<'_>,
     fixed: FixedPoint,
     inputs: EvaluatorInputs<'_>,
     progress: Progress<'_>,
 ) -> Result<Option<Vec<u64>>> {
+    let &Run { graph, order, batch, output } = run;
+    check_output(graph, output)?;
     check_inputs(session.role(), graph, batch, fixed, inputs)?;
     let (result, depth) = walk(graph, order, |id, depth, operands| {
         let name = &graph.node(id).name;
@@ -71,24 +86,26 @@ pub fn evaluate(
         session.evaluate_from(depth, name, |ctx| layer.evaluate(ctx))
     })?;
     progress(graph.nodes().len(), OUTPUT);
-    Ok(session.evaluate_from(depth, OUTPUT, |ctx| output::evaluate(ctx, &result))?.0)
+    let classes = graph.dims(graph.output()).len();
+    let reveal = |ctx: &mut Evaluator<'_>| match output {
+        Output::Logits => output::evaluate(ctx, &result),
+        Output::Label => argmax::evaluate(ctx, batch, classes, &result),
+    };
+    Ok(session.evaluate_from(depth, OUTPUT, reveal)?.0)
 }
 
 /// P2's side of [`evaluate`]: it needs the public architecture only.
 ///
 /// # Errors
-/// [`Error::WrongParty`], [`Error::Batch`], later [`Error::Protocol`].
-pub fn deal(
-    session: &Session,
-    graph: &Graph,
-    order: Order,
-    batch: usize,
-    progress: Progress<'_>,
-) -> Result<()> {
+/// [`Error::WrongParty`], [`Error::Batch`], [`Error::OneClass`], [`Error::Classes`], later
+/// [`Error::Protocol`].
+pub fn deal(session: &Session, run: &Run<'_>, progress: Progress<'_>) -> Result<()> {
+    let &Run { graph, order, batch, output } = run;
     let role = session.role();
     if role != Role::CryptoProducer {
         return Err(Error::WrongParty { role });
     }
+    check_output(graph, output)?;
     graph.check_batch(batch)?;
     let ((), depth) = walk(graph, order, |id, depth, _| {
         let name = &graph.node(id).name;
@@ -96,9 +113,26 @@ pub fn deal(
         session.deal_from(depth, name, |ctx| deal_layer(ctx, graph, id, batch))
     })?;
     progress(graph.nodes().len(), OUTPUT);
-    // It takes no part in revealing the result; the layer keeps the three ledgers alike.
-    session.deal_from(depth, OUTPUT, |_| Ok(()))?;
+    // It takes no part in revealing logits; the layer keeps the three ledgers alike.
+    let classes = graph.dims(graph.output()).len();
+    session.deal_from(depth, OUTPUT, |ctx| match output {
+        Output::Logits => Ok(()),
+        Output::Label => argmax::deal(ctx, batch, classes),
+    })?;
     Ok(())
+}
+
+/// Checks that a label can be told.
+///
+/// # Errors
+/// [`Error::OneClass`], [`Error::Classes`].
+pub fn check_output(graph: &Graph, output: Output) -> Result<()> {
+    let (classes, max) = (graph.dims(graph.output()).len(), argmax::MAX_LEN);
+    match output {
+        Output::Label if classes < 2 => Err(Error::OneClass { graph: graph.name().to_owned() }),
+        Output::Label if classes > max => Err(Error::Classes { classes, max }),
+        _ => Ok(()),
+    }
 }
 
 /// A fully connected layer as the product images x weights^T: its sizes, from those of
@@ -409,38 +443,41 @@ mod tests {
 
     const FIXED: FixedPoint = FixedPoint::new(13);
 
-    struct Run {
+    struct World {
         fixed: FixedPoint,
         graph: Graph,
         batch: usize,
+        output: Output,
         model: EncodedModel,
         images: Vec<u64>,
     }
 
-    impl Run {
-        fn new(graph: Graph, batch: usize) -> Run {
-            Run::with(FIXED, graph, batch)
+    impl World {
+        fn new(graph: Graph, batch: usize) -> World {
+            World::with(FIXED, graph, batch)
         }
 
-        fn with(fixed: FixedPoint, graph: Graph, batch: usize) -> Run {
+        fn with(fixed: FixedPoint, graph: Graph, batch: usize) -> World {
             let model = Model::fold(&graph, &Weights::random(&graph, 11)).unwrap();
             let model = model.encode(&graph, fixed).unwrap();
             let images = fixed.encode_slice(&test_nets::images(&graph, batch, 12));
             let images = images.unwrap();
-            Run { fixed, graph, batch, model, images }
+            World { fixed, graph, batch, output: Output::Logits, model, images }
+        }
+
+        fn run(&self, order: Order) -> Run<'_> {
+            let World { graph, batch, output, .. } = self;
+            Run { graph, order, batch: *batch, output: *output }
         }
 
         fn over(&self, world: &TestWorld, order: Order) -> Outcome<Option<Vec<u64>>> {
-            let (graph, batch, quiet) = (&self.graph, self.batch, &|_: usize, _: &str| {});
+            let (run, quiet) = (self.run(order), &|_: usize, _: &str| {});
             world.run(|session| {
-                let evaluate =
-                    |inputs| evaluate(session, graph, order, batch, self.fixed, inputs, quiet);
+                let evaluate = |inputs| evaluate(session, &run, self.fixed, inputs, quiet);
                 let result = match session.role() {
                     Role::ModelOwner => evaluate(EvaluatorInputs::ModelOwner(&self.model)),
                     Role::DataOwner => evaluate(EvaluatorInputs::DataOwner(&self.images)),
-                    Role::CryptoProducer => {
-                        deal(session, graph, order, batch, quiet).map(|()| None)
-                    }
+                    Role::CryptoProducer => deal(session, &run, quiet).map(|()| None),
                 };
                 result.map_err(|error| match error {
                     Error::Protocol(error) => error,
@@ -475,7 +512,7 @@ mod tests {
             let [model_owner, data_owner, producer] = outcome.results;
             assert_eq!(model_owner.unwrap(), None);
             assert_eq!(producer.unwrap(), None);
-            let cost = NetworkCost::securenn(&self.graph, self.batch).unwrap();
+            let cost = NetworkCost::securenn(&self.graph, self.batch, self.output).unwrap();
             let cost = cost.in_order(order);
             let measured = &outcome.measurements;
             assert_eq!(measured.len(), cost.layers.len());
@@ -499,7 +536,7 @@ mod tests {
 
     #[test]
     fn the_digits_net() {
-        Run::new(test_nets::digits_graph(), 1).check(&TestWorld::new(21));
+        World::new(test_nets::digits_graph(), 1).check(&TestWorld::new(21));
     }
 
     #[test]
@@ -507,9 +544,10 @@ mod tests {
         const IMAGES: usize = 12;
         let test_nets::Digits { graph, model, images, expected } = test_nets::digits();
         let images = &images[..IMAGES * graph.input().len()];
-        let run = Run {
+        let run = World {
             fixed: FIXED,
             batch: IMAGES,
+            output: Output::Logits,
             model: model.encode(&graph, FIXED).unwrap(),
             images: FIXED.encode_slice(images).unwrap(),
             graph,
@@ -527,14 +565,14 @@ mod tests {
     #[test]
     fn a_batch_in_small_chunks() {
         let options = SessionOptions { chunk: 64, window: 3 };
-        Run::new(test_nets::digits_graph(), 3).check(&TestWorld::new(22).options(options));
+        World::new(test_nets::digits_graph(), 3).check(&TestWorld::new(22).options(options));
     }
 
     #[test]
     fn every_operation() {
         for batch in [1, 2] {
             // Worst cases add up over its layers: 18 bits keep them below the values.
-            let run = Run::with(FixedPoint::new(18), test_nets::everything(), batch);
+            let run = World::with(FixedPoint::new(18), test_nets::everything(), batch);
             run.check(&TestWorld::new(23));
         }
     }
@@ -548,14 +586,14 @@ mod tests {
             test_nets::mixed(),
             test_nets::binary(),
         ] {
-            let run = Run::with(FixedPoint::new(18), graph, 2);
+            let run = World::with(FixedPoint::new(18), graph, 2);
             run.check(&TestWorld::new(26));
         }
     }
 
     #[test]
     fn branches_over_long_links() {
-        let run = Run::new(test_nets::fire(), 1);
+        let run = World::new(test_nets::fire(), 1);
         let shape = Shape { one_way_latency: Duration::from_millis(3), bandwidth: 1e9 };
         let options = SessionOptions { chunk: 64, window: 2 };
         run.check_order(&TestWorld::new(27).shape(shape).options(options), Order::Overlapped);
@@ -563,19 +601,18 @@ mod tests {
 
     #[test]
     fn parties_of_different_orders_end_with_the_same_result() {
-        let run = Run::new(test_nets::shuffle_units(), 1);
+        let run = World::new(test_nets::shuffle_units(), 1);
         let alike = run.over(&TestWorld::new(28), Order::Overlapped).results;
         let outcome = TestWorld::new(28).run(|session| {
-            let graph = &run.graph;
             let evaluate = |order, inputs| {
-                evaluate(session, graph, order, 1, FIXED, inputs, &|_, _| {}).unwrap()
+                evaluate(session, &run.run(order), FIXED, inputs, &|_, _| {}).unwrap()
             };
             let (sequential, overlapped) = (Order::Sequential, Order::Overlapped);
             Ok(match session.role() {
                 Role::ModelOwner => evaluate(sequential, EvaluatorInputs::ModelOwner(&run.model)),
                 Role::DataOwner => evaluate(overlapped, EvaluatorInputs::DataOwner(&run.images)),
                 Role::CryptoProducer => {
-                    deal(session, graph, sequential, 1, &|_, _| {}).unwrap();
+                    deal(session, &run.run(sequential), &|_, _| {}).unwrap();
                     None
                 }
             })
@@ -584,8 +621,22 @@ mod tests {
     }
 
     #[test]
+    fn a_label_is_that_of_the_logits() {
+        let test_nets::Digits { graph, model, images, .. } = test_nets::digits();
+        let batch = 20;
+        let images = FIXED.encode_slice(&images[..batch * graph.input().len()]).unwrap();
+        let model = model.encode(&graph, FIXED).unwrap();
+        let results = reference::fixed(&graph, &model, &images).unwrap();
+        let logits = FIXED.decode_slice(&results[graph.output().index()]);
+        let world = World { fixed: FIXED, graph, batch, output: Output::Label, model, images };
+        let labels = world.check_order(&TestWorld::new(30), Order::Sequential);
+        let due = reference::classes(&logits, 10);
+        assert_eq!(labels.iter().map(|&label| label as usize).collect::<Vec<_>>(), due);
+    }
+
+    #[test]
     fn a_layer_that_fails_ends_the_others() {
-        let run = Run::new(test_nets::fire(), 1);
+        let run = World::new(test_nets::fire(), 1);
         for order in [Order::Sequential, Order::Overlapped] {
             let broken = Step::root("expand3_relu");
             let world = TestWorld::new(29).intercept(move |_, message| {
@@ -614,7 +665,7 @@ mod tests {
 
     #[test]
     fn progress_names_every_layer_in_order() {
-        let run = Run::new(test_nets::tiny(), 1);
+        let run = World::new(test_nets::tiny(), 1);
         let order = Order::Sequential;
         let seen: [Mutex<Vec<(usize, String)>>; 3] = Default::default();
         TestWorld::new(24).run(|session| {
@@ -623,12 +674,12 @@ mod tests {
                 seen.push((index, name.to_owned()));
             };
             let evaluate = |inputs| {
-                evaluate(session, &run.graph, order, 1, FIXED, inputs, &note).unwrap();
+                evaluate(session, &run.run(order), FIXED, inputs, &note).unwrap();
             };
             match session.role() {
                 Role::ModelOwner => evaluate(EvaluatorInputs::ModelOwner(&run.model)),
                 Role::DataOwner => evaluate(EvaluatorInputs::DataOwner(&run.images)),
-                Role::CryptoProducer => deal(session, &run.graph, order, 1, &note).unwrap(),
+                Role::CryptoProducer => deal(session, &run.run(order), &note).unwrap(),
             }
             Ok(())
         });
@@ -642,14 +693,16 @@ mod tests {
 
     #[test]
     fn wrong_inputs_are_found_before_anything_is_sent() {
-        let run = Run::new(test_nets::tiny(), 2);
-        let other = Run::new(test_nets::digits_graph(), 2);
+        let run = World::new(test_nets::tiny(), 2);
+        let other = World::new(test_nets::digits_graph(), 2);
         let mut too_large = run.images.clone();
         too_large[31] = (1u64 << 60).wrapping_neg();
         let outcome = TestWorld::new(25).run(|session| {
-            let (graph, order, role) = (&run.graph, Order::Sequential, session.role());
+            let role = session.role();
+            let whole = run.run(Order::Sequential);
             let evaluate = |batch, fixed, inputs| {
-                let result = evaluate(session, graph, order, batch, fixed, inputs, &|_, _| {});
+                let run = Run { batch, ..whole };
+                let result = evaluate(session, &run, fixed, inputs, &|_, _| {});
                 result.unwrap_err().to_string()
             };
             let model = EvaluatorInputs::ModelOwner(&run.model);
@@ -674,7 +727,7 @@ mod tests {
                 assert!(error.contains(part), "{role}: {error}");
             }
             if role != Role::CryptoProducer {
-                assert!(deal(session, graph, order, 2, &|_, _| {}).is_err());
+                assert!(deal(session, &whole, &|_, _| {}).is_err());
             }
             Ok(())
         });

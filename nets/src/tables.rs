@@ -10,6 +10,7 @@ use crate::{
     cost::NetworkCost,
     error::Result,
     graph::Dims,
+    output::Output,
     zoo::{self, Plan, Published},
 };
 
@@ -184,7 +185,7 @@ fn figures(net: Published, plan: &str, input: Dims, classes: usize) -> Result<Fi
         net.name(),
         &zoo::Options { plan: Some(plan), ..zoo::Options::new(input, classes) },
     )?;
-    let paper = NetworkCost::securenn(&graph, 1)?.totals().paper;
+    let paper = NetworkCost::securenn(&graph, 1, Output::Logits)?.totals().paper;
     Ok(Figures { rounds: paper.rounds, mb: paper.megabytes() })
 }
 
@@ -214,7 +215,7 @@ mod tests {
         change(&mut plan);
         let options = zoo::Options { plan: Some(plan), ..zoo::Options::new(input, 10) };
         let graph = zoo::build(net.name(), &options).unwrap();
-        let paper = NetworkCost::securenn(&graph, 1).unwrap().totals().paper;
+        let paper = NetworkCost::securenn(&graph, 1, Output::Logits).unwrap().totals().paper;
         (paper.megabytes(), paper.rounds as f64)
     }
 

@@ -69,7 +69,7 @@ pub struct Network {
     pub scale: f64,
     /// The file: `onnx`, which the model owner has, or `graph`, which it gave the others.
     pub file: Option<NetworkFile>,
-    /// What the data owner learns: "logits", or with the suite `dealer` the "label" alone. Default "logits".
+    /// What the data owner learns: "logits", or the "label" alone. Default "logits".
     pub output: Output,
 }
 

@@ -273,7 +273,7 @@ impl Connected {
             ended(starts.len());
             starts.insert(layer.to_owned(), Instant::now());
         };
-        let Task { graph, fixed, order, .. } = task;
+        let Task { graph, fixed, order, output, .. } = task;
         let mut clock = Clock::new(&transport, session.role());
         let mut setup_kept = false;
         let logits = match &task.plan {
@@ -305,15 +305,12 @@ impl Connected {
                 })?
             }
             None => {
-                let evaluate = |inputs| {
-                    secure::evaluate(&session, graph, *order, images, *fixed, inputs, &progress)
-                };
+                let run = secure::Run { graph, order: *order, batch: images, output: *output };
+                let evaluate = |inputs| secure::evaluate(&session, &run, *fixed, inputs, &progress);
                 match inputs {
                     Inputs::Model(model) => evaluate(EvaluatorInputs::ModelOwner(model)),
                     Inputs::Images(images) => evaluate(EvaluatorInputs::DataOwner(&images.words)),
-                    Inputs::Nothing => {
-                        secure::deal(&session, graph, *order, images, &progress).map(|()| None)
-                    }
+                    Inputs::Nothing => secure::deal(&session, &run, &progress).map(|()| None),
                 }?
                 .unwrap_or_default()
             }

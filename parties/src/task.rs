@@ -11,6 +11,7 @@ use nets::{
     },
     model::check_fractional_bits,
     reference,
+    secure::check_output,
 };
 use protocols::SessionOptions;
 
@@ -74,10 +75,10 @@ impl Task {
         let fixed = FixedPoint::new(fixed);
         check_fractional_bits(fixed).map_err(&wrong)?;
         let plan = match suite {
-            Suite::SecureNn if output == Output::Label => {
-                return Err(wrong(nets::Error::LabelSuite));
+            Suite::SecureNn => {
+                check_output(&graph, output).map_err(&wrong)?;
+                None
             }
-            Suite::SecureNn => None,
             Suite::Dealer => {
                 let bounds = bounds(protocol, &graph)?;
                 Some(Plan::new(&graph, fixed, &bounds, output).map_err(&wrong)?)
@@ -115,7 +116,7 @@ impl Task {
     /// [`nets::Error::Batch`].
     pub fn cost(&self, images: usize) -> nets::Result<NetworkCost> {
         let cost = match &self.plan {
-            None => NetworkCost::securenn(&self.graph, images)?,
+            None => NetworkCost::securenn(&self.graph, images, self.output)?,
             Some(plan) => NetworkCost::dealer(&self.graph, plan, images)?,
         };
         Ok(cost.in_order(self.order))

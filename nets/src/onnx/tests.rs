@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 
 use self::file::{Message, file, graph, input, integers, node, tensor};
 use super::*;
-use crate::{EvaluatorInputs, Model, Op, Order, reference, secure, weights::parameters};
+use crate::{EvaluatorInputs, Model, Op, Order, Output, reference, secure, weights::parameters};
 
 const CASES: [&str; 12] = [
     "pooling",
@@ -79,17 +79,16 @@ fn secure_results_are_those_of_onnxruntime() {
         let batch = images.len() / graph.input().len();
         let quiet = &|_: usize, _: &str| {};
         let outcome = TestWorld::new(5).run(|session| {
-            let order = Order::Sequential;
+            let (order, output) = (Order::Sequential, Output::Logits);
+            let run = secure::Run { graph: &graph, order, batch, output };
             let result = match session.role() {
-                Role::CryptoProducer => {
-                    secure::deal(session, &graph, order, batch, quiet).map(|()| None)
-                }
+                Role::CryptoProducer => secure::deal(session, &run, quiet).map(|()| None),
                 role => {
                     let inputs = match role {
                         Role::ModelOwner => EvaluatorInputs::ModelOwner(&model),
                         _ => EvaluatorInputs::DataOwner(&words),
                     };
-                    secure::evaluate(session, &graph, order, batch, fixed, inputs, quiet)
+                    secure::evaluate(session, &run, fixed, inputs, quiet)
                 }
             };
             result.map_err(|error| match error {

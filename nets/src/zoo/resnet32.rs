@@ -77,7 +77,7 @@ mod tests {
         let linear = net.ids().filter(|&id| net.linear_shape(id, 1).is_some());
         // Two shortcuts beside the 32 layers.
         assert_eq!(linear.count(), 32 + 2);
-        let totals = NetworkCost::securenn(&net, 1).unwrap().totals();
+        let totals = NetworkCost::securenn(&net, 1, crate::Output::Logits).unwrap().totals();
         // 0.46 M, and the shortcuts.
         assert!((460_000..475_000).contains(&totals.parameters), "{}", totals.parameters);
     }

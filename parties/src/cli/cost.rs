@@ -65,7 +65,7 @@ pub struct Args {
     /// The protocol suite.
     #[arg(long, value_parser = parse_suite)]
     suite: Option<Suite>,
-    /// What the data owner learns: logits, or with the suite dealer the label alone.
+    /// What the data owner learns: logits, or the label alone.
     #[arg(long, value_name = "WHAT")]
     output: Option<Output>,
     /// How many images, all in one batch; the config's count if not given, else 1.

@@ -33,7 +33,7 @@ pub struct Args {
     /// Override the config's protocol suite.
     #[arg(long, value_parser = parse_suite)]
     suite: Option<Suite>,
-    /// Override what the data owner learns: logits, or with the dealer suite the label alone.
+    /// Override what the data owner learns: logits, or the label alone.
     #[arg(long, value_name = "WHAT")]
     output: Option<Output>,
     /// Override the data owner's count of images.

@@ -19,6 +19,7 @@
 //!
 //! l = 64, p = 67. Digits of Z_67 travel in 49 bytes a value, 0.97% above l log p bits.
 
+pub mod argmax;
 pub mod avgpool;
 pub mod compute_msb;
 pub mod conv;
