@@ -6,6 +6,7 @@
 //! | [`graph`], [`builder`] | the public architecture, without weights |
 //! | [`zoo`] | architectures by name |
 //! | [`mod@exchange`] | plans that exchange a network's activations and pools for cheaper ones |
+//! | [`planner`] | what a search for such plans needs to know |
 //! | [`onnx`] | architecture and weights from an ONNX file |
 //! | [`weights`], [`model`] | weights from a file; batch norm folded, then encoded: the model owner's secret |
 //! | [`mod@reference`], [`bounds`] | the network in clear, and how far the secure result may be from it |
@@ -35,6 +36,7 @@ pub mod onnx;
 pub mod operation;
 pub mod order;
 pub mod output;
+pub mod planner;
 pub mod public_bounds;
 pub mod ranges;
 pub mod reference;

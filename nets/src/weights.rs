@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, fs::File, io::Read, ops::Range, path::Path};
 
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use safetensors::{Dtype, SafeTensors, serialize, tensor::TensorView};
 
 use crate::{
     checkpoint,
@@ -148,6 +148,24 @@ impl Weights {
         };
         let tensors = parameters(graph).into_iter().map(draw).collect();
         Weights { tensors }
+    }
+
+    /// The bytes of a safetensors file with the tensors of their network, in single precision.
+    pub fn to_safetensors(&self, graph: &Graph) -> Vec<u8> {
+        let stored: Vec<_> = parameters(graph)
+            .into_iter()
+            .map(|Parameter { name, shape }| {
+                let values = &self.tensors[&name];
+                let bytes: Vec<u8> =
+                    values.iter().flat_map(|&value| (value as f32).to_le_bytes()).collect();
+                (name, shape, bytes)
+            })
+            .collect();
+        let views = stored.iter().map(|(name, shape, bytes)| {
+            let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
+            (name, view.expect("a tensor of its shape"))
+        });
+        serialize(views, None).expect("tensors of unlike names")
     }
 
     /// Tensors that fit their network and are finite.
@@ -400,7 +418,6 @@ impl Uniform {
 mod tests {
     use super::*;
     use crate::test_nets;
-    use safetensors::serialize;
 
     type Stored = (String, Dtype, Vec<usize>, Vec<u8>);
 
@@ -425,6 +442,16 @@ mod tests {
 
     fn parse(tensors: &[Stored]) -> Result<Weights> {
         Weights::parse(&file(tensors), &test_nets::tiny())
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let graph = test_nets::everything();
+        let weights = Weights::random(&graph, 1);
+        let once = Weights::parse(&weights.to_safetensors(&graph), &graph).unwrap();
+        assert_eq!(Weights::parse(&once.to_safetensors(&graph), &graph).unwrap(), once);
+        let (name, values) = weights.tensors.first_key_value().unwrap();
+        assert!((values[0] - once.tensor(name).unwrap()[0]).abs() < 1e-6);
     }
 
     fn find<'a>(tensors: &'a mut [Stored], name: &str) -> &'a mut Stored {

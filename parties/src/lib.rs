@@ -20,6 +20,7 @@ mod network;
 mod outbox;
 pub mod party;
 pub mod plan_file;
+pub mod planner;
 pub mod process;
 pub mod profile;
 pub mod quic;

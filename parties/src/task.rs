@@ -1,6 +1,8 @@
 //! What a config asks the parties to evaluate: the public network, the model and the data, each
 //! checked before any connection.
 
+use std::path::Path;
+
 use fixedpoint::encoding::FixedPoint;
 use nets::{
     Bench, EncodedModel, Graph, Model, NetworkCost, Operation, Order, Output, PublicBounds, Suite,
@@ -17,7 +19,7 @@ use protocols::SessionOptions;
 
 use crate::{
     architecture::wrong_file,
-    config::{Config, Protocol},
+    config::{Config, ModelOwner, Protocol},
     data::{Batch, Window},
     error::{Error, Result},
     hello::{Agreement, Purpose},
@@ -165,25 +167,45 @@ impl Task {
     /// [`Error::File`] if the file is missing, malformed, of another network, or has weights that
     /// are not finite or too large.
     pub fn model(&self, config: &Config) -> Result<(Model, EncodedModel)> {
+        let weights = self.weights(config)?;
+        let wrong = |error| match config.model_owner() {
+            Ok(owner) => wrong_file(weights_file(config, owner), error),
+            Err(error) => error,
+        };
+        self.encode(&weights).map_err(wrong)
+    }
+
+    /// The model owner's weights as trained (or random, where there are none).
+    ///
+    /// # Errors
+    /// [`Error::File`] if the file is missing, malformed or of another network.
+    pub fn weights(&self, config: &Config) -> Result<Weights> {
         let owner = config.model_owner()?;
         let imported = match &config.network.file {
             Some(file) => file.weights()?,
             None => None,
         };
-        let file = owner.weights.as_deref().unwrap_or(config.network.path(&config.file));
-        let wrong = |error| wrong_file(file, error);
-        let weights = match (imported, &owner.weights) {
-            (Some(weights), _) => weights,
-            (None, Some(_)) => Weights::read(file, &self.graph).map_err(wrong)?,
-            (None, None) => Weights::random(&self.graph, RANDOM_WEIGHTS),
-        };
-        let model = Model::fold(&self.graph, &weights).map_err(wrong)?;
+        let file = weights_file(config, owner);
+        match (imported, &owner.weights) {
+            (Some(weights), _) => Ok(weights),
+            (None, Some(_)) => {
+                Weights::read(file, &self.graph).map_err(|error| wrong_file(file, error))
+            }
+            (None, None) => Ok(Weights::random(&self.graph, RANDOM_WEIGHTS)),
+        }
+    }
+
+    /// Weights as they are with batch norm folded in, and as they are shared.
+    ///
+    /// # Errors
+    /// [`nets::Error`] for weights that are too large.
+    pub fn encode(&self, weights: &Weights) -> nets::Result<(Model, EncodedModel)> {
+        let model = Model::fold(&self.graph, weights)?;
         let encoded = match &self.plan {
             None => model.encode(&self.graph, self.fixed),
             Some(plan) => plan.encode(&self.graph, &model),
         };
-        let encoded = encoded.map_err(wrong)?;
-        Ok((model, encoded))
+        Ok((model, encoded?))
     }
 
     /// The data owner's batch, as it is and as it is shared.
@@ -233,6 +255,11 @@ pub fn bench_agreement(bench: &Bench) -> Agreement {
         output: Output::default(),
         purpose: Purpose::Answer,
     }
+}
+
+/// The file that has the weights; the config where none has.
+fn weights_file<'c>(config: &'c Config, owner: &'c ModelOwner) -> &'c Path {
+    owner.weights.as_deref().unwrap_or(config.network.path(&config.file))
 }
 
 /// How large values may be in `dealer`.

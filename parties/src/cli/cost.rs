@@ -9,7 +9,11 @@ use nets::{
 };
 use protocols::{Link, Role};
 
-use super::{Form, say, summary};
+use super::{
+    Form,
+    links::{LinkArgs, number, positive},
+    say, summary,
+};
 use crate::{
     config::{Config, Network, Protocol, parse_suite},
     error::{Error, Result},
@@ -74,29 +78,18 @@ pub struct Args {
     /// Run branches of the network side by side: fewer latencies.
     #[arg(long)]
     overlap: bool,
-    /// The links between the parties: lan is 0.5 ms and 10 Gbit/s, wan 40 ms and 100 Mbit/s.
-    #[arg(long, value_enum)]
-    link: Option<Preset>,
-    /// Round-trip time of the links, in milliseconds.
-    #[arg(long, value_name = "MS", value_parser = not_negative)]
-    rtt: Option<f64>,
-    /// Bandwidth of the links, in 10^6 bits a second.
-    #[arg(long, value_name = "MBIT", value_parser = positive)]
-    bandwidth: Option<f64>,
+    #[command(flatten)]
+    links: LinkArgs,
     /// How to print it; JSON is the object of `tercet run --report`, without what only a run knows.
     #[arg(long, value_enum, default_value_t)]
     format: Form,
 }
 
-/// Links by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Preset {
-    Lan,
-    Wan,
-}
-
 pub fn run(args: &Args) -> Result<()> {
-    let links = args.links()?;
+    let links = match args.links.one()? {
+        Some(link) => vec![link],
+        None => vec![("lan", LinkModel::LAN), ("wan", LinkModel::WAN)],
+    };
     let (network, protocol, images) = args.network()?;
     let wrong = |error: nets::Error| match &args.config {
         Some(file) => Error::file(file, format!("`network`: {error}")),
@@ -188,31 +181,6 @@ impl Args {
         plan.activation = activation.unwrap_or(plan.activation);
         plan.pool = pool.unwrap_or(plan.pool);
         Ok(Network { plan: Some(plan), ..network })
-    }
-
-    /// The links to predict a time for.
-    fn links(&self) -> Result<Vec<(&'static str, LinkModel)>> {
-        let [lan, wan] = [("lan", LinkModel::LAN), ("wan", LinkModel::WAN)];
-        let preset = self.link.map(|link| match link {
-            Preset::Lan => lan,
-            Preset::Wan => wan,
-        });
-        match (preset, self.rtt, self.bandwidth) {
-            (None, None, None) => Ok(vec![lan, wan]),
-            (Some(preset), None, None) => Ok(vec![preset]),
-            (None, Some(rtt_ms), Some(bandwidth_mbit)) => {
-                Ok(vec![("custom", LinkModel { rtt_ms, bandwidth_mbit })])
-            }
-            (Some((_, model)), rtt, bandwidth) => {
-                let rtt_ms = rtt.unwrap_or(model.rtt_ms);
-                let bandwidth_mbit = bandwidth.unwrap_or(model.bandwidth_mbit);
-                Ok(vec![("custom", LinkModel { rtt_ms, bandwidth_mbit })])
-            }
-            (None, _, _) => {
-                let what = "--rtt and --bandwidth go together; or give --link for the other one";
-                Err(Error::Usage(what.into()))
-            }
-        }
     }
 }
 
@@ -343,17 +311,4 @@ fn whole(text: &str, most: usize) -> Option<usize> {
 
 fn ratio(text: &str) -> std::result::Result<f64, String> {
     number(text).filter(|ratio| *ratio <= 1.0).ok_or("a ratio from 0 (removed) to 1 (kept)".into())
-}
-
-fn not_negative(text: &str) -> std::result::Result<f64, String> {
-    number(text).ok_or("a number, 0 or above".into())
-}
-
-fn positive(text: &str) -> std::result::Result<f64, String> {
-    number(text).filter(|number| *number > 0.0).ok_or("a number above 0".into())
-}
-
-/// A finite number that is not negative.
-fn number(text: &str) -> Option<f64> {
-    text.parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0)
 }

@@ -7,7 +7,9 @@ mod cost;
 mod deal;
 mod inspect;
 mod keygen;
+mod links;
 mod party;
+mod plan;
 mod predictions;
 mod run;
 mod summary;
@@ -44,6 +46,7 @@ enum Command {
     Deal(deal::Args),
     Party(party::Args),
     Cost(cost::Args),
+    Plan(plan::Args),
     Inspect(inspect::Args),
     Calibrate(calibrate::Args),
     Tables(tables::Args),
@@ -69,6 +72,7 @@ pub fn main() -> ExitCode {
             other => other.map(|_| ()),
         },
         Command::Cost(args) => cost::run(&args),
+        Command::Plan(args) => plan::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Calibrate(args) => calibrate::run(&args),
         Command::Tables(args) => tables::run(&args),

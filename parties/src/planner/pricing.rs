@@ -1,0 +1,79 @@
+//! What plans cost, for one image.
+
+use nets::{Exchange, Graph, Output, Suite};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    config::Protocol,
+    error::{Error, Result},
+    estimate::LinkModel,
+    task::Task,
+};
+
+/// How plans of one network are priced: by what the ledger will count.
+#[derive(Clone, Debug)]
+pub struct Pricing {
+    /// The network as it is.
+    pub graph: Graph,
+    /// The suite, and how it runs.
+    pub suite: Suite,
+    /// As the config has it; bounds are of another network as soon as activations change.
+    pub protocol: Protocol,
+    /// What the data owner learns.
+    pub output: Output,
+    /// The links, if time rather than bytes is to become less.
+    pub link: Option<LinkModel>,
+}
+
+/// What a plan costs.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlanCost {
+    /// What is to become less: seconds from the query to the result over the links, or else bytes.
+    pub cost: f64,
+    /// Bytes from the query on.
+    pub online_bytes: u64,
+    /// Bytes ahead of the query.
+    pub offline_bytes: u64,
+    /// Bytes once for a model.
+    pub setup_bytes: u64,
+    /// Phases.
+    pub rounds: u64,
+    /// One-way latencies that a run waits for.
+    pub critical_path: u32,
+    /// From the query to the result over the links, computing left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub online_seconds: Option<f64>,
+}
+
+impl Pricing {
+    /// The network under a plan, as it runs.
+    ///
+    /// # Errors
+    /// Any error of [`Exchange::apply`], and bounds that do not fit.
+    pub fn task(&self, plan: &Exchange) -> Result<Task> {
+        let wrong = |error: nets::Error| Error::Run(error.to_string());
+        let graph = plan.apply(&self.graph).map_err(wrong)?;
+        Task::new(graph, self.output, &self.protocol, Some(self.suite), wrong)
+    }
+
+    /// What a plan costs.
+    ///
+    /// # Errors
+    /// As [`Pricing::task`].
+    pub fn cost(&self, plan: &Exchange) -> Result<PlanCost> {
+        let totals = self.task(plan)?.cost(1)?.totals();
+        let online = totals.online_links();
+        let bytes = |links: protocols::Links| links.iter().map(|(_, bytes)| bytes).sum::<u64>();
+        let online_bytes = bytes(online);
+        let online_seconds = self.link.map(|link| link.estimate("custom", &totals).online_seconds);
+        Ok(PlanCost {
+            cost: online_seconds.unwrap_or(online_bytes as f64),
+            online_bytes,
+            offline_bytes: bytes(totals.offline_links),
+            setup_bytes: bytes(totals.setup_links),
+            rounds: totals.rounds,
+            critical_path: totals.critical_path,
+            online_seconds,
+        })
+    }
+}

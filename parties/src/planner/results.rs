@@ -1,0 +1,254 @@
+//! What a search found, in a file that only grows: a search that was interrupted goes on with it.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use nets::{Exchange, planner};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::pricing::PlanCost;
+use crate::error::{Error, Result};
+
+/// The file in the search's directory.
+const FILE: &str = "results.jsonl";
+
+/// Where the weights of results are.
+const WEIGHTS: &str = "weights";
+
+/// What makes two searches the same: one goes on with the results of the other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// The network's hash.
+    pub network: String,
+    /// That of its weights.
+    pub weights: String,
+    /// The suite.
+    pub suite: String,
+}
+
+/// A plan and what is known of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Found {
+    /// The plan.
+    pub plan: Exchange,
+    /// What it costs.
+    pub cost: PlanCost,
+    /// The share of the images right that steer the search; unknown without a trainer.
+    pub accuracy: Option<f64>,
+    /// Of images by which nothing was chosen.
+    #[serde(default)]
+    pub held_out: Option<f64>,
+    /// How long it was trained, in passes over the data.
+    #[serde(default)]
+    pub epochs: Option<f64>,
+    /// Its weights, in the search's directory; gone where another plan is cheaper and as accurate.
+    #[serde(default)]
+    pub weights: Option<String>,
+}
+
+/// A plan that could not be trained, or what a trainer said that was nonsense.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The plan, as the trainer gave it.
+    #[serde(default)]
+    pub plan: Value,
+    /// Why.
+    pub reason: String,
+}
+
+/// A line of the file.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Entry {
+    Settings(Settings),
+    Result(Found),
+    Failure(Failure),
+}
+
+/// All that was found.
+#[derive(Debug)]
+pub struct Results {
+    /// The search's directory.
+    pub directory: PathBuf,
+    /// Plans, in the order in which they were found.
+    pub found: Vec<Found>,
+    /// What went wrong.
+    pub failures: Vec<Failure>,
+    file: File,
+}
+
+impl Results {
+    /// Those in a directory, which is made if it is not there.
+    ///
+    /// # Errors
+    /// [`Error::File`] if the directory has other results, or none but is not empty.
+    pub fn open(directory: &Path, settings: &Settings) -> Result<Results> {
+        let path = directory.join(FILE);
+        let unusable = |error| Error::file(&path, format!("cannot be used: {error}"));
+        fs::create_dir_all(directory.join(WEIGHTS)).map_err(unusable)?;
+        let text = match path.exists() {
+            true => fs::read_to_string(&path).map_err(unusable)?,
+            false => String::new(),
+        };
+        // What was being written when it stopped is no whole line.
+        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        let file = OpenOptions::new().create(true).append(true).open(&path).map_err(unusable)?;
+        file.set_len(whole as u64).map_err(unusable)?;
+        let directory = directory.to_owned();
+        let mut results = Results { directory, found: Vec::new(), failures: Vec::new(), file };
+        for (number, line) in (1..).zip(text[..whole].lines()) {
+            let entry = serde_json::from_str(line).map_err(|error| {
+                Error::file(&path, format!("line {number} is none of `tercet plan`'s: {error}"))
+            })?;
+            match entry {
+                Entry::Settings(own) if own != *settings => {
+                    let what = "has the results for another network, other weights or another suite; \
+                                give another --out, or remove it";
+                    return Err(Error::file(&path, what));
+                }
+                Entry::Settings(_) => {}
+                Entry::Result(found) => results.found.push(found),
+                Entry::Failure(failure) => results.failures.push(failure),
+            }
+        }
+        if text[..whole].is_empty() {
+            results.append(&Entry::Settings(settings.clone()))?;
+        }
+        let there = |weights: &String| results.directory.join(weights).is_file();
+        results
+            .found
+            .iter_mut()
+            .for_each(|found| found.weights = found.weights.take().filter(there));
+        Ok(results)
+    }
+
+    /// Adds a plan, taking the file of its weights, and drops weights that nobody will want.
+    ///
+    /// # Errors
+    /// [`Error::Run`] if the directory cannot be written.
+    pub fn add(&mut self, mut found: Found, weights: Option<&Path>) -> Result<()> {
+        if let Some(weights) = weights {
+            let name = format!("{WEIGHTS}/{:05}.safetensors", self.found.len());
+            let to = self.directory.join(&name);
+            fs::rename(weights, &to)
+                .or_else(|_| fs::copy(weights, &to).and_then(|_| fs::remove_file(weights)))
+                .map_err(|error| Error::Run(format!("{}: {error}", to.display())))?;
+            found.weights = Some(name);
+        }
+        self.append(&Entry::Result(found.clone()))?;
+        self.found.push(found);
+        let front = self.front(0.0);
+        for (place, found) in self.found.iter_mut().enumerate() {
+            let wanted = front.contains(&place) || found.plan == Exchange::default();
+            if let Some(weights) = found.weights.take_if(|_| !wanted) {
+                // It only takes up space.
+                let _ = fs::remove_file(self.directory.join(weights));
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds what went wrong.
+    ///
+    /// # Errors
+    /// As [`Results::add`].
+    pub fn fail(&mut self, failure: Failure) -> Result<()> {
+        self.append(&Entry::Failure(failure.clone()))?;
+        self.failures.push(failure);
+        Ok(())
+    }
+
+    /// The places of the plans that no other beats, of those with this accuracy at least, from the dearest to
+    /// the cheapest.
+    pub fn front(&self, floor: f64) -> Vec<usize> {
+        let reach = |found: &Found| found.accuracy.is_some_and(|accuracy| accuracy >= floor);
+        let places: Vec<usize> =
+            (0..self.found.len()).filter(|&place| reach(&self.found[place])).collect();
+        let points: Vec<(f64, f64)> = places
+            .iter()
+            .map(|&place| (self.found[place].cost.cost, self.found[place].accuracy.unwrap_or(0.0)))
+            .collect();
+        planner::front(&points).into_iter().map(|point| places[point]).collect()
+    }
+
+    /// The network as it came, as accurate as it was measured.
+    pub fn own(&self) -> Option<usize> {
+        self.found.iter().position(|found| found.plan == Exchange::default())
+    }
+
+    fn append(&mut self, entry: &Entry) -> Result<()> {
+        let mut line = serde_json::to_string(entry).expect("entries have no odd keys");
+        line.push('\n');
+        let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.flush());
+        let path = self.directory.join(FILE);
+        written.map_err(|error| Error::Run(format!("{}: {error}", path.display())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> Settings {
+        Settings { network: "n".into(), weights: "w".into(), suite: "securenn".into() }
+    }
+
+    fn found(cost: u64, accuracy: f64) -> Found {
+        let cost = PlanCost {
+            cost: cost as f64,
+            online_bytes: cost,
+            offline_bytes: 0,
+            setup_bytes: 0,
+            rounds: 1,
+            critical_path: 1,
+            online_seconds: None,
+        };
+        let plan = format!(r#"{{"activations": {{"a": {{"none": "{}"}}}}}}"#, cost.online_bytes);
+        let plan = serde_json::from_str(&plan).unwrap();
+        let accuracy = Some(accuracy);
+        Found { plan, cost, accuracy, held_out: None, epochs: None, weights: None }
+    }
+
+    #[test]
+    fn results_outlive_an_interruption() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut results = Results::open(directory.path(), &settings()).unwrap();
+        results.add(found(10, 0.9), None).unwrap();
+        results.fail(Failure { plan: Value::Null, reason: "why not".into() }).unwrap();
+        results.add(found(5, 0.8), None).unwrap();
+        let expected = results.found.clone();
+        drop(results);
+        let path = directory.path().join(FILE);
+        let mut text = fs::read_to_string(&path).unwrap();
+        text += "{\"result\": {\"pl";
+        fs::write(&path, text).unwrap();
+        let mut results = Results::open(directory.path(), &settings()).unwrap();
+        assert_eq!((results.found.clone(), results.failures.len()), (expected, 1));
+        results.add(found(1, 0.1), None).unwrap();
+        let again = Results::open(directory.path(), &settings()).unwrap();
+        assert_eq!(again.found.len(), 3);
+        let other = Settings { weights: "x".into(), ..settings() };
+        let error = Results::open(directory.path(), &other).unwrap_err().to_string();
+        assert!(error.contains("another --out"), "{error}");
+    }
+
+    #[test]
+    fn weights_that_are_beaten_go() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut results = Results::open(directory.path(), &settings()).unwrap();
+        let weights = directory.path().join("given");
+        for (cost, accuracy) in [(10, 0.9), (5, 0.8), (5, 0.85), (20, 0.2)] {
+            fs::write(&weights, "w").unwrap();
+            results.add(found(cost, accuracy), Some(&weights)).unwrap();
+        }
+        let kept: Vec<bool> = results.found.iter().map(|found| found.weights.is_some()).collect();
+        assert_eq!(kept, [true, false, true, false]);
+        assert_eq!(fs::read_dir(directory.path().join(WEIGHTS)).unwrap().count(), 2);
+        assert_eq!(results.front(0.0), [0, 2]);
+        assert_eq!(results.front(0.88), [0]);
+    }
+}
