@@ -440,9 +440,12 @@ impl Intervals<'_> {
                     term = term.or(Range::ZERO);
                 }
                 sum = Range { low: sum.low + term.low, high: sum.high + term.high };
-                // A coefficient is off by half a unit at most, the value by two, and each product by one.
+                // Of a coefficient 5 bits in 6 are kept and of the value at least half; each product is off by
+                // one unit.
                 let steep = c.abs() * f64::from(power) * (x.magnitude() + 1.0).powi(power - 1);
-                error += self.unit * (x.magnitude().powi(power) + 2.0 * steep + x.magnitude());
+                error += self.unit.powf(5.0 / 6.0) * x.magnitude().powi(power)
+                    + 2.0 * self.unit.sqrt() * steep
+                    + self.unit * x.magnitude();
             }
             channels[channel] = sum.off_by(error).cut();
         }

@@ -435,14 +435,15 @@ struct PolynomialScales {
 }
 
 impl PolynomialScales {
-    /// With f bits for the coefficient of a square, and what a cube leaves of as many in all.
+    /// Every bit of the result's scale is one online, for this value and all that are mixed with it: values
+    /// keep fewer than f bits, 8 for a square and 6 for a cube of 12, and the highest coefficient has 10 or 12.
     fn new(degree: u32, input: u32, f: u32) -> PolynomialScales {
-        let (value, result) = match degree {
+        let (value, highest) = match degree {
             0 => (0, input.min(f)),
-            2 => (input.min(f), 3 * f),
-            _ => (input.min(2 * f / 3), 3 * f),
+            2 => (input.min(2 * f / 3), 5 * f / 6),
+            _ => (input.min(f / 2), f),
         };
-        PolynomialScales { degree, value, result }
+        PolynomialScales { degree, value, result: degree * value + highest }
     }
 
     fn coefficient(&self, power: u32) -> u32 {
