@@ -180,7 +180,7 @@ impl Parts {
 mod tests {
     use super::*;
     use crate::{
-        NetworkCost,
+        NetworkCost, Output,
         error::{Error, Result},
         graph::Dims,
         zoo::{self, Options, Plan, Published},
@@ -191,7 +191,7 @@ mod tests {
     }
 
     fn bytes(graph: &Graph, exchange: &Exchange) -> Result<f64> {
-        Ok(NetworkCost::securenn(&exchange.apply(graph)?, 1)?.totals().bytes as f64)
+        Ok(NetworkCost::securenn(&exchange.apply(graph)?, 1, Output::Logits)?.totals().bytes as f64)
     }
 
     #[test]
@@ -261,7 +261,8 @@ mod tests {
     #[test]
     fn the_published_design_steps_are_plans_with_their_published_savings() {
         let graph = |net| zoo::build(net, &Options::new(Dims::new(3, 32, 32), 10)).unwrap();
-        let paper = |graph: &Graph| NetworkCost::securenn(graph, 1).unwrap().totals().paper;
+        let paper =
+            |graph: &Graph| NetworkCost::securenn(graph, 1, Output::Logits).unwrap().totals().paper;
         let check = |graph: &Graph, exchange: &Exchange, bits, rounds: Option<f64>| {
             let (before, after) = (paper(graph), paper(&exchange.apply(graph).unwrap()));
             let close = |before: f64, after: f64, published: f64| {
