@@ -130,7 +130,8 @@ impl Spline {
             let slope = ((y - last.1) / (x - last.0) * slope_unit).round();
             // Where the rounded slope comes closest to the value: errors of slopes do not add up.
             let run = ((y * unit - value as f64) / slope).round() as i64;
-            let slope = slope as i64;
+            // Where a unit is longer than a piece, a flat one of a unit keeps the knots apart.
+            let (slope, run) = if run > 0 { (slope as i64, run) } else { (0, 1) };
             (last, knot, value) = ((x, y), knot + run, value + run * slope);
             knots.push(knot);
             slopes.push(slope);
@@ -166,6 +167,21 @@ mod tests {
                 assert!(error <= 0.005, "sigmoid, {bits} and {slope_bits} bits: {error}");
                 let error = worst(&Spline::tanh(bits, slope_bits), f64::tanh, bits);
                 assert!(error <= 0.01, "tanh, {bits} and {slope_bits} bits: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn few_bits_leave_all_knots_and_coarse_curves() {
+        for bits in 0..10 {
+            let coarse = 1.0 / f64::from(1u32 << bits);
+            for (spline, of) in [
+                (Spline::sigmoid(bits, 13), logistic as fn(f64) -> f64),
+                (Spline::tanh(bits, 13), f64::tanh),
+            ] {
+                assert_eq!(spline.knots().len(), 8);
+                let error = worst(&spline, of, bits);
+                assert!(error <= 0.01 + coarse / 4.0, "{}, {bits} bits: {error}", spline.name());
             }
         }
     }
