@@ -25,33 +25,60 @@ fn the_minionn_net_is_the_one_that_was_trained() {
     check("minionn-mnist-digits", "minionn-mnist", None);
 }
 
-/// The logits of the first held-out digits. PyTorch computed them in double precision from the same
-/// weights, and the file has nine digits of each.
+#[test]
+fn the_nets_of_squares_are_those_that_were_trained() {
+    check("secureml-digits", "secureml", None);
+    check("cryptonets-digits", "cryptonets", None);
+}
+
+#[test]
+fn the_binary_nets_are_those_that_were_trained() {
+    check("xonn-bm3-digits", "xonn-bm3", None);
+
+    // CSV: a header, then 30 features and a label.
+    let rows = fs::read_to_string(data("breast-cancer", "test.csv")).unwrap();
+    let features = |row: &str| row.split(',').take(30).map(number).collect::<Vec<f64>>();
+    let tumours: Vec<f64> = rows.lines().skip(1).flat_map(features).collect();
+    let options = zoo::Options::new(Dims::flat(30), 2);
+    check_logits("breast-cancer", "xonn-cancer", &options, "", &tumours);
+}
+
+/// The logits of the first held-out digits.
 fn check(folder: &str, net: &str, plan: Option<&str>) {
     let input = Dims::new(1, 28, 28);
     let mut options = zoo::Options::new(input, 10);
     options.plan =
         plan.map(|plan| zoo::Plan::published(zoo::with_plans(net).unwrap(), plan, input).unwrap());
-    let graph = zoo::build(net, &options).unwrap();
     let suffix = plan.map(|plan| format!("-{plan}")).unwrap_or_default();
-    let weights = data(folder, &format!("{net}{suffix}.safetensors"));
-    let weights = Weights::read(&weights, &graph).unwrap();
-    let model = Model::fold(&graph, &weights).unwrap();
 
     // IDX: 16 bytes of header, then a byte a pixel.
     let pixels = fs::read(data("squeezenet-digits", "test-images.idx3-ubyte")).unwrap();
     let pixels = &pixels[16..][..IMAGES * input.len()];
     let images: Vec<f64> = pixels.iter().map(|&pixel| f64::from(pixel) / 255.0).collect();
-    let logits = reference::float(&graph, &model, &images).unwrap().pop().unwrap();
+    check_logits(folder, net, &options, &suffix, &images);
+}
+
+/// PyTorch computed the expected logits in double precision from the same weights, and the file has nine
+/// digits of each.
+fn check_logits(folder: &str, net: &str, options: &zoo::Options, suffix: &str, images: &[f64]) {
+    let graph = zoo::build(net, options).unwrap();
+    let weights = data(folder, &format!("{net}{suffix}.safetensors"));
+    let weights = Weights::read(&weights, &graph).unwrap();
+    let model = Model::fold(&graph, &weights).unwrap();
+    let logits = reference::float(&graph, &model, images).unwrap().pop().unwrap();
 
     let expected = fs::read_to_string(data(folder, &format!("expected-logits{suffix}.csv")));
     let expected = expected.unwrap();
-    for (line, got) in expected.lines().skip(1).zip(logits.chunks_exact(10)) {
-        let row: Vec<f64> = line.split(',').map(|number| number.parse().unwrap()).collect();
+    for (line, got) in expected.lines().skip(1).zip(logits.chunks_exact(options.classes)) {
+        let row: Vec<f64> = line.split(',').map(number).collect();
         for (expected, got) in row[1..].iter().zip(got) {
             assert!((expected - got).abs() < 1e-6, "{expected} {got}");
         }
     }
+}
+
+fn number(text: &str) -> f64 {
+    text.parse().unwrap()
 }
 
 fn data(folder: &str, file: &str) -> PathBuf {
