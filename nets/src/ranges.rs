@@ -16,6 +16,7 @@ use protocols::channels;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    dealer::plan::SLOPE_BITS,
     error::{Error, Result},
     graph::{ActivationKind, Graph, NodeId, Op, Portion},
     model::{Linear, Model},
@@ -84,9 +85,10 @@ pub struct Observed {
 ///
 /// It holds for the network in real numbers and in fixed point with these fractional bits, as
 /// [`reference::fixed`] and the parties of `securenn` compute it: encoding moves inputs, weights and slopes by
-/// half a unit at most, every truncation its result by one, and what either adds is added here. It holds unless
-/// the ring wraps, which is what ranges are for: a layer whose range fits the ring, after others that do,
-/// cannot overflow. Ranges beyond 10^150 are cut to that, more than any ring holds.
+/// half a unit at most, every truncation its result by one, and what either adds is added here, as is what
+/// `dealer` rounds more coarsely. It holds unless the ring wraps, which is what ranges are for: a layer whose range
+/// fits the ring, after others that do, cannot overflow. Ranges beyond 10^150 are cut to that, more than any ring
+/// holds.
 ///
 /// # Errors
 /// [`Error::ModelGraph`], [`Error::InputRanges`].
@@ -264,13 +266,12 @@ impl LayerRange {
         self.compared.map_or(0.0, Range::magnitude).max(self.result.magnitude())
     }
 
-    /// [`LayerRange::compared`] as this operation compares it: a ReLU6 compares values less 6 as well.
+    /// [`LayerRange::compared`] as this operation compares it: values less each of its functions' knots.
     pub fn compared_by(&self, op: &Op) -> Option<Range> {
-        let less = match op {
-            op if op.kinds().any(|kind| kind == ActivationKind::Relu6) => 6.0,
-            _ => 0.0,
-        };
-        self.compared.map(|range| Range { low: range.low - less, ..range })
+        let knots = op.kinds().map(knots).fold(Range::ZERO, Range::or);
+        let less =
+            |range: Range| Range { low: range.low - knots.high, high: range.high - knots.low };
+        self.compared.map(less)
     }
 
     fn or(&self, other: LayerRange) -> LayerRange {
@@ -408,7 +409,8 @@ impl Intervals<'_> {
             // The square's unit, times x, and its own.
             ActivationKind::Cube => range.off_by(self.unit * (x.magnitude() + 1.0)),
             ActivationKind::LeakyRelu { .. } => {
-                range.off_by(self.unit / 2.0 * x.magnitude() + self.unit)
+                let slope = f64::exp2(-f64::from(SLOPE_BITS)).max(self.unit);
+                range.off_by(slope / 2.0 * x.magnitude() + self.unit)
             }
             ActivationKind::Sigmoid | ActivationKind::Tanh => {
                 range.off_by(S_CURVE_ERROR + self.unit * (x.magnitude() + 1.0))
@@ -504,6 +506,22 @@ fn observed_layer(graph: &Graph, id: NodeId, results: &[Vec<f64>]) -> LayerRange
     LayerRange { result: Range::of(result.iter().copied()), compared, sum: sum.min(MOST) }
 }
 
+/// From the lowest to the highest of the points at which a function takes another piece, or wider.
+fn knots(kind: ActivationKind) -> Range {
+    match kind {
+        ActivationKind::Relu6 => Range { low: 0.0, high: 6.0 },
+        ActivationKind::Sigmoid => Range { low: -6.0, high: 6.0 },
+        // With few bits knots are farther out.
+        ActivationKind::Tanh => Range { low: -4.0, high: 4.0 },
+        ActivationKind::Relu
+        | ActivationKind::LeakyRelu { .. }
+        | ActivationKind::Square
+        | ActivationKind::Cube
+        | ActivationKind::Sign
+        | ActivationKind::Polynomial { .. } => Range::ZERO,
+    }
+}
+
 /// The channels that a function takes.
 fn active(op: &Op, channels: usize) -> Vec<ops::Range<usize>> {
     let portions = op.portions(channels).into_iter().filter(|portion| portion.kind.is_some());
@@ -539,6 +557,7 @@ mod tests {
             test_nets::powers(),
             test_nets::mixed(),
             test_nets::binary(),
+            test_nets::counted_signs(),
             test_nets::shuffle_units(),
             test_nets::digits_graph(),
         ] {

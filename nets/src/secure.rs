@@ -585,6 +585,7 @@ mod tests {
             test_nets::powers(),
             test_nets::mixed(),
             test_nets::binary(),
+            test_nets::counted_signs(),
         ] {
             let run = World::with(FixedPoint::new(18), graph, 2);
             run.check(&TestWorld::new(26));

@@ -183,6 +183,44 @@ pub(crate) fn binary() -> Graph {
     net.finish(x).unwrap()
 }
 
+/// Signs whose sums and averages are used as numbers, in functions and binary layers.
+pub(crate) fn counted_signs() -> Graph {
+    let mut net = GraphBuilder::new("counted", Dims::new(2, 6, 6)).unwrap();
+    let sign = Activation::full(ActivationKind::Sign);
+    let binary = |out| Conv { binary: true, bias: true, ..Conv::square(out, 1) };
+    let x = net.conv("conv1", net.input(), Conv { bias: true, ..Conv::square(4, 3) }).unwrap();
+    let x = net.activation("sign1", x, sign).unwrap();
+    // Its bias is of use where no sign follows.
+    let sums = net.conv("conv2", x, binary(5)).unwrap();
+    let kinds = [
+        Some(ActivationKind::Tanh),
+        Some(ActivationKind::Relu6),
+        Some(ActivationKind::Polynomial { degree: 0 }),
+        Some(ActivationKind::Polynomial { degree: 2 }),
+        None,
+    ];
+    let runs = kinds.map(|kind| Run { kind, channels: 1 }).to_vec();
+    let sums = net.add_node("functions", Op::Mix(runs), &[sums]).unwrap();
+    let constants = Activation::full(ActivationKind::Polynomial { degree: 0 });
+    let constants = net.activation("constants", x, constants).unwrap();
+    // Windows over several channels.
+    let turned = net.conv("conv3", x, binary(4)).unwrap();
+    let turned = net.reshape("turned", turned, Dims::new(4, 2, 8)).unwrap();
+    let turned = net.max_pool("pool", turned, Window::square(2)).unwrap();
+    let turned = net.activation("sign2", turned, sign).unwrap();
+    let turned = net.flatten("turned_flat", turned).unwrap();
+    let twice = net.add("twice", x, x).unwrap();
+    let averages = net.avg_pool("averages", twice, Window::square(2)).unwrap();
+    let sigmoid = Activation::full(ActivationKind::Sigmoid);
+    let averages = net.activation("sigmoid", averages, sigmoid).unwrap();
+    let averages = net.flatten("averages_flat", averages).unwrap();
+    let all = net.concat("all", &[sums, constants]).unwrap();
+    let all = net.flatten("flat", all).unwrap();
+    let all = net.concat("features", &[all, turned, averages]).unwrap();
+    let logits = net.dense("logits", all, 3).unwrap();
+    net.finish(logits).unwrap()
+}
+
 /// A Fire module as SqueezeNet's, small, with a convolution after it.
 pub(crate) fn fire() -> Graph {
     let mut net = GraphBuilder::new("fire", Dims::new(2, 5, 5)).unwrap();

@@ -57,10 +57,11 @@ pub(super) fn add_sizes(graph: &Graph, id: NodeId, sums: &mut [u64]) {
     pairs.for_each(|(sum, &size)| *sum = sum.wrapping_add(size as u64 - 1));
 }
 
-/// The values of a part of a layer's channels.
+/// The values of a part of a layer's channels, lifted to where they are taken.
 pub(super) fn part(graph: &Graph, id: NodeId, batch: usize, part: &Part, x: &[u64]) -> Vec<u64> {
     let dims = graph.dims(id);
-    channels::gather(batch, dims.channels, dims.plane(), x, &part.portion.channels)
+    let ranges = &part.portion.channels;
+    lift(channels::gather(batch, dims.channels, dims.plane(), x, ranges), part.raise)
 }
 
 /// How many values a part has.

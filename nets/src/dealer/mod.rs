@@ -559,6 +559,7 @@ mod tests {
             test_nets::powers(),
             test_nets::mixed(),
             test_nets::binary(),
+            test_nets::counted_signs(),
             test_nets::fire(),
             test_nets::shuffle_units(),
         ] {

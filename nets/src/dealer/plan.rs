@@ -31,20 +31,21 @@ use crate::{
 const MAX_SCALE: u32 = 48;
 
 /// The bits of a leaky slope.
-const SLOPE_BITS: u32 = 12;
+pub(crate) const SLOPE_BITS: u32 = 12;
 
 /// How large the values of each layer may be.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Bounds {
-    /// All below 2 to this power, in real units; what a ReLU6 takes is above that less 6. It tells nothing
-    /// about the weights.
+    /// All below 2 to this power, in real units; what a ReLU6, sigmoid or tanh takes is so less each of its knots.
+    /// It tells nothing about the weights.
     Alike(u32),
     /// Each layer's own.
     Layers(PublicBounds),
 }
 
-/// With bounds alike, ReLU6 takes values from -(2^b - 6) for the b of the bounds, which is this at least.
-const MIN_RELU6_BITS: i32 = 4;
+/// With bounds alike, a function with knots up to k takes values up to 2^b - k for the b of the bounds, which is
+/// this at least.
+const MIN_KNOT_BITS: i32 = 4;
 
 /// How large the values that a layer cuts or compares may be, and who says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -126,6 +127,8 @@ pub enum Step {
 pub struct Part {
     /// The channels.
     pub portion: Portion,
+    /// How many bits their values are lifted by first.
+    pub raise: u32,
     /// What is done with them.
     pub apply: Apply,
     /// How many bits its result is lifted by, to the scale of the others.
@@ -185,9 +188,10 @@ impl Plan {
     /// [`Error::OneClass`].
     pub fn new(graph: &Graph, fixed: FixedPoint, bounds: &Bounds, output: Output) -> Result<Plan> {
         check_fractional_bits(fixed)?;
+        let signs_follow = graph.signs_follow();
         let mut drafts: Vec<Draft> = Vec::with_capacity(graph.nodes().len());
         for id in graph.ids() {
-            drafts.push(Draft::new(graph, fixed, id, &drafts));
+            drafts.push(Draft::new(graph, fixed, id, signs_follow[id.index()], &drafts));
         }
         let known = known(graph, &drafts, output);
         // Rings, from the output back.
@@ -237,26 +241,28 @@ impl Plan {
                     Step::Average(divisor(graph, fixed, id).expect("an average"))
                 }
                 Op::Activation(_) | Op::Mix(_) => {
-                    let activation = activation.expect("an activation");
-                    let bound = bits(id, input_scale(0), 0)?;
                     // Values that pass uncut need the ring of the result.
-                    need = match activation.iter().any(PartDraft::passes) {
-                        true => out.max(bound + 1),
-                        false => bound + 1,
+                    need = match activation.iter().flatten().any(PartDraft::passes) {
+                        true => out,
+                        false => 0,
                     };
-                    let part = |draft: PartDraft| Part {
-                        portion: draft.portion,
-                        apply: match draft.apply {
+                    let mut parts = Vec::new();
+                    for PartDraft { portion, raise, apply, lift } in
+                        activation.into_iter().flatten()
+                    {
+                        let scale = input_scale(0) + raise;
+                        let bound = bits(id, scale, 0)?;
+                        need = need.max(bound + 1);
+                        let apply = match apply {
                             DraftApply::Nothing => Apply::Nothing,
                             DraftApply::Constants => Apply::Constants,
                             DraftApply::Gadget(function, kept) => {
-                                let shift = input_scale(0) - kept;
-                                Apply::Gadget(function, gate(bound, shift, out))
+                                Apply::Gadget(function, gate(bound, scale - kept, out))
                             }
-                        },
-                        lift: draft.lift,
-                    };
-                    Step::Activate(activation.into_iter().map(part).collect())
+                        };
+                        parts.push(Part { portion, raise, apply, lift });
+                    }
+                    Step::Activate(parts)
                 }
                 Op::MaxPool(_) if signs[node.inputs[0].index()] => {
                     let size = graph.pool_shape(id, 1).expect("a pooling layer").window_len();
@@ -267,8 +273,9 @@ impl Plan {
                 }
                 Op::MaxPool(window) => {
                     // Bounds of its own cover its differences, but for those with padding.
-                    let covered =
-                        matches!(bounds, Bounds::Layers(_)) && window.padding == Padding::NONE;
+                    let covered = matches!(bounds, Bounds::Layers(_))
+                        && window.padding == Padding::NONE
+                        && structure[id.index()].is_none();
                     let bound = bits(id, input_scale(0), u32::from(!covered))?;
                     // The next level compares what this one gives.
                     let ring = Width::new(out.max(bound + 1));
@@ -320,7 +327,8 @@ impl Plan {
         FixedPoint::new(self.layer(graph.output()).scale)
     }
 
-    /// A model's layers in this plan's scales: weights with f bits, biases with those of the result.
+    /// A model's layers in this plan's scales: weights with f bits, those of 1 and -1 with none where nothing but
+    /// signs follows, biases with those of the result.
     ///
     /// # Errors
     /// As [`Model::encode`].
@@ -330,9 +338,13 @@ impl Plan {
 
     fn scales(&self, graph: &Graph, id: NodeId) -> Scales {
         let (op, f) = (&graph.node(id).op, self.fixed.fractional_bits());
+        let layer = self.layer(id);
         if graph.linear_shape(id, 1).is_some() {
-            let weight = if op.is_binary() { 0 } else { f };
-            return Scales { weight: vec![weight], bias: vec![self.layer(id).scale] };
+            let taken = match layer.before {
+                Some(_) => f,
+                None => self.layer(graph.node(id).inputs[0]).scale,
+            };
+            return Scales { weight: vec![layer.scale - taken], bias: vec![layer.scale] };
         }
         let degrees = op.degrees(graph.dims(id).channels);
         let columns = degrees.iter().copied().max().unwrap_or(0);
@@ -406,6 +418,7 @@ struct Draft {
 #[derive(Clone)]
 struct PartDraft {
     portion: Portion,
+    raise: u32,
     apply: DraftApply,
     lift: u32,
 }
@@ -439,7 +452,7 @@ impl PolynomialScales {
     /// keep fewer than f bits, 8 for a square and 6 for a cube of 12, and the highest coefficient has 10 or 12.
     fn new(degree: u32, input: u32, f: u32) -> PolynomialScales {
         let (value, highest) = match degree {
-            0 => (0, input.min(f)),
+            0 => (0, f),
             2 => (input.min(2 * f / 3), 5 * f / 6),
             _ => (input.min(f / 2), f),
         };
@@ -452,7 +465,13 @@ impl PolynomialScales {
 }
 
 impl Draft {
-    fn new(graph: &Graph, fixed: FixedPoint, id: NodeId, drafts: &[Draft]) -> Draft {
+    fn new(
+        graph: &Graph,
+        fixed: FixedPoint,
+        id: NodeId,
+        signs_follow: bool,
+        drafts: &[Draft],
+    ) -> Draft {
         let f = fixed.fractional_bits();
         let node = graph.node(id);
         let scales: Vec<u32> =
@@ -467,7 +486,12 @@ impl Draft {
             Draft { scale, cut, ..draft.clone() }
         };
         match &node.op {
-            op @ (Op::Conv(_) | Op::Dense(_)) => grown(if op.is_binary() { 0 } else { f }),
+            op @ (Op::Conv(_) | Op::Dense(_)) => grown(match op.is_binary() {
+                true if signs_follow => 0,
+                // Its bias has f bits at least.
+                true => f.saturating_sub(scale),
+                false => f,
+            }),
             Op::AvgPool(_) | Op::GlobalAvgPool => {
                 grown(divisor(graph, fixed, id).expect("an average").bits())
             }
@@ -491,44 +515,39 @@ impl Draft {
 fn parts(portions: Vec<Portion>, scale: u32, f: u32) -> (Vec<PartDraft>, u32) {
     // The scale of t, after what is cut off.
     let cut = scale.min(f);
+    // By how much values are lifted first, what is done with them, and the scale of what it gives.
+    let gadget = |function, own| (0, DraftApply::Gadget(function, cut), own);
+    // With few bits its pieces would be coarse.
+    let s_curve =
+        |spline| (f - cut, DraftApply::Gadget(Nonlinear::Spline(spline), f), f + SLOPE_BITS);
     let apply = |kind: Option<ActivationKind>| match kind {
         // Where nothing is cut off, values pass as they are.
-        None if scale > f => (DraftApply::Gadget(Nonlinear::Truncation, cut), cut),
-        None => (DraftApply::Nothing, cut),
+        None if scale > f => gadget(Nonlinear::Truncation, cut),
+        None => (0, DraftApply::Nothing, cut),
+        Some(ActivationKind::Relu) => gadget(Nonlinear::Relu, cut),
+        Some(ActivationKind::Relu6) => gadget(Nonlinear::Spline(Spline::relu6(6 << cut)), cut),
+        Some(ActivationKind::LeakyRelu { slope }) => {
+            let spline = Spline::leaky_relu(slope, SLOPE_BITS);
+            gadget(Nonlinear::Spline(spline), cut + SLOPE_BITS)
+        }
+        Some(ActivationKind::Square) => gadget(Nonlinear::Square, 2 * cut),
+        Some(ActivationKind::Cube) => gadget(Nonlinear::Cube, 3 * cut),
+        Some(ActivationKind::Sign) => gadget(Nonlinear::Sign, 0),
+        Some(ActivationKind::Sigmoid) => s_curve(Spline::sigmoid(f, SLOPE_BITS)),
+        Some(ActivationKind::Tanh) => s_curve(Spline::tanh(f, SLOPE_BITS)),
         Some(ActivationKind::Polynomial { degree }) => {
             let PolynomialScales { value, result, .. } = PolynomialScales::new(degree, scale, f);
             match degree {
-                0 => (DraftApply::Constants, result),
-                _ => (DraftApply::Gadget(Nonlinear::Polynomial(degree), value), result),
+                0 => (0, DraftApply::Constants, result),
+                _ => (0, DraftApply::Gadget(Nonlinear::Polynomial(degree), value), result),
             }
-        }
-        Some(kind) => {
-            let (function, own) = match kind {
-                ActivationKind::Relu => (Nonlinear::Relu, cut),
-                ActivationKind::Relu6 => (Nonlinear::Spline(Spline::relu6(6 << cut)), cut),
-                ActivationKind::LeakyRelu { slope } => {
-                    (Nonlinear::Spline(Spline::leaky_relu(slope, SLOPE_BITS)), cut + SLOPE_BITS)
-                }
-                ActivationKind::Square => (Nonlinear::Square, 2 * cut),
-                ActivationKind::Cube => (Nonlinear::Cube, 3 * cut),
-                ActivationKind::Sign => (Nonlinear::Sign, 0),
-                ActivationKind::Sigmoid => {
-                    (Nonlinear::Spline(Spline::sigmoid(cut, SLOPE_BITS)), cut + SLOPE_BITS)
-                }
-                ActivationKind::Tanh => {
-                    (Nonlinear::Spline(Spline::tanh(cut, SLOPE_BITS)), cut + SLOPE_BITS)
-                }
-                ActivationKind::Polynomial { .. } => unreachable!("it is above"),
-            };
-            (DraftApply::Gadget(function, cut), own)
         }
     };
     let drafts: Vec<_> = portions.iter().map(|portion| apply(portion.kind)).collect();
-    let common = drafts.iter().map(|(_, own)| *own).max().unwrap_or(scale);
-    let parts = portions.into_iter().zip(drafts);
-    let parts =
-        parts.map(|(portion, (apply, own))| PartDraft { portion, apply, lift: common - own });
-    (parts.collect(), common)
+    let common = drafts.iter().map(|(_, _, own)| *own).max().unwrap_or(scale);
+    let part =
+        |(portion, (raise, apply, own))| PartDraft { portion, raise, apply, lift: common - own };
+    (portions.into_iter().zip(drafts).map(part).collect(), common)
 }
 
 /// For every layer whether P1 must know the mask of its result: where a linear layer or the output
@@ -592,10 +611,15 @@ fn magnitude(
         return (bits, BoundSource::Structure);
     }
     match bounds {
-        // A ReLU6 compares with 6 as well: of its range 6 is missing below.
         Bounds::Alike(bits) => {
-            let is_relu6 = graph.node(id).op.kinds().any(|kind| kind == ActivationKind::Relu6);
-            let least = if is_relu6 { MIN_RELU6_BITS } else { i32::MIN };
+            let knots = |kind| {
+                use ActivationKind::{Relu6, Sigmoid, Tanh};
+                matches!(kind, Relu6 | Sigmoid | Tanh)
+            };
+            let least = match graph.node(id).op.kinds().any(knots) {
+                true => MIN_KNOT_BITS,
+                false => i32::MIN,
+            };
             (bits.cast_signed().max(least), BoundSource::MagnitudeBits)
         }
         Bounds::Layers(bounds) => {

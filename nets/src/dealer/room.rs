@@ -4,7 +4,7 @@
 
 use protocols::dealer::Gate;
 
-use super::plan::{LayerPlan, Plan, Step};
+use super::plan::{BoundSource, LayerPlan, Plan, Step};
 use crate::{
     graph::{Graph, NodeId},
     ranges::{LayerRange, Range, power_of_two},
@@ -59,8 +59,10 @@ pub fn exceeding(graph: &Graph, plan: &Plan, ranges: &[LayerRange]) -> Option<No
 
 /// The magnitude that would do for all layers alike ([`super::plan::Bounds::Alike`]).
 pub fn magnitude_bits(graph: &Graph, plan: &Plan, ranges: &[LayerRange]) -> u32 {
-    let needed = needed(graph, plan, ranges).into_iter().flatten();
-    needed.max().unwrap_or(0).max(1).cast_unsigned()
+    let needed = graph.ids().zip(needed(graph, plan, ranges));
+    // Those of the architecture stay.
+    let own = needed.filter(|(id, _)| plan.layer(*id).source != BoundSource::Structure);
+    own.filter_map(|(_, needed)| needed).max().unwrap_or(0).max(1).cast_unsigned()
 }
 
 /// Whether a max pool's gate has a bit more than the layer's bound.
@@ -73,17 +75,19 @@ mod tests {
     use fixedpoint::encoding::FixedPoint;
 
     use super::{
-        super::plan::{BoundSource, Bounds, LayerBound},
+        super::plan::{Bounds, LayerBound},
         *,
     };
     use crate::{
+        builder::GraphBuilder,
         dealer::reference,
-        graph::Op,
+        graph::{Activation, ActivationKind, Dims, Op},
         model::Model,
         output::Output,
         public_bounds::PublicBounds,
         ranges::{MIN_MARGIN, calibrated, intervals, tighter},
         test_nets,
+        weights::Weights,
     };
 
     const FIXED: FixedPoint = FixedPoint::new(12);
@@ -117,6 +121,47 @@ mod tests {
     }
 
     #[test]
+    fn values_less_a_knot_are_within_the_bounds() {
+        for kind in [ActivationKind::Relu6, ActivationKind::Sigmoid, ActivationKind::Tanh] {
+            let mut net = GraphBuilder::new("knots", Dims::flat(2)).unwrap();
+            let x = net.activation("function", net.input(), Activation::full(kind)).unwrap();
+            let graph = net.finish(x).unwrap();
+            let model = Model::fold(&graph, &Weights::random(&graph, 1)).unwrap();
+            let (images, input) = ([-15.75, 15.75], [Range { low: -15.75, high: 15.75 }]);
+            let ranges = intervals(&graph, &model, &input, FIXED).unwrap();
+            let public = PublicBounds::new(&graph, &tighter(&ranges, None), FIXED, MIN_MARGIN);
+            let own = plan(&graph, &Bounds::Layers(public));
+            let bits = magnitude_bits(&graph, &own, &ranges);
+            assert_eq!(bits, 5, "{}", kind.name());
+            for plan in [own, plan(&graph, &Bounds::Alike(bits))] {
+                assert_eq!(exceeding(&graph, &plan, &ranges), None);
+                let encoded = plan.encode(&graph, &model).unwrap();
+                let words = FIXED.encode_slice(&images).unwrap();
+                let clear = reference::evaluate(&graph, &plan, &encoded, &words).unwrap();
+                assert_eq!(clear.first_outside(), None, "{}", kind.name());
+            }
+        }
+    }
+
+    #[test]
+    fn sums_of_signs_are_bounded_by_their_number() {
+        let graph = test_nets::binary();
+        let model = Model::fold(&graph, &Weights::random(&graph, 5)).unwrap();
+        let ranges = intervals(&graph, &model, &[Range { low: -1.0, high: 1.0 }], FIXED).unwrap();
+        let public = PublicBounds::new(&graph, &tighter(&ranges, None), FIXED, MIN_MARGIN);
+        for bounds in [Bounds::Alike(3), Bounds::Layers(public)] {
+            let plan = plan(&graph, &bounds);
+            let bound = |name| plan.bound(&graph, graph.find(name).unwrap()).unwrap();
+            let structure = |bits| LayerBound { bits, source: BoundSource::Structure };
+            // 45 signs and a threshold of up to 46, then 6 and 7.
+            assert_eq!(bound("sign2"), structure(8));
+            assert_eq!(bound("sign3"), structure(5));
+            // Differences, whose windows may be of several channels, take a bit more.
+            assert_eq!(bound("pool2"), structure(9));
+        }
+    }
+
+    #[test]
     fn differences_take_a_bit_where_a_bound_does_not_cover_them() {
         let graph = test_nets::digits_graph();
         let digits = test_nets::digits();
@@ -133,9 +178,16 @@ mod tests {
 
     fn networks() -> Vec<(Graph, Model, Vec<f64>)> {
         let digits = test_nets::digits();
-        let others = [test_nets::everything(), test_nets::fire(), test_nets::shuffle_units()];
+        let others = [
+            test_nets::everything(),
+            test_nets::fire(),
+            test_nets::shuffle_units(),
+            test_nets::mixed(),
+            test_nets::binary(),
+            test_nets::counted_signs(),
+        ];
         let random = others.map(|graph| {
-            let weights = crate::weights::Weights::random(&graph, 5);
+            let weights = Weights::random(&graph, 5);
             let model = Model::fold(&graph, &weights).unwrap();
             let images = test_nets::images(&graph, 2, 3);
             (graph, model, images)
