@@ -17,7 +17,7 @@ from .space import Site
 
 
 def main():
-    link = Link.of_process()
+    link = Link()
     try:
         start = link.receive("start")
         start["sites"] = [Site(**site) for site in start["sites"]]

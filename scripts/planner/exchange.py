@@ -1,11 +1,12 @@
 """Activations that are exchanged channel by channel for polynomials, for another kind or for none.
 
-An exchanged channel computes (1 - w) guide(x) + w p(x). The guide is the activation that it had, clipped at 6 as
-Delphi's is, and w goes from 0 to 1 in training ("gradual activation exchange", Delphi, section 5.1). A channel
-without activation has p(x) = x. A polynomial begins as the least squares fit to the activation over the values
-that the channel gets once the layers before it are exchanged: fitted to what it got before, squares of squares of
-rare large values make nets of many layers useless. It is trained in z = (x - mean) / deviation of those values,
-where its coefficients are of one size; `tensors` expands them to those of x.
+An exchanged channel computes (1 - w) guide(x) + w p(x). The guide is the activation that it had,
+clipped at 6 as Delphi's is, and w goes from 0 to 1 in training ("gradual activation exchange",
+Delphi, section 5.1). A channel without activation has p(x) = x. A polynomial begins as the least
+squares fit to the activation over the values that the channel gets once the layers before it are
+exchanged: fitted to what it got before, squares of squares of rare large values make nets of many
+layers useless. It is trained in z = (x - mean) / deviation of those values, where its coefficients
+are of one size; `tensors` expands them to those of x.
 """
 
 import torch
@@ -15,8 +16,9 @@ DEGREES = {"polynomial-0": 0, "polynomial-2": 2, "polynomial-3": 3}
 HIGHEST = max(DEGREES.values())
 CAPS = {"relu": float("inf"), "relu6": 6.0}
 GUIDE_CAP = CAPS["relu6"]
-# What a fit counts of each channel: so many of its values, and so many places of its range and a little beyond,
-# which have this share of the weight. Without them rare large values grow from layer to layer.
+# What a fit counts of each channel: so many of its values, and so many places of its range and a
+# little beyond, which have this share of the weight. Without them rare large values grow from layer
+# to layer.
 MOST_VALUES = 1 << 12
 GRID = 64
 GRID_SHARE = 0.3
@@ -120,7 +122,9 @@ class Exchange(nn.Module):
         self.kinds = list(kinds)
 
     def tensors(self):
-        """What tercet reads of the polynomial channels, in order: `bias` [P] is c_0, `weight` [P, D] the rest."""
+        """What tercet reads of the polynomial channels, in order: `bias` [P] is c_0, `weight` [P,
+        D] the rest.
+        """
         channels = [channel for channel, kind in enumerate(self.kinds) if kind in DEGREES]
         if not channels:
             return {}
@@ -128,7 +132,10 @@ class Exchange(nn.Module):
         polynomial = self.polynomial.detach().double().cpu()
         means, deviations = self.mean.double().cpu(), self.deviation.double().cpu()
         rows = torch.stack(
-            [expanded(polynomial[:, channel], means[channel], deviations[channel]) for channel in channels]
+            [
+                expanded(polynomial[:, channel], means[channel], deviations[channel])
+                for channel in channels
+            ]
         )
         tensors = {"bias": rows[:, 0]}
         if degree > 0:
@@ -154,13 +161,17 @@ def standardised(x):
 
 
 def fit(z, target, degree):
-    """Coefficients c_0 to c_degree of the least squares fit of a target at z, as `standardised` gives it."""
+    """Coefficients c_0 to c_degree of the least squares fit of a target at z, as `standardised`
+    gives it.
+    """
     sample = len(z) - GRID
     share = torch.full_like(z, (1 - GRID_SHARE) / sample)
     share[sample:] = GRID_SHARE / GRID
     powers = torch.stack([z**power for power in range(degree + 1)])
     # A little weight decay, for channels of few distinct values.
-    gram = (share * powers) @ powers.T + 1e-4 * torch.eye(degree + 1, dtype=z.dtype, device=z.device)
+    gram = (share * powers) @ powers.T + 1e-4 * torch.eye(
+        degree + 1, dtype=z.dtype, device=z.device
+    )
     return torch.linalg.solve(gram, (share * powers) @ target)
 
 

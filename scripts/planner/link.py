@@ -2,7 +2,9 @@
 
 import json
 import os
+import queue
 import sys
+import threading
 
 
 class Closed(Exception):
@@ -10,19 +12,23 @@ class Closed(Exception):
 
 
 class Link:
-    """Lines to and from the process that started this one."""
+    """Lines to and from the process that started this one, which ends with that one."""
 
-    def __init__(self, reader, writer):
-        self.reader, self.writer = reader, writer
-        self.asked = 0
-
-    @staticmethod
-    def of_process():
+    def __init__(self):
         """Over stdin and stdout. What else is printed from now on goes to stderr."""
         sys.stdout.flush()
-        writer = os.fdopen(os.dup(1), "w")
+        self.writer = os.fdopen(os.dup(1), "w")
         os.dup2(2, 1)
-        return Link(sys.stdin, writer)
+        self.lines = queue.SimpleQueue()
+        self.asked = 0
+        threading.Thread(target=self.listen, daemon=True).start()
+
+    def listen(self):
+        for line in sys.stdin:
+            self.lines.put(line)
+        # Training goes on for minutes between two messages; nobody is there to hear of it.
+        print("planner: tercet is gone", file=sys.stderr, flush=True)
+        os._exit(1)
 
     def send(self, kind, **fields):
         try:
@@ -32,10 +38,7 @@ class Link:
 
     def receive(self, kind):
         """The fields of the next message, which must be of this kind."""
-        line = self.reader.readline()
-        if not line:
-            raise Closed("no more messages")
-        message = json.loads(line)
+        message = json.loads(self.lines.get())
         if list(message) != [kind]:
             raise ValueError(f"a message `{', '.join(message)}` instead of `{kind}`")
         return message[kind]

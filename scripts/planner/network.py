@@ -1,7 +1,8 @@
-"""A net of tercet's in PyTorch, from the graph's own JSON: any net that tercet reads can be trained.
+"""A net of tercet's in PyTorch, from the graph's own JSON: any net that tercet reads can be
+trained.
 
-A convolution with a bias and no batch norm of its own gets one to train with, as in `scripts/train/nets.py`;
-it begins as the identity and is folded away in what is written.
+A convolution with a bias and no batch norm of its own gets one to train with, as in
+`scripts/train/nets.py`; it begins as the identity and is folded away in what is written.
 """
 
 import math
@@ -24,7 +25,9 @@ class Network(nn.Module):
     """The layers of a graph, with an Exchange at every site."""
 
     def __init__(self, graph, weights, sites):
-        """`graph` is the JSON of nets::Graph, `weights` its tensors by name, `sites` what may change."""
+        """`graph` is the JSON of nets::Graph, `weights` its tensors by name, `sites` what may
+        change.
+        """
         super().__init__()
         self.nodes, self.output = graph["nodes"], graph["output"]
         kinds = {site.name: site.kinds for site in sites}
@@ -72,8 +75,10 @@ class Network(nn.Module):
             hook.remove()
 
     def exchange(self, plan, images):
-        """Puts the net under a plan (of space.py). In one pass of the images every layer, in order, is fitted to
-        what the layers before it now give: polynomials to activations, batch norms to their input."""
+        """Puts the net under a plan (of space.py). In one pass of the images every layer, in order,
+        is fitted to what the layers before it now give: polynomials to activations, batch norms to
+        their input.
+        """
         for name, pool in self.pools.items():
             pool.average = plan.pools.get(name, pool.own) == "avg"
         for name, exchange in self.exchanges.items():
@@ -99,7 +104,7 @@ class Network(nn.Module):
             exchange.advance(weight)
 
     def excess(self):
-        """By how much values of polynomials went beyond what is safe, in the last batch trained on."""
+        """By how much polynomials went beyond what is safe, in the last batch trained on."""
         return sum(exchange.excess for exchange in self.exchanges.values())
 
     def evaluate(self, images):
@@ -117,7 +122,9 @@ class Network(nn.Module):
             elif isinstance(layer, Exchange):
                 named = layer.tensors().items()
                 tensors |= {f"{node['name']}.{suffix}": tensor for suffix, tensor in named}
-        return {name: tensor.detach().float().cpu().contiguous() for name, tensor in tensors.items()}
+        return {
+            name: tensor.detach().float().cpu().contiguous() for name, tensor in tensors.items()
+        }
 
 
 def layer(node, weights, kinds):

@@ -13,6 +13,8 @@ os.environ |= {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "RAY_AIR_NEW_OUTPUT": "0",
+    # Whoever wants to be nice says so to all of it.
+    "RAY_worker_niceness": "0",
     # Interrupted searches lose a few seconds of what ended.
     "TUNE_GLOBAL_CHECKPOINT_S": "2",
     # Workers find this package.
@@ -36,15 +38,17 @@ class Population:
     current = None
 
     def __init__(self, folder, explore, report):
-        """`explore(candidate)` gives a candidate near another, `report(metrics)` hears of every step."""
+        """`explore(candidate)` gives a candidate near another, `report(metrics)` hears of every
+        step.
+        """
         self.folder, self.explore, self.report = Path(folder), explore, report
         self.began = self.deadline = 0.0
         self.heard = 0
         Population.current = self
 
     def train(self, name, candidates, iterations, deadline):
-        """Trains candidates until a time, and until there is a first result; their last results, of which each has
-        metrics and a checkpoint. What was interrupted goes on where it was.
+        """Trains candidates until a time, and until there is a first result; their last results, of
+        which each has metrics and a checkpoint. What was interrupted goes on where it was.
         """
         self.began, self.deadline, self.heard = time.monotonic(), deadline, 0
         path = self.folder / name
@@ -52,7 +56,9 @@ class Population:
             results = tune.Tuner.restore(str(path), trainable=resourceful()).fit()
         else:
             results = self.tuner(name, candidates, iterations).fit()
-        return [one for one in results if one.checkpoint and one.metrics and not one.metrics["failed"]]
+        return [
+            one for one in results if one.checkpoint and one.metrics and not one.metrics["failed"]
+        ]
 
     def tuner(self, name, candidates, iterations):
         scheduler = None
@@ -145,5 +151,9 @@ class Reports(tune.Callback):
 
     def on_trial_error(self, iteration, trials, trial, **info):
         candidate = trial.config["candidate"]
-        lines = (trial.error_file and Path(trial.error_file).read_text().strip().splitlines()) or ["died"]
-        Population.current.report({"genes": candidate["genes"], "failed": f"a worker failed: {lines[-1]}"})
+        lines = (trial.error_file and Path(trial.error_file).read_text().strip().splitlines()) or [
+            "died"
+        ]
+        Population.current.report(
+            {"genes": candidate["genes"], "failed": f"a worker failed: {lines[-1]}"}
+        )

@@ -1,7 +1,7 @@
 """How good a plan is: accuracy, and more of it the more is exchanged.
 
-Delphi counts activations (section 5.1); SAFENet weighs each by the share of its cost that is saved (equation 4),
-which here is the ledger's for the whole plan.
+Delphi counts activations (section 5.1); SAFENet weighs each by the share of its cost that is saved
+(equation 4), which here is the ledger's for the whole plan.
 """
 
 

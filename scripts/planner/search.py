@@ -1,9 +1,10 @@
 """The search for plans.
 
-`pbt` follows Delphi's planner (Fig. 6): for one number of exchanged layers after the other (with SAFENet's score: for
-one share of the cost after the other) a population of plans that have it is trained, the worst taking the nets of
-the best and a mutated plan; in the last part of the time learning rates alone are mutated. Unlike there, a population
-begins with the best net of the one before. `tree` is SAFENet's Algorithm 1.
+`pbt` follows Delphi's planner (Fig. 6): for one number of exchanged layers after the other (with
+SAFENet's score: for one share of the cost after the other) a population of plans that have it is
+trained, the worst taking the nets of the best and a mutated plan; in the last part of the time
+learning rates alone are mutated. Unlike there, a population begins with the best net of the one
+before. `tree` is SAFENet's Algorithm 1.
 """
 
 import json
@@ -19,7 +20,8 @@ from .space import Space, importance
 
 # Passes over the data between two measurements.
 EPOCHS = 1
-# The most that one population is trained, whatever the time, and from when on only learning rates change.
+# The most that one population is trained, whatever the time, and from when on only learning rates
+# change.
 ITERATIONS = 16
 RATES_ONLY = 0.7
 # Learning rates at the start, and where they stay.
@@ -69,16 +71,20 @@ class Search:
             name = f"target-{index:02}"
             draw = self.draw(name)
             genes = [self.space.mutated(best["genes"], draw) for _ in range(POPULATION // 2)]
-            genes += [self.space.drawn(draw, self.by_layers) for _ in range(POPULATION - len(genes))]
+            genes += [
+                self.space.drawn(draw, self.by_layers) for _ in range(POPULATION - len(genes))
+            ]
             genes = [self.fitted(one, target) for one in genes]
             if index == points - 1:
-                # No comparison at all is the end of the front, with polynomials or, as here, with squares alone.
+                # No comparison at all is the end of the front, with polynomials or, as here, with
+                # squares alone.
                 genes[-1] = self.space.uniform("polynomial-2")
             best = self.population(name, genes, {"target": target}, best, runs_left=points - index)
 
     def by_tree(self, best):
-        """SAFENet's Algorithm 1. Children replace at least what their parent did, as its text has it (its line 7
-        says at most)."""
+        """SAFENet's Algorithm 1. Children replace at least what their parent did, as its text has
+        it (its line 7 says at most).
+        """
         everything = self.space.units
         levels = max(math.ceil(math.log2(len(everything))), 1)
         left = 2**levels + 1
@@ -108,7 +114,9 @@ class Search:
         train("tree-last", level, 0.0)
 
     def population(self, name, genes, moves, best, runs_left=1, epochs=EPOCHS):
-        """The best of a population that begins with the net of `best` and gets its share of the time."""
+        """The best of a population that begins with the net of `best` and gets its share of the
+        time.
+        """
         if (known := self.memory.runs.get(name)) is not None:
             return known
         now = time.monotonic()
@@ -131,7 +139,9 @@ class Search:
         random.seed(f"{self.start['seed']}/{name}/tune")
         deadline = now + (self.end - now) / runs_left
         # The net as it came is measured, however long that takes.
-        deadline, iterations = (deadline, ITERATIONS) if epochs else (math.inf, 1)
+        deadline, iterations = (
+            (deadline, self.start.get("iterations", ITERATIONS)) if epochs else (math.inf, 1)
+        )
         trained = self.populations.train(name, candidates, iterations, deadline)
         if not trained:
             if best is None:
@@ -205,7 +215,9 @@ class Search:
 
 
 class Memory:
-    """What populations came to, and the time that they took, for searches that go on after an interruption."""
+    """What populations came to, and the time that they took, for searches that go on after an
+    interruption.
+    """
 
     def __init__(self, folder):
         self.file = folder / "state.json"

@@ -1,18 +1,20 @@
 """The space of plans.
 
-A gene of every site says which share of its channels is exchanged, and for what; one of every max pool, whether it
-averages; one of the whole net, whether ReLU6 becomes ReLU. Channels are exchanged in the order of the L1 norm of the
-weights before them, the least first (SAFENet, equation 3). Shares are multiples of 1/20, as SAFENet's are.
+A gene of every site says which share of its channels is exchanged, and for what; one of every max
+pool, whether it averages; one of the whole net, whether ReLU6 becomes ReLU. Channels are exchanged
+in the order of the L1 norm of the weights before them, the least first (SAFENet, equation 3).
+Shares are multiples of 1/20, as SAFENet's are.
 """
 
 import copy
 from dataclasses import dataclass, field
 
 STEPS = 20
-# What channels are exchanged for; `none` lets values pass, which is how Shafran et al. remove activations.
+# What channels are exchanged for; `none` lets values pass, which is how Shafran et al. remove
+# activations.
 EXCHANGES = ("none", "polynomial-0", "polynomial-2", "polynomial-3")
 # How often each is drawn: constants lose what a channel knows.
-WEIGHTS = (4, 1, 4, 2)
+WEIGHTS = (6, 1, 8, 4)
 # How often a gene mutates, and how small a share may be.
 MUTATIONS = 0.3
 LEAST = 0.02
@@ -71,14 +73,15 @@ class Space:
     """All plans of a net."""
 
     def __init__(self, sites, pools, order):
-        """`pools`: names of the max pools. `order`: each site's channels, the least important first."""
+        """`pools`: names of the max pools. `order`: each site's channels, the least important
+        first.
+        """
         self.sites, self.pools, self.order = sites, pools, order
         self.units = [*self.names, *pools]
 
     @property
     def names(self):
         return [site.name for site in self.sites]
-
 
     def own(self):
         """The genes of the net as it is."""
@@ -122,8 +125,9 @@ class Space:
         return genes
 
     def regrouped(self, genes, draw, groups, least):
-        """Genes with one share and kind for each group of units, of which together at least so many values are
-        replaced (SAFENet's tree)."""
+        """Genes with one share and kind for each group of units, of which together at least so many
+        values are replaced (SAFENet's tree).
+        """
         changed = [self.grouped(genes, groups, draw) for _ in range(TRIES)]
         names = [name for group in groups for name in group]
         enough = [one for one in changed if self.replaced(one, names) >= least]
@@ -155,7 +159,9 @@ class Space:
         return sum(share >= 1 for share in shares) / len(shares)
 
     def scaled(self, genes, factor, layers):
-        """All shares times a factor. With `layers` a site is exchanged whole if its share comes to 1."""
+        """All shares times a factor. With `layers` a site is exchanged whole if its share comes to
+        1.
+        """
         sites = {}
         for name, gene in genes["sites"].items():
             share = min(gene["share"] * factor, 1.0)
@@ -192,10 +198,12 @@ def importance(sites, weights):
 
 
 def moved(share, draw):
-    """A share that may have changed by PBT's factors and a little; none is too small to be scaled."""
+    """A share that may have changed by PBT's factors and a little; none is too small to scale."""
     if draw.random() >= MUTATIONS:
         return max(share, LEAST)
-    return min(max(share * draw.choice((0.5, 0.8, 1.25, 2.0)) + draw.uniform(-0.1, 0.1), LEAST), 1.0)
+    return min(
+        max(share * draw.choice((0.5, 0.8, 1.25, 2.0)) + draw.uniform(-0.1, 0.1), LEAST), 1.0
+    )
 
 
 def ranges(channels):
@@ -206,4 +214,3 @@ def ranges(channels):
             parts.append(f"{start}" if start == channel else f"{start}-{channel}")
             start = following
     return ",".join(parts)
-

@@ -51,15 +51,16 @@ SCORED = 250
 # Those that polynomials and batch norms are fitted to.
 FITTED = 512
 BATCH = 64
-# Delphi, section 5.1, clips every gradient's value at 2. Their norm is bounded too: a value clipped at 2 is
-# still a long way for a weight of 0.1.
+# Delphi, section 5.1, clips every gradient's value at 2. Their norm is bounded too: a value clipped
+# at 2 is still a long way for a weight of 0.1.
 LARGEST_GRADIENT, LARGEST_NORM = 2.0, 1.0
 WEIGHT_DECAY = 2e-4
 # How much values of polynomials beyond those of activations weigh in the loss.
 EXCESS = 30.0
 # Of a step, in which exchanges go from the activation to the polynomial.
 RAMP = 0.5
-# Of the training images, every so many'th steers the search instead (Delphi, section 7.3: one of five).
+# Of the training images, every so many'th steers the search instead (Delphi, section 7.3: one of
+# five).
 VALIDATION_STRIDE = 5
 
 
@@ -87,7 +88,9 @@ class TorchTrainer:
 
     def start(self, plan):
         if plan != self.plan:
-            self.net.exchange(plan, self.input(train.augmented(self.training[0][:FITTED], self.dataset)))
+            self.net.exchange(
+                plan, self.input(train.augmented(self.training[0][:FITTED], self.dataset))
+            )
             self.plan = plan
 
     def step(self, epochs, rate):
@@ -109,7 +112,9 @@ class TorchTrainer:
             optimizer.zero_grad()
             loss = F.cross_entropy(self.net(x), labels[batch].to(self.device))
             if not math.isfinite(loss.item()):
-                raise ArithmeticError(f"the loss is {loss.item()}; a smaller learning rate may help")
+                raise ArithmeticError(
+                    f"the loss is {loss.item()}; a smaller learning rate may help"
+                )
             (loss + EXCESS * self.net.excess()).backward()
             torch.nn.utils.clip_grad_value_(self.net.parameters(), LARGEST_GRADIENT)
             torch.nn.utils.clip_grad_norm_(self.net.parameters(), LARGEST_NORM)

@@ -15,8 +15,9 @@ STATE, NET = "trial.json", "net"
 
 
 class Trial(tune.Trainable):
-    """Trains one plan for a while at every step. What goes wrong ends no trial: its score is the worst, so that
-    it takes another's net and a plan near that one's."""
+    """Trains one plan for a while at every step. What goes wrong ends no trial: its score is the
+    worst, so that it takes another's net and a plan near that one's.
+    """
 
     def setup(self, config):
         self.trainer = None
@@ -64,13 +65,18 @@ class Trial(tune.Trainable):
         """A file of its own for every measurement: whoever reads it may move it."""
         folder = Path(self.message["out"]) / "search" / "weights"
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{time.time_ns():x}-{random.SystemRandom().randrange(1 << 32):08x}.safetensors"
+        path = (
+            folder
+            / f"{time.time_ns():x}-{random.SystemRandom().randrange(1 << 32):08x}.safetensors"
+        )
         self.trainer.export(path)
         return path
 
     def save_checkpoint(self, folder):
         folder = Path(folder)
-        (folder / STATE).write_text(json.dumps({"epochs": self.epochs, "net": self.trainer is not None}))
+        (folder / STATE).write_text(
+            json.dumps({"epochs": self.epochs, "net": self.trainer is not None})
+        )
         if self.trainer is not None:
             self.trainer.save(folder / NET)
 

@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -170,7 +171,6 @@ fn search(
     let seconds = 60.0 * args.time;
     let sites = planner::sites(&pricing.graph);
     let pools = planner::pools(&pricing.graph);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let start = Start {
         graph: &pricing.graph,
         sites: &sites,
@@ -187,7 +187,7 @@ fn search(
         seconds,
         seed: args.seed,
         out: out.clone(),
-        workers: args.workers.map_or(cores, |workers| workers as usize),
+        workers: args.workers.map_or_else(cores, |workers| workers as usize),
     };
     let mut trainer = Trainer::start(program(args, command), &start)?;
     let until = Instant::now() + Duration::from_secs_f64(seconds) + PATIENCE;
@@ -230,13 +230,8 @@ fn search(
 fn take(said: Said, pricing: &Pricing, results: &mut Results, trainer: &mut Trainer) -> Result<()> {
     match said {
         Said::Cost { id, plans } => {
-            let cost = |plan: &Value| match parse(plan).and_then(|plan| pricing.cost(&plan)) {
-                Ok(cost) => json!(cost),
-                Err(error) => json!({ "error": error.to_string() }),
-            };
-            let costs: Vec<Value> = plans.iter().map(cost).collect();
             // One that is gone is found so when it is heard.
-            let _ = trainer.answer(id, &costs);
+            let _ = trainer.answer(id, &costs(&plans, pricing));
             Ok(())
         }
         Said::Result { plan, accuracy, held_out, weights, epochs } => {
@@ -257,6 +252,27 @@ fn take(said: Said, pricing: &Pricing, results: &mut Results, trainer: &mut Trai
         }
         Said::Done {} => Ok(()),
     }
+}
+
+/// What plans cost, each core taking a part of them.
+fn costs(plans: &[Value], pricing: &Pricing) -> Vec<Value> {
+    let cost = |plan: &Value| match parse(plan).and_then(|plan| pricing.cost(&plan)) {
+        Ok(cost) => json!(cost),
+        Err(error) => json!({ "error": error.to_string() }),
+    };
+    let part = plans.len().div_ceil(cores()).max(1);
+    thread::scope(|scope| {
+        let threads: Vec<_> = plans
+            .chunks(part)
+            .map(|plans| scope.spawn(move || plans.iter().map(cost).collect::<Vec<Value>>()))
+            .collect();
+        let ended = threads.into_iter().map(|thread| thread.join());
+        ended.flat_map(|costs| costs.expect("costs do not panic")).collect()
+    })
+}
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// A result, if the plan is one of this network's, its accuracies are such, and its weights are the plan's and can be

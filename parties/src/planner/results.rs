@@ -90,13 +90,14 @@ impl Results {
         let path = directory.join(FILE);
         let unusable = |error| Error::file(&path, format!("cannot be used: {error}"));
         fs::create_dir_all(directory.join(WEIGHTS)).map_err(unusable)?;
-        let text = match path.exists() {
-            true => fs::read_to_string(&path).map_err(unusable)?,
-            false => String::new(),
-        };
+        let file = OpenOptions::new().create(true).append(true).open(&path).map_err(unusable)?;
+        if file.try_lock().is_err() {
+            let what = "another search is writing it: wait for its end, or give another --out";
+            return Err(Error::file(&path, what));
+        }
+        let text = fs::read_to_string(&path).map_err(unusable)?;
         // What was being written when it stopped is no whole line.
         let whole = text.rfind('\n').map_or(0, |end| end + 1);
-        let file = OpenOptions::new().create(true).append(true).open(&path).map_err(unusable)?;
         file.set_len(whole as u64).map_err(unusable)?;
         let directory = directory.to_owned();
         let mut results = Results { directory, found: Vec::new(), failures: Vec::new(), file };
@@ -229,8 +230,12 @@ mod tests {
         let mut results = Results::open(directory.path(), &settings()).unwrap();
         assert_eq!((results.found.clone(), results.failures.len()), (expected, 1));
         results.add(found(1, 0.1), None).unwrap();
+        let busy = Results::open(directory.path(), &settings()).unwrap_err().to_string();
+        assert!(busy.contains("another search is writing it"), "{busy}");
+        drop(results);
         let again = Results::open(directory.path(), &settings()).unwrap();
         assert_eq!(again.found.len(), 3);
+        drop(again);
         let other = Settings { weights: "x".into(), ..settings() };
         let error = Results::open(directory.path(), &other).unwrap_err().to_string();
         assert!(error.contains("another --out"), "{error}");

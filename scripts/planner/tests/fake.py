@@ -68,14 +68,25 @@ def start(out, **fields):
     names = ["input", "a", "a_act", "pool", "b", "b_act"]
     graph = {"nodes": [{"name": name} for name in names]}
     weights = Path(out) / "weights.safetensors"
-    tensors = {"a.weight": torch.arange(8.0).reshape(4, 2), "b.weight": -torch.arange(8.0).reshape(8, 1)}
+    tensors = {
+        "a.weight": torch.arange(8.0).reshape(4, 2),
+        "b.weight": -torch.arange(8.0).reshape(8, 1),
+    }
     safetensors.save_file(tensors, weights)
     sites = [
         {"name": "a_act", "kind": "relu", "channels": 4, "values": 16, "before": "a", "active": 4},
         {"name": "b_act", "kind": "relu6", "channels": 8, "values": 4, "before": "b", "active": 8},
     ]
     message = {"graph": graph, "weights": str(weights), "sites": sites, "pools": ["pool"]}
-    message |= {"floor": 0.0, "score": "safenet", "search": "pbt", "points": 2, "seconds": 60, "seed": 1}
+    message |= {
+        "floor": 0.0,
+        "score": "safenet",
+        "search": "pbt",
+        "points": 2,
+        "seconds": 300,
+        "seed": 1,
+    }
+    message |= {"iterations": 3}
     return message | {"out": str(out), "workers": 2, "trainer": "planner.tests.fake:Fake"} | fields
 
 
@@ -123,7 +134,14 @@ class Session:
         for line in self.process.stdout:
             ((kind, fields),) = json.loads(line).items()
             if kind == "cost":
-                self.say({"costs": {"id": fields["id"], "costs": [cost(plan) for plan in fields["plans"]]}})
+                self.say(
+                    {
+                        "costs": {
+                            "id": fields["id"],
+                            "costs": [cost(plan) for plan in fields["plans"]],
+                        }
+                    }
+                )
                 continue
             self.heard.append((kind, fields))
             if until(kind, fields):
@@ -134,6 +152,12 @@ class Session:
     def kill(self):
         self.process.kill()
         self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            try:
+                stream.close()
+            except OSError:
+                # What was still to be written to it is lost with it.
+                pass
 
     def all(self, kind):
         return [fields for one, fields in self.heard if one == kind]

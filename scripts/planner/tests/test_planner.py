@@ -1,4 +1,6 @@
-"""Spaces, exchanges and scores: without Ray, in seconds. Run from scripts: python3 -m unittest planner.tests.test_planner"""
+"""Spaces, exchanges and scores: without Ray, in seconds. Run from scripts: python3 -m unittest
+planner.tests.test_planner
+"""
 
 import random
 import unittest
@@ -39,8 +41,16 @@ def small_net():
     none = {side: 0 for side in ("top", "left", "bottom", "right")}
     pool = {"max-pool": {"size": [2, 2], "stride": [2, 2], "padding": none}}
     nodes = [{"name": "input", "op": "input", "inputs": []}]
-    nodes += [conv("a", 4, [0], 3), activation("a_act", [1]), {"name": "pool", "op": pool, "inputs": [2]}]
-    nodes += [conv("b", 8, [3], 3), activation("b_act", [4]), {"name": "out", "op": "global-avg-pool", "inputs": [5]}]
+    nodes += [
+        conv("a", 4, [0], 3),
+        activation("a_act", [1]),
+        {"name": "pool", "op": pool, "inputs": [2]},
+    ]
+    nodes += [
+        conv("b", 8, [3], 3),
+        activation("b_act", [4]),
+        {"name": "out", "op": "global-avg-pool", "inputs": [5]},
+    ]
     torch.manual_seed(1)
     weights = {"a.weight": torch.randn(4, 1, 3, 3), "a.bias": torch.randn(4)}
     weights |= {"b.weight": torch.randn(8, 4, 3, 3) / 4, "b.bias": torch.randn(8)}

@@ -22,7 +22,8 @@ class Searches(unittest.TestCase):
     def test_both_kinds_of_search_reach_from_all_to_nothing(self):
         for search, score in (("pbt", "safenet"), ("pbt", "delphi"), ("tree", "safenet")):
             with self.subTest(search=search, score=score), tempfile.TemporaryDirectory() as folder:
-                session = Session(start(folder, search=search, score=score, seconds=25))
+                session = Session(start(folder, search=search, score=score))
+                self.addCleanup(session.kill)
                 session.listen()
                 self.assertEqual((session.code, len(session.all("done"))), (0, 1), session.errors)
                 results = session.all("result")
@@ -32,11 +33,11 @@ class Searches(unittest.TestCase):
                 self.assertGreaterEqual(session.all("progress")[-1]["seconds_left"], 0)
 
     def test_killed_in_the_middle_it_goes_on(self):
-        session = self.session(seconds=30, points=3)
+        session = self.session(points=3)
         session.listen(lambda kind, fields: kind == "progress" and fields["run"] == "target-01")
         session.kill()
         left = session.all("progress")[-1]["seconds_left"]
-        again = self.session(seconds=30, points=3)
+        again = self.session(points=3)
         again.listen()
         self.assertEqual(again.code, 0, again.errors)
         runs = {fields["run"] for fields in again.all("progress")}
@@ -45,7 +46,7 @@ class Searches(unittest.TestCase):
         self.assertLess(again.all("progress")[0]["seconds_left"], left)
 
     def test_failures_and_nonsense_are_told_and_the_rest_goes_on(self):
-        session = self.session(seconds=25, points=4, trainer="planner.tests.fake:Moody")
+        session = self.session(points=6, iterations=8, trainer="planner.tests.fake:Moody")
         session.listen()
         self.assertEqual(session.code, 0, session.errors)
         self.assertGreater(len(session.all("result")), 10)
