@@ -8,8 +8,8 @@ use protocols::securenn::maxpool::MAX_WINDOW;
 use crate::{
     error::{Error, Result, ShapeProblem},
     graph::{
-        Activation, ActivationKind, Average, Conv, Dense, Dims, Graph, INPUT, MAX_DEGREE, Node,
-        NodeId, OUTPUT, Op, SETUP, Window,
+        Activation, ActivationKind, Average, Conv, Dense, Dims, Graph, INPUT, MAX_DEGREE,
+        MAX_FUNCTIONS, MAX_MIXED, Node, NodeId, OUTPUT, Op, SETUP, Window,
     },
 };
 
@@ -217,11 +217,11 @@ pub(crate) fn output_dims(op: &Op, inputs: &[Dims]) -> std::result::Result<Dims,
             if !(ratio > 0.0 && ratio <= 1.0) {
                 return Err(ShapeProblem::Ratio { ratio });
             }
-            op.kinds().try_for_each(check_kind)?;
+            check_functions(op, one(inputs)?)?;
             one(inputs)
         }
         Op::Mix(runs) => {
-            op.kinds().try_for_each(check_kind)?;
+            check_functions(op, one(inputs)?)?;
             let (input, empty) = (one(inputs)?, runs.iter().any(|run| run.channels == 0));
             let sum = runs.iter().try_fold(0, |sum: usize, run| sum.checked_add(run.channels));
             match sum == Some(input.channels) && !empty && op.kinds().next().is_some() {
@@ -291,6 +291,27 @@ pub(crate) fn output_dims(op: &Op, inputs: &[Dims]) -> std::result::Result<Dims,
     }
 }
 
+/// What is kept for each channel, and for each function, has limits.
+fn check_functions(op: &Op, input: Dims) -> std::result::Result<(), ShapeProblem> {
+    op.kinds().try_for_each(check_kind)?;
+    let is_polynomial = |kind| matches!(kind, ActivationKind::Polynomial { .. });
+    let each = matches!(op, Op::Mix(_)) || op.kinds().any(is_polynomial);
+    if each && input.channels > MAX_MIXED {
+        let (channels, max) = (input.channels, MAX_MIXED);
+        return Err(ShapeProblem::Mixed { channels, max });
+    }
+    let mut functions: Vec<ActivationKind> = Vec::new();
+    for kind in op.kinds() {
+        if !functions.contains(&kind) {
+            functions.push(kind);
+        }
+        if functions.len() > MAX_FUNCTIONS {
+            return Err(ShapeProblem::Functions { max: MAX_FUNCTIONS });
+        }
+    }
+    Ok(())
+}
+
 fn check_kind(kind: ActivationKind) -> std::result::Result<(), ShapeProblem> {
     match kind {
         ActivationKind::LeakyRelu { slope } if !(0.0..=1.0).contains(&slope) => {
@@ -349,6 +370,7 @@ fn at(node: &str, problem: ShapeProblem) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::Run;
 
     fn builder() -> GraphBuilder {
         GraphBuilder::new("test", Dims::new(4, 6, 6)).unwrap()
@@ -414,6 +436,39 @@ mod tests {
         text(net.conv("huge", x, huge), "huge");
         let wide = net.flatten("wide", x).unwrap();
         text(net.dense("many", wide, MAX_VALUES + 1), "many");
+    }
+
+    #[test]
+    fn functions_of_channels_have_limits() {
+        let mut net = GraphBuilder::new("wide", Dims::flat(MAX_MIXED + 1)).unwrap();
+        let x = net.input();
+        let mix = |runs: &[(Option<ActivationKind>, usize)]| {
+            Op::Mix(runs.iter().map(|&(kind, channels)| Run { kind, channels }).collect())
+        };
+        let (relu, square) = (Some(ActivationKind::Relu), Some(ActivationKind::Square));
+        let halves = mix(&[(relu, MAX_MIXED), (square, 1)]);
+        assert!(text(net.add_node("mix", halves, &[x]), "mix").contains("at most 1048576"));
+        let polynomial = Activation::full(ActivationKind::Polynomial { degree: 2 });
+        assert!(text(net.activation("p", x, polynomial), "p").contains("at most 1048576"));
+        net.relu("relu", x).unwrap();
+        let few = net.slice("few", x, 0, 99).unwrap();
+        let slope = |place: usize| Some(ActivationKind::LeakyRelu { slope: place as f64 / 99.0 });
+        let slopes: Vec<_> = (0..99).map(|place| (slope(place), 1)).collect();
+        let problem = text(net.add_node("slopes", mix(&slopes), &[few]), "slopes");
+        assert!(problem.contains("more than 64 different functions"), "{problem}");
+        for runs in [
+            mix(&[(relu, 98)]),
+            mix(&[(relu, 99), (square, 0)]),
+            mix(&[(None, 99)]),
+            mix(&[(relu, usize::MAX), (square, 100)]),
+            mix(&[]),
+        ] {
+            assert!(text(net.add_node("runs", runs, &[few]), "runs").contains("of 99 together"));
+        }
+        for degree in [1, 4, 9, u32::MAX] {
+            let polynomial = Activation::full(ActivationKind::Polynomial { degree });
+            assert!(text(net.activation("p", few, polynomial), "p").contains("degree 0, 2 or 3"));
+        }
     }
 
     #[test]

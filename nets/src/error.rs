@@ -421,6 +421,20 @@ pub enum ShapeProblem {
         /// The channels there are.
         channels: usize,
     },
+    /// Too many channels with functions of their own.
+    #[error("{channels} channels with a function or polynomial each: use at most {max}")]
+    Mixed {
+        /// The channels there are.
+        channels: usize,
+        /// The most that are allowed.
+        max: usize,
+    },
+    /// Too many functions beside each other.
+    #[error("more than {max} different functions: use fewer")]
+    Functions {
+        /// The most that are allowed.
+        max: usize,
+    },
     /// A batch norm after something that is no linear layer.
     #[error("batch norm '{batch_norm}' can only be folded into a linear layer")]
     BatchNorm {

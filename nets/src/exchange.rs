@@ -15,15 +15,18 @@
 //! What it leaves out stays. An activation that is removed altogether is no layer any more. Which channels are
 //! exchanged is part of the architecture, so it is public; the coefficients of polynomials are weights.
 
-use std::{collections::BTreeMap, fmt, ops::RangeInclusive, str::FromStr};
+use std::{collections::BTreeMap, fmt, marker::PhantomData, ops::RangeInclusive, str::FromStr};
 
 use protocols::securenn::leaky_relu;
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, MapAccess, Visitor},
+};
 
 use crate::{
     builder::GraphBuilder,
     error::{Error, Result},
-    graph::{Activation, ActivationKind, Graph, Node, NodeId, Op, Run},
+    graph::{Activation, ActivationKind, Graph, MAX_MIXED, Node, NodeId, Op, Run},
     zoo::Pool,
 };
 
@@ -32,15 +35,15 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub struct Exchange {
     /// Activations.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "once")]
     pub activations: BTreeMap<String, Functions>,
     /// Max pools.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "once")]
     pub pools: BTreeMap<String, Pool>,
 }
 
 /// What becomes of an activation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Functions {
     /// One function on all channels.
@@ -104,32 +107,40 @@ impl Exchange {
 impl Functions {
     /// What takes the place of an activation on so many channels; none where all values pass.
     fn of(&self, node: &Node, op: &Op, channels: usize) -> Result<Option<Op>> {
+        let functions = match self {
+            Functions::Whole(function) => {
+                let whole = |kind| Op::Activation(Activation::full(kind));
+                return Ok(function.kind().map(whole));
+            }
+            Functions::Channels(functions) => functions,
+        };
+        let layer = &node.name;
+        if channels > MAX_MIXED {
+            let what = format!(
+                "the layer '{layer}' has more than {MAX_MIXED} channels: name it as a whole"
+            );
+            return Err(Error::Plan { what });
+        }
         let mut kinds = vec![None; channels];
         for portion in op.portions(channels) {
             portion.channels.into_iter().flatten().for_each(|place| kinds[place] = portion.kind);
         }
-        match self {
-            Functions::Whole(function) => kinds.fill(function.kind()),
-            Functions::Channels(functions) => {
-                let mut named = vec![false; channels];
-                for (function, list) in functions {
-                    for channel in list.0.iter().cloned().flatten() {
-                        let wrong = |what| {
-                            let layer = &node.name;
-                            let what = format!("channel {channel} of the layer '{layer}' {what}");
-                            Error::Plan { what }
-                        };
-                        match named.get_mut(channel) {
-                            None => {
-                                let last = channels - 1;
-                                return Err(wrong(format!("does not exist: they are 0-{last}")));
-                            }
-                            Some(true) => return Err(wrong("is named twice".into())),
-                            Some(first) => *first = true,
-                        }
-                        kinds[channel] = function.kind();
+        let mut named = vec![false; channels];
+        for (function, list) in functions {
+            for channel in list.iter() {
+                let wrong = |what| {
+                    let what = format!("channel {channel} of the layer '{layer}' {what}");
+                    Error::Plan { what }
+                };
+                match named.get_mut(channel) {
+                    None => {
+                        let last = channels - 1;
+                        return Err(wrong(format!("does not exist: they are 0-{last}")));
                     }
+                    Some(true) => return Err(wrong("is named twice".into())),
+                    Some(first) => *first = true,
                 }
+                kinds[channel] = function.kind();
             }
         }
         Ok(operation(&kinds))
@@ -284,9 +295,6 @@ impl Channels {
     }
 }
 
-/// No layer has more channels, so a list of more is a slip.
-const MAX_CHANNEL: usize = 1 << 24;
-
 impl FromStr for Channels {
     type Err = Error;
 
@@ -294,7 +302,7 @@ impl FromStr for Channels {
         let range = |part: &str| {
             let (first, last) = part.split_once('-').unwrap_or((part, part));
             let (first, last) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
-            (first <= last && last < MAX_CHANNEL).then_some(first..=last)
+            (first <= last && last < MAX_MIXED).then_some(first..=last)
         };
         let ranges: Option<Vec<_>> = text.split(',').map(range).collect();
         ranges.map(Channels).ok_or_else(|| Error::Plan {
@@ -313,6 +321,74 @@ impl fmt::Display for Channels {
             }
         }
         Ok(())
+    }
+}
+
+/// By hand, as an untagged enum's errors say nothing.
+impl<'de> Deserialize<'de> for Functions {
+    fn deserialize<D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> std::result::Result<Functions, D::Error> {
+        struct OneOrSome;
+
+        impl<'de> Visitor<'de> for OneOrSome {
+            type Value = Functions;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a function's name, or a table of functions and their channels")
+            }
+
+            fn visit_str<E: de::Error>(self, name: &str) -> std::result::Result<Functions, E> {
+                name.parse().map(Functions::Whole).map_err(E::custom)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(
+                self,
+                map: A,
+            ) -> std::result::Result<Functions, A::Error> {
+                Once(PhantomData).visit_map(map).map(Functions::Channels)
+            }
+        }
+
+        deserializer.deserialize_any(OneOrSome)
+    }
+}
+
+/// A table whose keys are there once each: in JSON a second one would silently take the first one's place.
+fn once<'de, D, K, V>(deserializer: D) -> std::result::Result<BTreeMap<K, V>, D::Error>
+where
+    D: Deserializer<'de>,
+    K: Deserialize<'de> + Ord + fmt::Display,
+    V: Deserialize<'de>,
+{
+    deserializer.deserialize_map(Once(PhantomData))
+}
+
+struct Once<K, V>(PhantomData<(K, V)>);
+
+impl<'de, K, V> Visitor<'de> for Once<K, V>
+where
+    K: Deserialize<'de> + Ord + fmt::Display,
+    V: Deserialize<'de>,
+{
+    type Value = BTreeMap<K, V>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(
+        self,
+        mut map: A,
+    ) -> std::result::Result<BTreeMap<K, V>, A::Error> {
+        let mut entries = BTreeMap::new();
+        while let Some((key, value)) = map.next_entry::<K, V>()? {
+            let name = key.to_string();
+            if entries.insert(key, value).is_some() {
+                return Err(de::Error::custom(format_args!("'{name}' is there twice")));
+            }
+        }
+        Ok(entries)
     }
 }
 
@@ -399,8 +475,24 @@ mod tests {
             let error = plan(text).apply(&graph).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
-        for text in ["", "3-1", "a", "0-99999999999", "1,,2"] {
+        for text in ["", "3-1", "a", "0-99999999999", "0-16000000", "1,,2"] {
             assert!(text.parse::<Channels>().is_err(), "{text}");
+        }
+        for (text, expected) in [
+            (r#"{"activations": {"relu": "gelu"}}"#, "unknown activation 'gelu': use one of relu,"),
+            (
+                r#"{"activations": {"relu": {"gelu": "1"}}}"#,
+                "unknown activation 'gelu': use one of",
+            ),
+            (r#"{"activations": {"relu": {"none": "x"}}}"#, "'x' is no list of channels"),
+            (r#"{"activations": {"relu": 3}}"#, "expected a function's name, or a table"),
+            (r#"{"activations": {"relu": "none", "relu": "cube"}}"#, "'relu' is there twice"),
+            (r#"{"activations": {"relu": {"cube": "1", "cube": "2"}}}"#, "'cube' is there twice"),
+            (r#"{"pools": {"pool": "min"}}"#, "unknown variant `min`"),
+            (r#"{"pools": {"pool": "max", "pool": "avg"}}"#, "'pool' is there twice"),
+        ] {
+            let error = serde_json::from_str::<Exchange>(text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
         }
         assert!("gelu".parse::<Function>().unwrap_err().to_string().contains("polynomial-3"));
         assert_eq!(Channels::new([0, 1, 2, 5]).to_string(), "0-2,5");

@@ -197,6 +197,12 @@ pub enum ActivationKind {
 /// The highest degree of a polynomial.
 pub const MAX_DEGREE: u32 = 3;
 
+/// The most channels of a layer in which each may have a function or a polynomial of its own.
+pub const MAX_MIXED: usize = 1 << 20;
+
+/// The most functions of one layer.
+pub const MAX_FUNCTIONS: usize = 64;
+
 /// The windows of a pooling layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
