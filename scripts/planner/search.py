@@ -16,7 +16,7 @@ from pathlib import Path
 
 from .population import Population
 from .scores import exchanged
-from .space import Space, importance
+from .space import DELPHI, SAFENET, Space, importance
 
 # Passes over the data between two measurements.
 EPOCHS = 1
@@ -42,13 +42,15 @@ class Search:
     def __init__(self, link, start, weights):
         """`start` is the start message with its sites as such, `weights` the tensors of the net."""
         self.link, self.start = link, start
-        self.space = Space(start["sites"], start["pools"], importance(start["sites"], weights))
+        self.by_layers = start["score"] == "delphi"
+        order = importance(start["sites"], weights)
+        exchanges = DELPHI if self.by_layers else SAFENET
+        self.space = Space(start["sites"], start["pools"], order, exchanges)
         places = {node["name"]: place for place, node in enumerate(start["graph"]["nodes"])}
         self.space.units.sort(key=places.get)
         self.folder = Path(start["out"]).resolve() / "search"
         self.memory = Memory(self.folder)
         self.populations = Population(self.folder / "tune", self.explored, self.report)
-        self.by_layers = start["score"] == "delphi"
         self.end = time.monotonic() + start["seconds"] - self.memory.seconds
         self.run = None
         own, least = link.costs(self.files([self.space.own(), self.space.uniform("none")]))
@@ -68,7 +70,7 @@ class Search:
         low = 0.5 if self.by_layers else 1 / points
         for index in range(points):
             target = low + (1 - low) * index / max(points - 1, 1)
-            name = f"target-{index:02}"
+            name = f"{'layers' if self.by_layers else 'saved'}-{target:.3f}"
             draw = self.draw(name)
             genes = [self.space.mutated(best["genes"], draw) for _ in range(POPULATION // 2)]
             genes += [

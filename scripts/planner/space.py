@@ -10,11 +10,10 @@ import copy
 from dataclasses import dataclass, field
 
 STEPS = 20
-# What channels are exchanged for; `none` lets values pass, which is how Shafran et al. remove
-# activations.
-EXCHANGES = ("none", "polynomial-0", "polynomial-2", "polynomial-3")
-# How often each is drawn: constants lose what a channel knows.
-WEIGHTS = (6, 1, 8, 4)
+# What channels are exchanged for, and how often each is drawn. Constants lose what a channel knows;
+# `none` lets values pass, which is how Shafran et al. remove activations.
+SAFENET = {"none": 6, "polynomial-0": 1, "polynomial-2": 8, "polynomial-3": 4}
+DELPHI = {"polynomial-2": 1}
 # How often a gene mutates, and how small a share may be.
 MUTATIONS = 0.3
 LEAST = 0.02
@@ -72,12 +71,13 @@ class Plan:
 class Space:
     """All plans of a net."""
 
-    def __init__(self, sites, pools, order):
+    def __init__(self, sites, pools, order, exchanges=SAFENET):
         """`pools`: names of the max pools. `order`: each site's channels, the least important
         first.
         """
         self.sites, self.pools, self.order = sites, pools, order
         self.units = [*self.names, *pools]
+        self.exchanges = exchanges
 
     @property
     def names(self):
@@ -98,18 +98,22 @@ class Space:
 
     def drawn(self, draw, layers):
         """Genes by chance: one kind everywhere or any, of shares in proportion to be scaled."""
-        one = draw.choices(EXCHANGES, WEIGHTS)[0] if draw.random() < 0.5 else None
+        one = self.kind(draw) if draw.random() < 0.5 else None
         # SAFENet's channel-wise plans have one share for all sites.
         even = not layers and draw.random() < 0.3
         sites = {
             name: {
                 "share": 1.0 if even else draw.uniform(0.05, 1.0),
-                "kind": one or draw.choices(EXCHANGES, WEIGHTS)[0],
+                "kind": one or self.kind(draw),
             }
             for name in self.names
         }
         pools = {name: draw.uniform(0.05, 1.0) for name in self.pools}
         return {"sites": sites, "pools": pools, "plain": draw.random()}
+
+    def kind(self, draw):
+        """One by chance."""
+        return draw.choices(list(self.exchanges), list(self.exchanges.values()))[0]
 
     def mutated(self, genes, draw):
         """Genes near others: some shares are scaled or moved, and some sites get another kind."""
@@ -117,7 +121,7 @@ class Space:
         for gene in genes["sites"].values():
             gene["share"] = moved(gene["share"], draw)
             if draw.random() < MUTATIONS / 3:
-                gene["kind"] = draw.choices(EXCHANGES, WEIGHTS)[0]
+                gene["kind"] = self.kind(draw)
         for name, share in genes["pools"].items():
             genes["pools"][name] = moved(share, draw)
         if draw.random() < MUTATIONS:
@@ -136,7 +140,7 @@ class Space:
     def grouped(self, genes, groups, draw):
         sites, pools = dict(genes["sites"]), dict(genes["pools"])
         for group in groups:
-            share, kind = draw.randint(0, STEPS) / STEPS, draw.choices(EXCHANGES, WEIGHTS)[0]
+            share, kind = draw.randint(0, STEPS) / STEPS, self.kind(draw)
             for name in group:
                 if name in sites:
                     sites[name] = {"share": share, "kind": kind}

@@ -189,7 +189,7 @@ fn search(
         out: out.clone(),
         workers: args.workers.map_or_else(cores, |workers| workers as usize),
     };
-    let mut trainer = Trainer::start(program(args, command), &start)?;
+    let mut trainer = Trainer::start(program(args, command)?, &start)?;
     let until = Instant::now() + Duration::from_secs_f64(seconds) + PATIENCE;
     let mut spoke = false;
     loop {
@@ -322,15 +322,18 @@ fn rank(args: &Args, pricing: &Pricing, weights: &Weights, results: &mut Results
 }
 
 /// The program that searches.
-fn program(args: &Args, command: Option<&str>) -> Command {
+fn program(args: &Args, command: Option<&str>) -> Result<Command> {
     let Some(command) = command else {
-        let mut program = Command::new(&args.python);
+        // A name is looked for as always; a path is from here, where the planner does not start.
+        let is_path = args.python.components().count() > 1;
+        let python = if is_path { absolute(&args.python)? } else { args.python.clone() };
+        let mut program = Command::new(python);
         program.args(["-m", "planner"]).current_dir(scripts());
-        return program;
+        return Ok(program);
     };
     let mut program = Command::new("sh");
     program.args(["-c", command]);
-    program
+    Ok(program)
 }
 
 /// Where the repository's scripts are: below this directory, or where this was built.

@@ -34,15 +34,15 @@ class Searches(unittest.TestCase):
 
     def test_killed_in_the_middle_it_goes_on(self):
         session = self.session(points=3)
-        session.listen(lambda kind, fields: kind == "progress" and fields["run"] == "target-01")
+        session.listen(lambda kind, fields: kind == "progress" and fields["run"] == "saved-0.667")
         session.kill()
         left = session.all("progress")[-1]["seconds_left"]
         again = self.session(points=3)
         again.listen()
         self.assertEqual(again.code, 0, again.errors)
         runs = {fields["run"] for fields in again.all("progress")}
-        self.assertIn("target-02", runs)
-        self.assertFalse(runs & {"own", "target-00"})
+        self.assertIn("saved-1.000", runs)
+        self.assertFalse(runs & {"own", "saved-0.333"})
         self.assertLess(again.all("progress")[0]["seconds_left"], left)
 
     def test_failures_and_nonsense_are_told_and_the_rest_goes_on(self):
