@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde_json::{Value, json};
 use support::{Hosts, ROLES, complaint, repository, run, stderr, stdout};
 
 /// A model of PyTorch's exporter.
@@ -71,14 +72,14 @@ fn what_cannot_run_is_named_before_anything_does() {
     let mut bytes = fs::read(model()).unwrap();
     // As many letters, so that lengths stay right.
     let relu = bytes.windows(6).position(|bytes| bytes == b"\x22\x04Relu").unwrap();
-    bytes[relu + 2..relu + 6].copy_from_slice(b"Tanh");
+    bytes[relu + 2..relu + 6].copy_from_slice(b"Mish");
     fs::write(&file, bytes).unwrap();
     let config = directory.path().join("run.toml");
     fs::write(&config, "[network]\nonnx = 'net.onnx'\n").unwrap();
     for command in [["inspect", text(&file)], ["run", text(&config)]] {
         let line = complaint(&run(command), 2);
         assert!(line.contains("1 node is not supported: '"), "{line}");
-        assert!(line.contains("(Tanh) has no private protocol: use ReLU"), "{line}");
+        assert!(line.contains("(Mish) has no private protocol: use ReLU"), "{line}");
     }
 }
 
@@ -121,4 +122,15 @@ fn files_that_are_no_models_are_refused() {
     let network = format!("[network]\nonnx = {:?}\nclasses = 3\n", model());
     fs::write(&config, network).unwrap();
     assert!(complaint(&run(["run", text(&config)]), 2).contains("`network.classes`"));
+    let network = format!("[network]\nonnx = {:?}\nplan = 'plan.json'\n", model());
+    fs::write(&config, network).unwrap();
+    let public = directory.path().join("public.json");
+    run(["inspect", "--public-graph", text(&public), text(&model())]);
+    let graph: Value = serde_json::from_slice(&fs::read(&public).unwrap()).unwrap();
+    let is_activation = |node: &&Value| node["op"].get("activation").is_some();
+    let layer = graph["nodes"].as_array().unwrap().iter().find(is_activation).unwrap();
+    let plan = json!({"activations": {layer["name"].as_str().unwrap(): "polynomial-2"}});
+    fs::write(directory.path().join("plan.json"), plan.to_string()).unwrap();
+    let line = complaint(&run(["run", text(&config)]), 2);
+    assert!(line.contains("pytorch.onnx: has no coefficients") && line.contains("graph"), "{line}");
 }

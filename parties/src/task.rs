@@ -11,6 +11,7 @@ use nets::{
         Pace,
         plan::{Bounds, Plan},
     },
+    graph::ActivationKind,
     model::check_fractional_bits,
     reference,
     secure::check_output,
@@ -186,7 +187,13 @@ impl Task {
             None => None,
         };
         let file = weights_file(config, owner);
+        let is_polynomial = |kind| matches!(kind, ActivationKind::Polynomial { .. });
         match (imported, &owner.weights) {
+            (Some(_), _)
+                if self.graph.nodes().iter().any(|node| node.op.kinds().any(is_polynomial)) =>
+            {
+                Err(Error::file(file, NO_COEFFICIENTS))
+            }
             (Some(weights), _) => Ok(weights),
             (None, Some(_)) => {
                 Weights::read(file, &self.graph).map_err(|error| wrong_file(file, error))
@@ -275,6 +282,10 @@ fn bounds(protocol: &Protocol, graph: &Graph) -> Result<Bounds> {
 
 /// What random weights are drawn from: public, so that every run has the same.
 const RANDOM_WEIGHTS: u64 = 0;
+
+/// What polynomials want of a model from an ONNX file.
+const NO_COEFFICIENTS: &str = "has no coefficients for the plan's polynomials: write its graph with `tercet inspect \
+                               --public-graph`, and give that as `network.graph` and all weights as a safetensors file";
 
 /// The ring that shares live in is Z_2^64.
 const RING_BITS: u32 = 64;
