@@ -10,8 +10,9 @@ use fixedpoint::encoding::FixedPoint;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    dealer::plan::structure,
     error::{Error, Result},
-    graph::Graph,
+    graph::{Graph, NodeId},
     ranges::{Bound, Range, Source, check_margin, power_of_two},
 };
 
@@ -40,11 +41,17 @@ pub struct PublicBound {
 }
 
 impl PublicBounds {
-    /// What may be told of these bounds, of all layers in order.
+    /// What may be told of these bounds, of all layers in order; of those that the architecture bounds, no more than
+    /// it says.
     pub fn new(graph: &Graph, bounds: &[Bound], fixed: FixedPoint, margin: f64) -> PublicBounds {
         let unit = 1.0 / fixed.one() as f64;
-        let public = |(id, Bound { range, source }): (_, &Bound)| {
+        let structure = structure(graph);
+        let public = |(id, Bound { range, source }): (NodeId, &Bound)| {
             let node = graph.node(id);
+            if let Some(bits) = structure[id.index()] {
+                let (magnitude, source) = (f64::from(bits).exp2(), Source::Interval);
+                return (node.name.clone(), PublicBound { magnitude, source });
+            }
             let compared = range.compared_by(&node.op).map_or(0.0, Range::magnitude);
             let magnitude = range.result.magnitude().max(compared);
             let magnitude = f64::from(power_of_two(magnitude + unit)).exp2();
@@ -150,6 +157,26 @@ mod tests {
         let magnitudes: Vec<f64> = magnitudes.collect();
         assert!(magnitudes.iter().all(|&told| told == magnitudes[0] && told >= largest));
         assert_eq!(alike.layer("nobody"), None);
+    }
+
+    #[test]
+    fn thresholds_between_signs_tell_nothing() {
+        let graph = test_nets::binary();
+        let bounds = |threshold: f64| {
+            let mut weights = Weights::random(&graph, 5);
+            for (bias, mean) in [("bn2.bias", "bn2.running_mean"), ("bn3.bias", "bn3.running_mean")]
+            {
+                weights.tensor_mut(bias).fill(threshold);
+                weights.tensor_mut(mean).fill(0.0);
+            }
+            let model = Model::fold(&graph, &weights).unwrap();
+            let input = [Range { low: 0.0, high: 0.75 }];
+            let bounds = tighter(&intervals(&graph, &model, &input, FIXED).unwrap(), None);
+            (bounds[4].range.magnitude(), PublicBounds::new(&graph, &bounds, FIXED, 4.0))
+        };
+        let ((small, public), (large, other)) = (bounds(0.0), bounds(1000.0));
+        assert!(large > 1.5 * small, "{small} {large}");
+        assert_eq!(public, other);
     }
 
     #[test]

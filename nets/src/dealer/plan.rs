@@ -635,7 +635,7 @@ fn magnitude(
 
 /// For every layer the power of two that its values, and what it compares, stay below, where the architecture
 /// says so: signs, and binary layers that take and are followed by nothing but signs.
-fn structure(graph: &Graph) -> Vec<Option<i32>> {
+pub(crate) fn structure(graph: &Graph) -> Vec<Option<i32>> {
     let (signs, follow) = (graph.signs(), graph.signs_follow());
     let mut bits: Vec<Option<i32>> = Vec::with_capacity(signs.len());
     for id in graph.ids() {
