@@ -5,7 +5,7 @@ mod support;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use support::{Hosts, ROLES, complaint, digits, json, repository, run, stderr, stdout};
+use support::{Hosts, ROLES, complaint, digits, json, repository, run, stderr, stdout, tercet};
 
 #[test]
 fn queries_are_answered_once_without_the_crypto_producer() {
@@ -142,6 +142,40 @@ fn hosts_deal_together_and_answer_in_two() {
     assert_eq!(stdout(&data_owner), "image,class\n0,4\n1,2\n2,6\n");
     let again = start("data-owner", &[]).wait_with_output().unwrap();
     assert!(complaint(&again, 2).contains("has no query left"));
+}
+
+#[test]
+fn polynomials_are_dealt_for_with_their_masked_coefficients() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let (config, out, report) = (place("x.toml"), place("material"), place("report.json"));
+    let text = "[network]\nnet = 'cnn-7'\ninput = [3, 32, 32]\nclasses = 10\nplan = 'plan.toml'\n\
+                [protocol]\nsuite = 'dealer'\n[model-owner]\nstate = 'p0'\n[data-owner]\nstate = 'p1'\n\
+                [crypto-producer]\nstate = 'p2'\n";
+    std::fs::write(&config, text).unwrap();
+    let plan = "[activations]\nrelu2 = 'polynomial-2'\n[activations.relu1]\npolynomial-2 = '0-3'\n\
+                polynomial-3 = '4-7'\npolynomial-0 = '8'\nsign = '9'\nnone = '10'\ntanh = '11'\n";
+    std::fs::write(place("plan.toml"), plan).unwrap();
+    let check = |args: &[&str]| {
+        let common = ["--images", "2", "--report", &report];
+        let output =
+            tercet().arg(args[0]).arg(&config).args(common).args(&args[1..]).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let report = json(report.as_ref());
+        assert_eq!(report["totals"]["predicted"], report["totals"]["measured"]);
+        report
+    };
+    let dealt = check(&["deal", "--queries", "2", "--out", &out]);
+    assert!(dealt["totals"]["setup_bytes"].as_u64() > Some(0));
+    for args in
+        [["run", "--material", &out], ["run", "--material", &out], ["run", "--output", "logits"]]
+    {
+        let report = check(&args);
+        assert_eq!(
+            (&report["accuracy"]["agree"], &report["totals"]["setup_bytes"]),
+            (&2.into(), &0.into())
+        );
+    }
 }
 
 #[test]
