@@ -69,7 +69,7 @@ pub fn build(name: &str, options: &Options) -> Result<Graph> {
     let scale = options.scale;
     if let Some(net) = xonn::NETS.iter().find(|net| net.name == name) {
         if !(MIN_SCALE..=MAX_SCALE).contains(&scale) {
-            let what = format!("a factor of {scale}: use one from {MIN_SCALE} to {MAX_SCALE}");
+            let what = format!("a factor of {scale:?}: use one from {MIN_SCALE} to {MAX_SCALE}");
             return Err(Error::Scale { what });
         }
         return no_plan(name, |options| net.build(options), options);
