@@ -119,10 +119,11 @@ impl Weights {
                 return (name, values);
             }
             if let (Some(op @ (Op::Activation(_) | Op::Mix(_))), Some(id)) = (op, layer) {
-                // Near a ReLU where values are near 1.
+                // Less slope than `mean_squares` counts with and little curvature: values shrink a little from layer to
+                // layer, where else deep networks would drive them to where squares and cubes outgrow them.
                 let columns = shape[1];
                 let of = |degree: u32| -> Vec<f64> {
-                    let drawn = [(0.4, 0.6), (0.1, 0.2), (-0.02, 0.02)]
+                    let drawn = [(0.3, 0.5), (0.01, 0.05), (-0.005, 0.005)]
                         .map(|(low, high)| uniform.between(low, high));
                     let degree = degree as usize;
                     let own = drawn.into_iter().take(degree);
@@ -195,53 +196,102 @@ impl fmt::Debug for Weights {
     }
 }
 
+/// The mean square of a layer's values: of what is as often negative as positive, and of what never is negative.
+#[derive(Clone, Copy)]
+struct MeanSquare {
+    even: f64,
+    positive: f64,
+}
+
+impl MeanSquare {
+    fn even(square: f64) -> MeanSquare {
+        MeanSquare { even: square, positive: 0.0 }
+    }
+
+    fn positive(square: f64) -> MeanSquare {
+        MeanSquare { even: 0.0, positive: square }
+    }
+
+    fn total(self) -> f64 {
+        self.even + self.positive
+    }
+
+    fn plus(self, other: MeanSquare) -> MeanSquare {
+        let (even, positive) = (self.even + other.even, self.positive + other.positive);
+        MeanSquare { even, positive }
+    }
+
+    fn times(self, factor: f64) -> MeanSquare {
+        MeanSquare { even: self.even * factor, positive: self.positive * factor }
+    }
+
+    /// Of a function's results, values being about normal. A ReLU takes half of what is even and, on top of it,
+    /// leaves what is positive: so sums in residual networks grow.
+    fn of(self, kind: Option<ActivationKind>) -> MeanSquare {
+        let x = self.total();
+        match kind {
+            None => self,
+            Some(ActivationKind::Relu | ActivationKind::Relu6) => {
+                MeanSquare::positive(self.positive + self.even / 2.0)
+            }
+            Some(ActivationKind::LeakyRelu { slope }) => {
+                MeanSquare::positive(self.positive + self.even * (1.0 + slope * slope) / 2.0)
+            }
+            Some(ActivationKind::Square) => MeanSquare::positive(3.0 * x * x),
+            Some(ActivationKind::Cube) => MeanSquare::even(15.0 * x * x * x),
+            Some(ActivationKind::Sign) => MeanSquare::even(1.0),
+            Some(ActivationKind::Sigmoid) => MeanSquare::positive(0.25),
+            Some(ActivationKind::Tanh) => MeanSquare::even(x / (1.0 + x)),
+            Some(ActivationKind::Polynomial { degree: 0 }) => MeanSquare::even(0.01),
+            Some(ActivationKind::Polynomial { .. }) => self.times(0.25),
+        }
+    }
+}
+
+/// What random batch norms make of a mean square of 1: of weights in 0.8..1.2, variances in 0.5..1.5, and means and biases
+/// within 0.1.
+const BATCH_NORM_SQUARE: f64 = 1.12;
+
 /// For every layer about the mean square of its values, if those of the input are uniform in 0..1 and
 /// every linear layer's are 1.
 fn mean_squares(graph: &Graph) -> Vec<f64> {
-    let mut squares: Vec<f64> = Vec::with_capacity(graph.nodes().len());
+    let mut squares: Vec<MeanSquare> = Vec::with_capacity(graph.nodes().len());
     for id in graph.ids() {
         let inputs = &graph.node(id).inputs;
         let input = |place: usize| squares[inputs[place].index()];
+        // A mean, each part with its number of channels.
+        let mixed = |parts: Vec<(usize, MeanSquare)>| {
+            let channels = graph.dims(id).channels as f64;
+            let part = |(own, square): (usize, MeanSquare)| square.times(own as f64 / channels);
+            parts.into_iter().map(part).fold(MeanSquare::even(0.0), MeanSquare::plus)
+        };
         // Neighbours are neither equal nor independent: an average's square is less and a maximum's
         // more by something between nothing and their number.
         let window =
             |id| (graph.pool_shape(id, 1).expect("a pooling layer").window_len() as f64).sqrt();
         squares.push(match &graph.node(id).op {
-            Op::Input => 1.0 / 3.0,
+            Op::Input => MeanSquare::positive(1.0 / 3.0),
             // Of a binary layer's sums nothing depends on their size but what a sign takes.
-            Op::Conv(_) | Op::Dense(_) => 1.0,
-            op @ (Op::Activation(_) | Op::Mix(_)) => {
-                let x = input(0);
-                let channels = graph.dims(id).channels;
-                // Half of the values are negative, and they are about normal.
-                let active = |kind| match kind {
-                    None => x,
-                    Some(ActivationKind::Relu | ActivationKind::Relu6) => x / 2.0,
-                    Some(ActivationKind::LeakyRelu { slope }) => x * (1.0 + slope * slope) / 2.0,
-                    Some(ActivationKind::Square) => 3.0 * x * x,
-                    Some(ActivationKind::Cube) => 15.0 * x * x * x,
-                    Some(ActivationKind::Sign) => 1.0,
-                    Some(ActivationKind::Sigmoid) => 0.25,
-                    Some(ActivationKind::Tanh) => x / (1.0 + x),
-                    Some(ActivationKind::Polynomial { degree: 0 }) => 0.01,
-                    Some(ActivationKind::Polynomial { .. }) => x / 4.0 + 0.1 * x * x,
-                };
-                let portions = op.portions(channels);
-                let of = |portion: &Portion| portion.len() as f64 * active(portion.kind);
-                portions.iter().map(of).sum::<f64>() / channels as f64
+            Op::Conv(_) | Op::Dense(_) => {
+                let norm = graph.node(id).batch_norm.as_ref();
+                MeanSquare::even(norm.map_or(1.0, |_| BATCH_NORM_SQUARE))
             }
-            Op::MaxPool(_) => input(0) * window(id),
-            Op::AvgPool(_) | Op::GlobalAvgPool => input(0) / window(id),
-            Op::Add => input(0) + input(1),
+            op @ (Op::Activation(_) | Op::Mix(_)) => {
+                let portions = op.portions(graph.dims(id).channels);
+                let of = |portion: &Portion| (portion.len(), input(0).of(portion.kind));
+                mixed(portions.iter().map(of).collect())
+            }
+            Op::MaxPool(_) => input(0).times(window(id)),
+            Op::AvgPool(_) | Op::GlobalAvgPool => input(0).times(1.0 / window(id)),
+            Op::Add => input(0).plus(input(1)),
             Op::Concat => {
-                let channels = |id: &NodeId| graph.dims(*id).channels as f64;
-                let sum: f64 = inputs.iter().map(|id| channels(id) * squares[id.index()]).sum();
-                sum / inputs.iter().map(channels).sum::<f64>()
+                let of = |id: &NodeId| (graph.dims(*id).channels, squares[id.index()]);
+                mixed(inputs.iter().map(of).collect())
             }
             Op::Slice { .. } | Op::Shuffle { .. } | Op::Flatten | Op::Reshape(_) => input(0),
         });
     }
-    squares
+    squares.into_iter().map(MeanSquare::total).collect()
 }
 
 /// The weight shape of a linear layer or an activation with polynomials, how many biases it has and whether
