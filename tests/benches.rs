@@ -7,12 +7,14 @@ use support::{complaint, json, run, stdout};
 #[test]
 fn every_operation_is_right_and_reports_its_cost() {
     check("securenn", &["drelu", "relu", "relu6", "leaky-relu", "maxpool", "matmul", "conv"]);
+    check("securenn", &["square", "cube", "polynomial-2", "polynomial-3", "sigmoid", "tanh"]);
 }
 
 #[test]
 fn every_operation_of_the_dealer_suite_is_right_and_reports_its_cost() {
     check("dealer", &["drelu", "relu", "relu6", "leaky-relu", "maxpool", "matmul", "conv"]);
     check("dealer", &["truncation", "square", "cube", "sign"]);
+    check("dealer", &["polynomial-2", "polynomial-3", "sigmoid", "tanh"]);
 }
 
 /// Benches operations of a suite.
@@ -75,6 +77,22 @@ fn a_relu_of_the_dealer_suite_takes_two_messages() {
 }
 
 #[test]
+fn a_convolution_may_have_another_shape() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("conv.json");
+    let report = file.to_str().unwrap();
+    let conv = ["conv", "--shape", "3x8x4", "--kernels", "2", "--kernel", "5", "--count", "3"];
+    let args = [&["bench"][..], &conv, &["--suite", "dealer", "--report", report]].concat();
+    let output = support::tercet().args(args).output().expect("the command starts");
+    assert!(output.status.success(), "{}", support::stderr(&output));
+    let links = &json(&file)["totals"]["measured"]["links"];
+    // 33 bits: the weights and the masked query, and one value of each result.
+    let bytes = |values: u64| (33 * values).div_ceil(8);
+    assert_eq!(links["P0->P1"], bytes(2 * 3 * 25));
+    assert_eq!(links["P1->P0"], bytes(3 * 3 * 32) + bytes(3 * 2 * 32));
+}
+
+#[test]
 fn a_seed_repeats_the_inputs() {
     let output = run(["bench", "drelu", "--count", "100", "--seed", "42"]);
     assert!(stdout(&output).starts_with("drelu on 100 values, securenn, seed 42: 0 wrong\n"));
@@ -82,8 +100,8 @@ fn a_seed_repeats_the_inputs() {
 
 #[test]
 fn wrong_arguments_are_named() {
-    let unknown = complaint(&run(["bench", "tanh", "--count", "3"]), 2);
-    assert!(unknown.contains("'tanh'") && unknown.contains("leaky-relu"), "{unknown}");
+    let unknown = complaint(&run(["bench", "softmax", "--count", "3"]), 2);
+    assert!(unknown.contains("'softmax'") && unknown.contains("leaky-relu"), "{unknown}");
     let none = complaint(&run(["bench", "relu", "--count", "0"]), 2);
     assert!(none.contains("a count of 0"), "{none}");
     let missing = complaint(&run(["bench", "relu"]), 2);
@@ -92,6 +110,9 @@ fn wrong_arguments_are_named() {
     assert!(suite.contains("one of securenn, dealer"), "{suite}");
     let other = complaint(&run(["bench", "truncation", "--count", "3"]), 2);
     assert!(other.contains("unknown operation of securenn 'truncation': use one of "), "{other}");
+    let shaped = ["bench", "relu", "--shape", "1x2x2", "--kernels", "2", "--count", "3"];
+    let shaped = complaint(&run(shaped), 2);
+    assert!(shaped.contains("a shape is one of conv"), "{shaped}");
     let report = complaint(&run(["bench", "relu", "--count", "3", "--report", "x.pdf"]), 2);
     assert!(report.contains("end it with .json, .csv or .html"), "{report}");
     let place = complaint(&run(["bench", "relu", "--count", "3", "--report", "/no/x.json"]), 2);

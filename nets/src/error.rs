@@ -304,6 +304,12 @@ pub enum Error {
         /// The most that is allowed.
         max: usize,
     },
+    /// A bench of a size that it cannot have.
+    #[error("{what}")]
+    BenchSize {
+        /// What to do.
+        what: String,
+    },
     /// Ranges that are not those of the network's input.
     #[error("{got} input ranges for {channels} channels: give one for each, or one for all")]
     InputRanges {

@@ -3,22 +3,35 @@
 
 use std::{fmt, ops::Range, str::FromStr};
 
-use fixedpoint::{Padding, conv::ConvShape, encoding::FixedPoint, pool::PoolShape};
+use fixedpoint::{
+    Padding, conv::ConvShape, encoding::FixedPoint, pool::PoolShape, truncation::floor_shift,
+};
 use protocols::{
     Cost, Dealer, Evaluator, Paper, Role, Session, Share, exchange,
     securenn::{
         conv, drelu, input, leaky_relu,
         matmul::{self, MatMulShape},
-        maxpool, relu, relu6,
+        maxpool,
+        polynomial::{self, PolynomialShape},
+        power::{self, Power},
+        relu, relu6, spline,
     },
+    spline::Spline,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::{
     dealer,
     error::{Error, Result},
+    graph::{ActivationKind, Dims},
+    reference::s_curve,
     suite::Suite,
     weights::Uniform,
 };
+
+/// The largest side of a kernel, and the most channels of a convolution of another size.
+const MAX_KERNEL: usize = 31;
+const MAX_CHANNELS: usize = 4096;
 
 /// The largest count of one bench.
 pub const MAX_COUNT: usize = 1 << 27;
@@ -30,10 +43,11 @@ pub const TRANSPORT: &str = "transport";
 ///
 /// | operation | count | size at 1,000,000 |
 /// |---|---|---|
-/// | drelu, relu, relu6, leaky-relu, truncation, square, cube, sign | values | |
+/// | drelu, relu, relu6, leaky-relu, truncation, square, cube, sign, polynomial-2, polynomial-3, sigmoid, tanh | values | |
 /// | maxpool | results, each of a 2x2 window | |
 /// | matmul | 10,000 for each column of the right matrix, rounded up; the left one is 1000x1000 | 1000x1000 by 1000x100 |
 /// | conv | 1,000,000 for each image of 64x32x32, rounded up; 64 kernels 3x3, padding 1 | one image |
+/// | conv of a [`ConvSize`] | images | |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
     /// 1 for values of at least 0, else 0.
@@ -52,12 +66,31 @@ pub enum Operation {
     Conv,
     /// x / 2^f, rounded; of `dealer` alone, as it is local in `securenn`.
     Truncation,
-    /// x^2, truncated before; of `dealer` alone.
+    /// x^2, truncated: in `dealer` before, in `securenn` after.
     Square,
-    /// x^3, truncated before; of `dealer` alone.
+    /// x^3, truncated likewise.
     Cube,
     /// 1 or -1; of `dealer` alone.
     Sign,
+    /// A polynomial of degree 2 with secret coefficients, truncated likewise.
+    Polynomial2,
+    /// One of degree 3.
+    Polynomial3,
+    /// The logistic function, straight between eight knots.
+    Sigmoid,
+    /// The hyperbolic tangent, straight between eight knots.
+    Tanh,
+}
+
+/// The size of a convolution, other than the usual one. Zeros around an image keep its size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConvSize {
+    /// The size of an image.
+    pub image: Dims,
+    /// How many kernels there are.
+    pub kernels: usize,
+    /// The side of a kernel, odd.
+    pub side: usize,
 }
 
 /// An operation of a certain size: the same at all parties.
@@ -67,6 +100,7 @@ pub struct Bench {
     pub(crate) count: usize,
     suite: Suite,
     pub(crate) fixed: FixedPoint,
+    conv: Option<ConvSize>,
     bare: bool,
 }
 
@@ -81,7 +115,7 @@ pub struct BenchInputs {
 
 impl Operation {
     /// All operations.
-    pub const ALL: [Operation; 11] = [
+    pub const ALL: [Operation; 15] = [
         Operation::Drelu,
         Operation::Relu,
         Operation::Relu6,
@@ -89,9 +123,13 @@ impl Operation {
         Operation::MaxPool,
         Operation::MatMul,
         Operation::Conv,
-        Operation::Truncation,
         Operation::Square,
         Operation::Cube,
+        Operation::Polynomial2,
+        Operation::Polynomial3,
+        Operation::Sigmoid,
+        Operation::Tanh,
+        Operation::Truncation,
         Operation::Sign,
     ];
 
@@ -109,13 +147,17 @@ impl Operation {
             Operation::Square => "square",
             Operation::Cube => "cube",
             Operation::Sign => "sign",
+            Operation::Polynomial2 => "polynomial-2",
+            Operation::Polynomial3 => "polynomial-3",
+            Operation::Sigmoid => "sigmoid",
+            Operation::Tanh => "tanh",
         }
     }
 
     /// The operations of a suite.
     pub fn of(suite: Suite) -> &'static [Operation] {
         match suite {
-            Suite::SecureNn => &Operation::ALL[..7],
+            Suite::SecureNn => &Operation::ALL[..13],
             Suite::Dealer => &Operation::ALL,
         }
     }
@@ -139,7 +181,7 @@ impl Operation {
             return Err(Error::Count { count, max });
         }
         let fixed = FixedPoint::new(suite.fractional_bits());
-        Ok(Bench { operation: self, count, suite, fixed, bare: false })
+        Ok(Bench { operation: self, count, suite, fixed, conv: None, bare: false })
     }
 }
 
@@ -164,6 +206,34 @@ impl Bench {
     /// The operation.
     pub fn operation(&self) -> Operation {
         self.operation
+    }
+
+    /// A convolution of this size instead; the count is then one of images.
+    ///
+    /// # Errors
+    /// [`Error::BenchSize`] for another operation, or a size that is none or too large.
+    pub fn with_conv(self, size: ConvSize) -> Result<Bench> {
+        let ConvSize { image, kernels, side } = size;
+        let wrong = |what: &str| Err(Error::BenchSize { what: what.to_owned() });
+        if self.operation != Operation::Conv {
+            return wrong("a shape is one of conv: leave it out");
+        }
+        if side % 2 == 0 || side > MAX_KERNEL || !(1..=MAX_CHANNELS).contains(&kernels) {
+            return wrong("use up to 4096 kernels of an odd side up to 31");
+        }
+        if image.channels > MAX_CHANNELS {
+            return wrong("use up to 4096 channels");
+        }
+        let largest = image.plane().checked_mul(image.channels.max(kernels) * self.count);
+        match largest {
+            Some(values) if values <= MAX_COUNT => Ok(Bench { conv: Some(size), ..self }),
+            _ => wrong("it has too many values: use fewer images, channels or pixels"),
+        }
+    }
+
+    /// The size of a convolution other than the usual one.
+    pub fn conv(&self) -> Option<ConvSize> {
+        self.conv
     }
 
     /// The same bytes over the same links without the protocol: what the transport alone takes. There
@@ -253,6 +323,20 @@ impl Bench {
             }
             Operation::MatMul => matmul::evaluate(ctx, &self.matmul_shape(), &left, &x),
             Operation::Conv => conv::evaluate(ctx, &self.conv_shape(), &left, &x),
+            Operation::Square => power::evaluate(ctx, Power::Square, &x, &self.fixed),
+            Operation::Cube => power::evaluate(ctx, Power::Cube, &x, &self.fixed),
+            Operation::Polynomial2 | Operation::Polynomial3 => {
+                // P0's alone: P1's share of them is 0.
+                let own = |words: Vec<u64>| match ctx.party() {
+                    Role::ModelOwner => Share::new(words),
+                    _ => Share::new(vec![0; words.len()]),
+                };
+                let (coefficients, constant) =
+                    (own(self.coefficients()), own(vec![self.constant()]));
+                let shape = self.polynomial_shape();
+                polynomial::evaluate(ctx, &shape, &coefficients, &constant, &x, &self.fixed)
+            }
+            Operation::Sigmoid | Operation::Tanh => spline::evaluate(ctx, &self.spline(), &x),
             other => unreachable!("{other} is not of this suite"),
         }
     }
@@ -273,6 +357,12 @@ impl Bench {
             Operation::MaxPool => maxpool::deal(ctx, &self.pool_shape()),
             Operation::MatMul => matmul::deal(ctx, &self.matmul_shape()),
             Operation::Conv => conv::deal(ctx, &self.conv_shape()),
+            Operation::Square => power::deal(ctx, Power::Square, self.count),
+            Operation::Cube => power::deal(ctx, Power::Cube, self.count),
+            Operation::Polynomial2 | Operation::Polynomial3 => {
+                polynomial::deal(ctx, &self.polynomial_shape(), self.count)
+            }
+            Operation::Sigmoid | Operation::Tanh => spline::deal(ctx, &self.spline(), self.count),
             other => unreachable!("{other} is not of this suite"),
         }
     }
@@ -295,6 +385,12 @@ impl Bench {
             Operation::MaxPool => maxpool::cost(&self.pool_shape()),
             Operation::MatMul => matmul::cost(&self.matmul_shape()),
             Operation::Conv => conv::cost(&self.conv_shape()),
+            Operation::Square => power::cost(Power::Square, self.count),
+            Operation::Cube => power::cost(Power::Cube, self.count),
+            Operation::Polynomial2 | Operation::Polynomial3 => {
+                polynomial::cost(self.degree(), self.count)
+            }
+            Operation::Sigmoid | Operation::Tanh => spline::cost(&self.spline(), self.count),
             other => unreachable!("{other} is not of this suite"),
         }
     }
@@ -313,6 +409,12 @@ impl Bench {
             Operation::MaxPool => maxpool::paper(&self.pool_shape()),
             Operation::MatMul => matmul::paper(&self.matmul_shape()),
             Operation::Conv => conv::paper(&self.conv_shape()),
+            Operation::Square => power::paper(Power::Square, count),
+            Operation::Cube => power::paper(Power::Cube, count),
+            Operation::Polynomial2 | Operation::Polynomial3 => {
+                polynomial::paper(self.degree(), count)
+            }
+            Operation::Sigmoid | Operation::Tanh => spline::paper(&self.spline(), count),
             other => unreachable!("{other} is not of this suite"),
         })
     }
@@ -324,18 +426,19 @@ impl Bench {
             return dealer::bench::wrong(self, inputs, outputs);
         }
         let ideal = self.ideal(inputs);
-        let coin = u64::from(self.has_coin());
-        let differs = |(got, ideal): &(&u64, &u64)| got.wrapping_sub(**ideal) > coin;
+        let differs =
+            |(got, (lowest, more)): &(&u64, &(u64, u64))| got.wrapping_sub(*lowest) > *more;
         let differing = outputs.iter().zip(&ideal).filter(differs).count();
         differing + outputs.len().abs_diff(ideal.len())
     }
 
-    fn ideal(&self, inputs: &BenchInputs) -> Vec<u64> {
+    /// Each output's lowest value, and what the coins of truncations may add.
+    fn ideal(&self, inputs: &BenchInputs) -> Vec<(u64, u64)> {
         if self.bare {
             return Vec::new();
         }
         let (left, x) = (&inputs.model_owner, &inputs.data_owner);
-        match self.operation {
+        let exact = match self.operation {
             Operation::Drelu => drelu::ideal(x),
             Operation::Relu => relu::ideal(x),
             Operation::Relu6 => relu6::ideal(x, &self.fixed),
@@ -346,13 +449,50 @@ impl Bench {
             }
             Operation::MatMul => matmul::ideal(&self.matmul_shape(), left, x),
             Operation::Conv => conv::ideal(&self.conv_shape(), left, x),
+            Operation::Sigmoid | Operation::Tanh => spline::ideal(&self.spline(), x),
+            Operation::Square => return x.iter().map(|&x| self.horner(x, x, &[0])).collect(),
+            Operation::Cube => return x.iter().map(|&x| self.horner(x, x, &[0, 0])).collect(),
+            Operation::Polynomial2 | Operation::Polynomial3 => {
+                let mut lower = vec![self.constant()];
+                lower.extend(self.coefficients());
+                let first = lower.pop().expect("coefficients");
+                lower.reverse();
+                return x.iter().map(|&x| self.horner(first, x, &lower)).collect();
+            }
             other => unreachable!("{other} is not of this suite"),
-        }
+        };
+        let coin = u64::from(self.has_coin());
+        exact.into_iter().map(|ideal| (ideal, coin)).collect()
+    }
+
+    /// From y, for each term in turn y x + term: the lowest result, and what the coins of the products' truncations may
+    /// add to it.
+    fn horner(&self, first: u64, x: u64, terms: &[u64]) -> (u64, u64) {
+        let product = |y: i64| {
+            let product = y.cast_unsigned().wrapping_mul(x);
+            floor_shift(product, self.fixed.fractional_bits()).cast_signed()
+        };
+        let step = |(low, high): (i64, i64), term: &u64| {
+            let [a, b] = [low, high].map(product);
+            (a.min(b) + term.cast_signed(), a.max(b) + 1 + term.cast_signed())
+        };
+        let first = first.cast_signed();
+        let (low, high) = terms.iter().fold((first, first), step);
+        (low.cast_unsigned(), high.abs_diff(low))
     }
 
     /// Whether a truncation's coin is in the results.
     fn has_coin(&self) -> bool {
-        self.suite == Suite::Dealer || self.operation == Operation::LeakyRelu
+        let truncates = !matches!(
+            self.operation,
+            Operation::Drelu
+                | Operation::Relu
+                | Operation::Relu6
+                | Operation::MaxPool
+                | Operation::MatMul
+                | Operation::Conv
+        );
+        self.suite == Suite::Dealer || truncates
     }
 
     /// The values that the operation is defined for, signed; `None` for the whole ring.
@@ -365,7 +505,11 @@ impl Bench {
             Operation::Drelu | Operation::Relu => symmetric(62),
             Operation::Relu6 => Some(self.six() - (1 << 62)..1 << 62),
             // Products below 2^34: a million truncations fail with probability 2^-10 at most.
-            Operation::LeakyRelu => symmetric(34 - self.fixed.fractional_bits()),
+            Operation::LeakyRelu | Operation::Sigmoid | Operation::Tanh => {
+                symmetric(34 - self.fixed.fractional_bits())
+            }
+            Operation::Square | Operation::Polynomial2 | Operation::Polynomial3 => symmetric(17),
+            Operation::Cube => symmetric(15),
             // Differences of two values are within DReLU's domain.
             Operation::MaxPool => symmetric(61),
             Operation::MatMul | Operation::Conv => None,
@@ -426,18 +570,54 @@ impl Bench {
     }
 
     pub(crate) fn conv_shape(&self) -> ConvShape {
+        let usual = ConvSize { image: Dims::new(64, 32, 32), kernels: 64, side: 3 };
+        let (batch, size) = match self.conv {
+            Some(size) => (self.count, size),
+            None => (self.count.div_ceil(1_000_000), usual),
+        };
+        let ConvSize { image, kernels, side } = size;
         ConvShape {
-            batch: self.count.div_ceil(1_000_000),
-            in_channels: 64,
-            out_channels: 64,
-            height: 32,
-            width: 32,
-            kernel: (3, 3),
+            batch,
+            in_channels: image.channels,
+            out_channels: kernels,
+            height: image.height,
+            width: image.width,
+            kernel: (side, side),
             stride: (1, 1),
-            padding: Padding::same(1),
+            padding: Padding::same(side / 2),
             dilation: (1, 1),
             groups: 1,
         }
+    }
+
+    fn polynomial_shape(&self) -> PolynomialShape {
+        PolynomialShape { degree: self.degree(), channels: 1, plane: self.count }
+    }
+
+    /// A polynomial's degree, of other operations 0.
+    pub(crate) fn degree(&self) -> usize {
+        match self.operation {
+            Operation::Polynomial2 => 2,
+            Operation::Polynomial3 => 3,
+            _ => 0,
+        }
+    }
+
+    /// Those of x, x^2 and x^3, halved from one to the next.
+    pub(crate) fn coefficients(&self) -> Vec<u64> {
+        (1..=self.degree()).map(|power| self.fixed.one() >> power).collect()
+    }
+
+    pub(crate) fn constant(&self) -> u64 {
+        self.fixed.one() / 10
+    }
+
+    fn spline(&self) -> Spline {
+        let kind = match self.operation {
+            Operation::Sigmoid => ActivationKind::Sigmoid,
+            _ => ActivationKind::Tanh,
+        };
+        s_curve(kind, &self.fixed)
     }
 }
 
@@ -534,6 +714,18 @@ mod tests {
     fn names_parse_and_counts_are_checked() {
         for operation in Operation::ALL {
             assert_eq!(operation.name().parse::<Operation>().unwrap(), operation);
+        }
+        let size = ConvSize { image: Dims::new(16, 32, 32), kernels: 8, side: 3 };
+        let conv = Operation::Conv.with_count(2, Suite::Dealer).unwrap().with_conv(size).unwrap();
+        assert_eq!(conv.conv_shape().output_len(), 2 * 8 * 32 * 32);
+        for (operation, size) in [
+            (Operation::Relu, size),
+            (Operation::Conv, ConvSize { side: 4, ..size }),
+            (Operation::Conv, ConvSize { kernels: 0, ..size }),
+            (Operation::Conv, ConvSize { image: Dims::new(16, 1 << 20, 1 << 20), ..size }),
+        ] {
+            let bench = operation.with_count(2, Suite::Dealer).unwrap();
+            assert!(bench.with_conv(size).is_err(), "{size:?}");
         }
         let error = "softmax".parse::<Operation>().unwrap_err().to_string();
         assert!(error.contains("leaky-relu"), "{error}");

@@ -10,7 +10,7 @@ use std::{
     path::PathBuf,
 };
 
-use nets::{Exchange, Output, Suite};
+use nets::{Exchange, Output, Suite, operation::ConvSize};
 use protocols::Role;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -65,6 +65,8 @@ pub enum Job {
         count: usize,
         /// The protocol suite.
         suite: Suite,
+        /// The size of a convolution, where it is not the usual one.
+        conv: Option<ConvSize>,
         /// Only transfer its bytes.
         bare: bool,
     },
@@ -151,8 +153,13 @@ mod tests {
         let mut pipe = Vec::new();
         let words: Vec<u64> = (0..10_000).map(|i| i << 50).collect();
         write(&mut pipe, &ToParty::Start, &[]).unwrap();
-        let job =
-            Job::Operation { name: "relu".into(), count: 3, suite: Suite::Dealer, bare: false };
+        let job = Job::Operation {
+            name: "relu".into(),
+            count: 3,
+            suite: Suite::Dealer,
+            conv: None,
+            bare: false,
+        };
         write(&mut pipe, &ToParty::Job(job.clone()), &words).unwrap();
         let mut pipe = &pipe[..];
         assert_eq!(read(&mut pipe).unwrap(), Some((ToParty::Start, vec![])));

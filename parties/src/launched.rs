@@ -67,8 +67,8 @@ fn work(role: Role, launcher: &Launcher) -> Result<()> {
             };
             party.run(&task, &ready, &ended)?
         }
-        Job::Operation { name, count, suite, bare } => {
-            let bench = task::bench(&name, count, suite, bare)?;
+        Job::Operation { name, count, suite, conv, bare } => {
+            let bench = task::bench(&name, count, suite, conv, bare)?;
             let protocol = Protocol::default();
             let agreement = task::bench_agreement(&bench);
             let party = meet(role, launcher, &protocol, agreement)?;

@@ -13,6 +13,7 @@ use nets::{
     },
     graph::ActivationKind,
     model::check_fractional_bits,
+    operation::ConvSize,
     reference,
     secure::check_output,
 };
@@ -235,12 +236,19 @@ impl Task {
 /// A bench of a suite, by the operation's name; a bare one only transfers the operation's bytes.
 ///
 /// # Errors
-/// [`Error::Usage`] for an unknown operation or a count out of range.
-pub fn bench(operation: &str, count: usize, suite: Suite, bare: bool) -> Result<Bench> {
+/// [`Error::Usage`] for an unknown operation, or a count or size out of range.
+pub fn bench(
+    operation: &str,
+    count: usize,
+    suite: Suite,
+    conv: Option<ConvSize>,
+    bare: bool,
+) -> Result<Bench> {
     let wrong = |error: nets::Error| Error::Usage(error.to_string());
     let bench = operation
         .parse::<Operation>()
         .and_then(|operation| operation.with_count(count, suite))
+        .and_then(|bench| conv.map_or(Ok(bench), |size| bench.with_conv(size)))
         .map_err(wrong)?;
     Ok(if bare { bench.bare() } else { bench })
 }
@@ -249,7 +257,8 @@ pub fn bench(operation: &str, count: usize, suite: Suite, bare: bool) -> Result<
 pub fn bench_agreement(bench: &Bench) -> Agreement {
     let suite = bench.suite();
     let protocol = Protocol::default();
-    let what = format!("tercet bench {} {} {}", bench.name(), bench.operation(), bench.count());
+    let (name, operation, count) = (bench.name(), bench.operation(), bench.count());
+    let what = format!("tercet bench {name} {operation} {count} {:?}", bench.conv());
     Agreement {
         suite: suite.name().into(),
         ring_bits: RING_BITS,

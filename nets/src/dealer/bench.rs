@@ -9,7 +9,7 @@ use std::ops::Range;
 use fixedpoint::{conv::ConvShape, ring, width::Width};
 use protocols::{
     Cost, Result, Role, Session, Stage,
-    dealer::{Cube, Drelu, Function, Relu, Sign, Square, Truncation},
+    dealer::{Cube, Drelu, Function, Polynomial, Relu, Sign, Square, Truncation},
     dealer::{
         Gate, Mask, WeightKey,
         gadget::{self, Take},
@@ -35,6 +35,9 @@ const DIFFERENCE_BOUND: u32 = 22;
 /// The ring of powers.
 const POWER_WIDTH: Width = Width::new(64);
 
+/// The bits of the slopes of an s-curve.
+const SLOPE_BITS: u32 = 12;
+
 enum Kind {
     Function(Box<dyn Function>, Gate),
     MaxPool(Gate),
@@ -57,6 +60,21 @@ fn kind(bench: &Bench) -> Kind {
         }
         Operation::Square => on(Box::new(Square), POWER_WIDTH),
         Operation::Cube => on(Box::new(Cube), POWER_WIDTH),
+        Operation::Polynomial2 | Operation::Polynomial3 => {
+            // As networks keep them, between two linear layers.
+            let (kept, highest) = match bench.degree() {
+                2 => (2 * f / 3, 5 * f / 6),
+                _ => (f / 2, f),
+            };
+            let known = polynomial(bench, bench.coefficients(), vec![bench.constant()]);
+            let scale = bench.degree() as u32 * kept + highest;
+            let out = Width::new(WIDTH.bits() - 2 * f + scale + f);
+            Kind::Function(Box::new(known), Gate::new(WIDTH, BOUND, 2 * f - kept, out))
+        }
+        Operation::Sigmoid => {
+            on(Box::new(Spline::sigmoid(f, SLOPE_BITS)), Width::new(WIDTH.bits() + f))
+        }
+        Operation::Tanh => on(Box::new(Spline::tanh(f, SLOPE_BITS)), Width::new(WIDTH.bits() + f)),
         Operation::MaxPool => {
             let ring = Width::new(DIFFERENCE_BOUND + 1);
             Kind::MaxPool(Gate::new(ring, DIFFERENCE_BOUND, 0, ring))
@@ -82,10 +100,21 @@ fn kind(bench: &Bench) -> Kind {
     }
 }
 
+/// A polynomial on all values, as a party knows it.
+fn polynomial(bench: &Bench, coefficients: Vec<u64>, constants: Vec<u64>) -> Polynomial {
+    Polynomial::new(bench.degree(), bench.count, coefficients, constants)
+}
+
 /// What it sends; the masked weights are the first part.
 pub(crate) fn cost(bench: &Bench) -> Cost {
     match kind(bench) {
-        Kind::Function(function, gate) => gadget::cost(&*function, &gate, bench.count),
+        Kind::Function(function, gate) => {
+            let gadget = gadget::cost(&*function, &gate, bench.count);
+            match bench.degree() {
+                0 => gadget,
+                degree => linear::setup_cost(gate.out(), degree).at(0, gadget),
+            }
+        }
         Kind::MaxPool(gate) => maxpool::cost(&gate, &bench.pool_shape()),
         Kind::Linear(shape) => linear::setup_cost(WIDTH, shape.weight_len())
             .at(0, reveal::input_cost(WIDTH, shape.input_len()))
@@ -159,13 +188,22 @@ fn run_nonlinear(
     let name = bench.name();
     let len = bench.input_len(Role::ModelOwner);
     let pool = || bench.pool_shape();
+    let degree = bench.degree();
     match session.role() {
         Role::CryptoProducer => session.produce(name, |ctx| {
             let v = ctx.narrow("v", 0).into_prf_with(Role::ModelOwner).words(len);
             match kind {
                 // P1 knows the masks too, and gives them.
                 Kind::Function(function, gate) => {
-                    gadget::produce(ctx, &**function, gate, &v).map(|_| Vec::new())
+                    let masks = (degree > 0).then(|| {
+                        let key = WeightKey::new(session.seed_with(Role::ModelOwner, SETUP));
+                        polynomial(bench, key.mask(name, degree), Vec::new())
+                    });
+                    let function: &dyn Function = match &masks {
+                        Some(masks) => masks,
+                        None => &**function,
+                    };
+                    gadget::produce(ctx, function, gate, &v).map(|_| Vec::new())
                 }
                 Kind::MaxPool(gate) => maxpool::produce(ctx, gate, &pool(), &v),
                 Kind::Linear(_) => unreachable!("not linear"),
@@ -181,6 +219,13 @@ fn run_nonlinear(
                 let v = ctx.narrow("v", 0).into_prf_with(Role::CryptoProducer).words(len);
                 let held = match kind {
                     Kind::Function(function, gate) => {
+                        if degree > 0 {
+                            let key =
+                                WeightKey::new(session.seed_with(Role::CryptoProducer, SETUP));
+                            let (mut setup, weights) =
+                                (ctx.narrow("weights", 0), bench.coefficients());
+                            linear::send_weights(&mut setup, &key, name, gate.out(), &weights)?;
+                        }
                         Held::Function(gadget::collect(ctx, &**function, gate, len, Take::Ahead)?)
                     }
                     Kind::MaxPool(gate) => {
@@ -204,12 +249,25 @@ fn run_nonlinear(
         }
         Role::DataOwner => match kind {
             Kind::Function(function, gate) => {
-                let (material, _) =
-                    session.query(Stage::Ahead, 0, name, |ctx| gadget::prepare(ctx, len))?;
+                let ((material, masked), _) = session.query(Stage::Ahead, 0, name, |ctx| {
+                    let mut setup = ctx.narrow("weights", 0);
+                    let masked = match degree {
+                        0 => None,
+                        _ => {
+                            let masked = linear::receive_weights(&mut setup, gate.out(), degree)?;
+                            Some(polynomial(bench, masked, Vec::new()))
+                        }
+                    };
+                    Ok((gadget::prepare(ctx, len)?, masked))
+                })?;
                 let mask = material.mask().to_vec();
                 between()?;
+                let function: &dyn Function = match &masked {
+                    Some(masked) => masked,
+                    None => &**function,
+                };
                 session.query(Stage::Online, 0, name, |ctx| {
-                    gadget::answer(ctx, &**function, gate, material)
+                    gadget::answer(ctx, function, gate, material)
                 })?;
                 Ok(mask)
             }

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use nets::{Bench, Dims, LayerCost, Operation, Suite, operation::TRANSPORT};
+use nets::{
+    Bench, Dims, LayerCost, Operation, Suite,
+    operation::{ConvSize, TRANSPORT},
+};
 use protocols::Role;
 
 use super::{say, summary};
@@ -24,18 +27,28 @@ use crate::{
 /// nothing: what the others can be measured against.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// drelu, relu, relu6, leaky-relu, maxpool, matmul, conv or transport.
+    /// drelu, relu, relu6, leaky-relu, maxpool, matmul, conv, square, cube, polynomial-2, polynomial-3,
+    /// sigmoid, tanh, in dealer truncation and sign too, or transport.
     #[arg(value_name = "OP")]
     operation: String,
     /// With transport: the operation whose bytes are transferred.
     #[arg(long, value_name = "OP", default_value = Operation::Relu.name())]
     like: String,
-    /// How many values; for matmul and conv a size of about as much work.
+    /// How many values; for matmul and conv a size of about as much work, for conv with a shape images.
     #[arg(long, value_name = "N")]
     count: usize,
     /// The protocol suite.
     #[arg(long, value_parser = parse_suite, default_value = Suite::default().name())]
     suite: Suite,
+    /// With conv: the size of an image.
+    #[arg(long, value_name = "CxHxW", requires = "kernels")]
+    shape: Option<Dims>,
+    /// With a shape: how many kernels there are.
+    #[arg(long, value_name = "N", requires = "shape")]
+    kernels: Option<usize>,
+    /// With a shape: the side of a kernel, odd.
+    #[arg(long, value_name = "SIDE", requires = "shape", default_value_t = 3)]
+    kernel: usize,
     /// What to draw the inputs from, to repeat a bench; random if not given.
     #[arg(long)]
     seed: Option<u64>,
@@ -50,11 +63,13 @@ pub fn run(args: &Args) -> Result<()> {
     }
     let bare = args.operation == TRANSPORT;
     let name = if bare { &args.like } else { &args.operation };
-    let bench = task::bench(name, args.count, args.suite, bare)?;
+    let conv = args.shape.zip(args.kernels);
+    let conv = conv.map(|(image, kernels)| ConvSize { image, kernels, side: args.kernel });
+    let bench = task::bench(name, args.count, args.suite, conv, bare)?;
     let seed = args.seed.map_or_else(fresh_seed, Ok)?;
     let inputs = bench.inputs(seed);
     let name = bench.operation().name().to_owned();
-    let job = Job::Operation { name, count: args.count, suite: args.suite, bare };
+    let job = Job::Operation { name, count: args.count, suite: args.suite, conv, bare };
     let launched = launch(
         vec![
             (Role::ModelOwner, job.clone(), inputs.model_owner.clone()),
