@@ -14,6 +14,7 @@
 //! | [`headroom`] | whether they fit the ring, and with how many fractional bits |
 //! | [`cost`] | bytes and rounds of every layer, from shapes alone |
 //! | [`tables`] | the published cost tables, computed anew |
+//! | [`systems`] | what other systems published, beside what the same takes here |
 //! | [`output`] | whether the data owner learns logits or a label |
 //! | [`order`] | whether layers run one after the other or side by side |
 //! | [`secure`] | the executor, one function for the evaluators and one for the crypto producer |
@@ -42,6 +43,7 @@ pub mod ranges;
 pub mod reference;
 pub mod secure;
 pub mod suite;
+pub mod systems;
 pub mod tables;
 pub mod weights;
 pub mod zoo;
@@ -58,6 +60,7 @@ pub use output::Output;
 pub use public_bounds::PublicBounds;
 pub use secure::EvaluatorInputs;
 pub use suite::Suite;
+pub use systems::System;
 pub use weights::Weights;
 
 #[cfg(test)]

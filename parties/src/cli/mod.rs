@@ -13,6 +13,7 @@ mod plan;
 mod predictions;
 mod run;
 mod summary;
+mod systems;
 mod tables;
 
 use std::{

@@ -1,9 +1,12 @@
 //! `tercet tables`.
 
-use nets::tables::{Figures, Row, TABLES, rows};
+use nets::{
+    System,
+    tables::{Figures, Row, TABLES, rows},
+};
 use serde::Serialize;
 
-use super::{Form, say};
+use super::{Form, say, systems};
 use crate::{
     error::{Error, Result},
     report::quoted,
@@ -17,17 +20,27 @@ use crate::{
 /// over 10 and 100 classes in tables 1 and 2, and CIFAR-10 in table 4. The table shows megabytes
 /// cut to two decimals, as the publication does; JSON and CSV have all. Exits with 1 if a cell that
 /// should agree does not: known misprints are marked, cells without a published figure only shown.
+///
+/// With --system, instead, what another system published about nets and operations that run here too,
+/// and below it what they take in each suite, as `tercet cost` predicts it: setup is sent once for a
+/// model, offline ahead of a query, online from it on. Seconds are published ones.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// One table; all of them if not given.
     #[arg(value_name = "TABLE", value_parser = clap::builder::PossibleValuesParser::new(TABLES))]
     table: Option<String>,
+    /// Another system: delphi, safenet, minionn or xonn.
+    #[arg(long, value_name = "SYSTEM", conflicts_with = "table", value_parser = parse_system)]
+    system: Option<System>,
     /// How to print them.
     #[arg(long, value_enum, default_value_t)]
     format: Form,
 }
 
 pub fn run(args: &Args) -> Result<()> {
+    if let Some(system) = args.system {
+        return systems::run(system, args.format);
+    }
     let rows = rows(args.table.as_deref())?;
     let text = match args.format {
         Form::Table => table(&rows),
@@ -43,6 +56,10 @@ pub fn run(args: &Args) -> Result<()> {
             Err(Error::Run(what))
         }
     }
+}
+
+fn parse_system(name: &str) -> std::result::Result<System, String> {
+    name.parse().map_err(|_| format!("one of {}", System::ALL.map(System::name).join(", ")))
 }
 
 fn table(rows: &[Row]) -> String {
