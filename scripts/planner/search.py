@@ -78,9 +78,8 @@ class Search:
             ]
             genes = [self.fitted(one, target) for one in genes]
             if index == points - 1:
-                # No comparison at all is the end of the front, with polynomials or, as here, with
-                # squares alone.
-                genes[-1] = self.space.uniform("polynomial-2")
+                # No comparison at all is the end of the front, with squares or with nothing.
+                genes[-2:] = [self.space.uniform(kind) for kind in ("none", "polynomial-2")]
             best = self.population(name, genes, {"target": target}, best, runs_left=points - index)
 
     def by_tree(self, best):

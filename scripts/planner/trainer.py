@@ -62,6 +62,8 @@ RAMP = 0.5
 # Of the training images, every so many'th steers the search instead (Delphi, section 7.3: one of
 # five).
 VALIDATION_STRIDE = 5
+# How often these are measured again, moved and mirrored as in training.
+MOVED = 3
 
 
 class TorchTrainer:
@@ -77,7 +79,10 @@ class TorchTrainer:
         split, held_out = self.dataset.load(Path(path) if path else self.dataset.folder)
         steering = np.arange(len(split[1])) % VALIDATION_STRIDE == 0
         self.training = tensors((split[0][~steering], split[1][~steering]))
-        self.validation = tensors((split[0][steering], split[1][steering]))
+        images, labels = tensors((split[0][steering], split[1][steering]))
+        # Few images tell plans apart badly, and all workers must have the same.
+        copies = [images] + [train.augmented(images, self.dataset) for _ in range(MOVED)]
+        self.validation = torch.cat(copies), labels.repeat(len(copies))
         self.held_out = tensors(held_out)
         weights = safetensors.load_file(message["weights"])
         weights = {name: tensor.float() for name, tensor in weights.items()}

@@ -11,15 +11,17 @@ const RIGHT: f64 = 24.0;
 const TOP: f64 = 40.0;
 const BOTTOM: f64 = 56.0;
 
-/// All plans as light dots, those of the front as a line of numbered ones; accuracy over online bytes.
+/// The plans of the front as a line of numbered dots, others as light ones; accuracy over online bytes. What is far
+/// below the front is left out.
 pub fn picture(title: &str, found: &[Found], front: &[usize]) -> String {
     let points: Vec<(f64, f64)> = found
         .iter()
         .filter_map(|found| Some((found.cost.online_bytes as f64 / 1e6, found.accuracy?)))
         .collect();
-    let (across, up) = (points.iter().map(|point| point.0), points.iter().map(|point| point.1));
-    let most = across.fold(f64::MIN_POSITIVE, f64::max) * 1.05;
-    let least = (up.fold(1.0, f64::min) * 20.0 - 0.2).floor().max(0.0) / 20.0;
+    let most = points.iter().fold(f64::MIN_POSITIVE, |most, point| most.max(point.0)) * 1.05;
+    let lowest = front.iter().filter_map(|&place| found[place].accuracy).fold(0.99, f64::min);
+    // A whole percent, and some room below.
+    let least = ((lowest - (1.0 - lowest) / 4.0) * 100.0).floor().max(0.0) / 100.0;
     let x = |megabytes: f64| LEFT + (WIDTH - LEFT - RIGHT) * megabytes / most;
     let y = |accuracy: f64| {
         TOP + (HEIGHT - TOP - BOTTOM) * (1.0 - (accuracy - least) / (1.0 - least).max(1e-9))
@@ -59,7 +61,7 @@ pub fn picture(title: &str, found: &[Found], front: &[usize]) -> String {
         (LEFT + WIDTH - RIGHT) / 2.0,
         HEIGHT - 14.0
     ));
-    for (megabytes, accuracy) in points {
+    for (megabytes, accuracy) in points.into_iter().filter(|&(_, accuracy)| accuracy >= least) {
         add(format!(
             "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"3\" fill=\"#bbb\"/>",
             x(megabytes),
@@ -86,4 +88,29 @@ pub fn picture(title: &str, found: &[Found], front: &[usize]) -> String {
 
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plans_far_below_the_front_are_left_out() {
+        let found = |megabytes: u64, accuracy| {
+            let cost = format!(
+                r#"{{"cost": 1, "online_bytes": {megabytes}000000, "offline_bytes": 0,
+                "setup_bytes": 0, "rounds": 1, "critical_path": 1}}"#
+            );
+            let cost = serde_json::from_str(&cost).unwrap();
+            let (plan, none) = (nets::Exchange::default(), None);
+            let weights = None;
+            Found { plan, cost, accuracy: Some(accuracy), held_out: none, epochs: none, weights }
+        };
+        let found = [found(10, 0.99), found(5, 0.95), found(7, 0.94), found(6, 0.1)];
+        let svg = picture("a < b", &found, &[0, 1]);
+        assert!(svg.contains("a &lt; b") && svg.contains(">100.0%<") && svg.contains(">10.50<"));
+        // One for each plan that is near, and a larger one for each of the front.
+        assert_eq!(svg.matches("<circle").count(), 3 + 2);
+        assert!(picture("none", &[], &[]).ends_with("</svg>\n"));
+    }
 }
