@@ -43,14 +43,15 @@ class Population:
         """
         self.folder, self.explore, self.report = Path(folder), explore, report
         self.began = self.deadline = 0.0
-        self.heard = 0
+        self.awaited = 0
         Population.current = self
 
     def train(self, name, candidates, iterations, deadline):
-        """Trains candidates until a time, and until there is a first result; their last results, of
+        """Trains candidates until a time, and until so many were measured; their last results, of
         which each has metrics and a checkpoint. What was interrupted goes on where it was.
         """
-        self.began, self.deadline, self.heard = time.monotonic(), deadline, 0
+        self.began, self.deadline = time.monotonic(), deadline
+        self.awaited = len(candidates)
         path = self.folder / name
         if tune.Tuner.can_restore(str(path)):
             results = tune.Tuner.restore(str(path), trainable=resourceful()).fit()
@@ -139,14 +140,14 @@ class Ends(tune.Stopper):
 
     def stop_all(self):
         current = Population.current
-        return current.heard > 0 and time.monotonic() > current.deadline
+        return current.awaited <= 0 and time.monotonic() > current.deadline
 
 
 class Reports(tune.Callback):
     """Passes results on."""
 
     def on_trial_result(self, iteration, trials, trial, result, **info):
-        Population.current.heard += 1
+        Population.current.awaited -= 1
         Population.current.report(result)
 
     def on_trial_error(self, iteration, trials, trial, **info):
@@ -154,6 +155,7 @@ class Reports(tune.Callback):
         lines = (trial.error_file and Path(trial.error_file).read_text().strip().splitlines()) or [
             "died"
         ]
+        Population.current.awaited -= 1
         Population.current.report(
             {"genes": candidate["genes"], "failed": f"a worker failed: {lines[-1]}"}
         )

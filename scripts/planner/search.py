@@ -28,6 +28,8 @@ RATES_ONLY = 0.7
 RATES = (1e-3, 1e-2)
 RATE_BOUNDS = (1e-4, 3e-2)
 POPULATION = 4
+# As what costs count that can vanish.
+SMALLEST = 0.01
 # By which shares of channels are scaled until a plan costs what it should.
 FACTORS = [1.25**power for power in range(-12, 18)]
 
@@ -67,9 +69,8 @@ class Search:
     def by_targets(self, best):
         """Delphi's Fig. 6."""
         points = self.start["points"]
-        low = 0.5 if self.by_layers else 1 / points
         for index in range(points):
-            target = low + (1 - low) * index / max(points - 1, 1)
+            target = self.target((index + 1) / points)
             name = f"{'layers' if self.by_layers else 'saved'}-{target:.3f}"
             draw = self.draw(name)
             genes = [self.space.mutated(best["genes"], draw) for _ in range(POPULATION // 2)]
@@ -81,6 +82,15 @@ class Search:
                 # No comparison at all is the end of the front, with squares or with nothing.
                 genes[-2:] = [self.space.uniform(kind) for kind in ("none", "polynomial-2")]
             best = self.population(name, genes, {"target": target}, best, runs_left=points - index)
+
+    def target(self, part):
+        """What a population should have, of all: from half of the layers to all, as Delphi has it, or
+        the share of the cost saved by which each costs the same part less than the one before."""
+        if self.by_layers:
+            return 0.5 + 0.5 * part
+        least = self.own - self.span
+        ratio = max(least, self.own * SMALLEST) / self.own
+        return min(self.own * (1 - ratio**part) / self.span, 1.0)
 
     def by_tree(self, best):
         """SAFENet's Algorithm 1. Children replace at least what their parent did, as its text has
