@@ -229,8 +229,14 @@ impl Row {
     }
 }
 
+/// What a plan is called that is not published.
+const OWN: &str = "own";
+
 /// What a network's plan is called, the published ones by their names.
 fn plan_name(network: &Network) -> Option<&'static str> {
+    if network.exchange.is_some() {
+        return Some(OWN);
+    }
     let net = Published::named(&network.net)?;
     let Some(plan) = &network.plan else { return Some("orig") };
     // Of two names for the same plan, that of the final architecture.
@@ -238,7 +244,7 @@ fn plan_name(network: &Network) -> Option<&'static str> {
     let published = |name: &&str| {
         Plan::published(net, name, network.dims()).is_ok_and(|published| published == *plan)
     };
-    Some(names.into_iter().find(published).unwrap_or("own"))
+    Some(names.into_iter().find(published).unwrap_or(OWN))
 }
 
 fn text_of(rows: &[Row], form: Form) -> String {
