@@ -12,17 +12,17 @@ use protocols::{
 };
 
 use crate::{
-    dealer::{
-        self,
-        plan::{LayerBound, Plan},
-    },
     error::Result,
+    graph::walk::Order,
     graph::{ActivationKind, Dims, Graph, NodeId, OUTPUT, Op, SETUP},
-    order::Order,
     output::Output,
     reference::s_curve,
-    secure::{check_output, dense_shape},
-    suite::Suite,
+    suites::dealer::{
+        self,
+        layout::{LayerBound, Plan},
+    },
+    suites::name::Suite,
+    suites::securenn::run::{check_output, dense_shape},
 };
 
 /// One layer of a run.
@@ -368,7 +368,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        builder::GraphBuilder,
+        graph::builder::GraphBuilder,
         graph::{Conv, Window},
         test_nets, zoo,
     };

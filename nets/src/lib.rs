@@ -23,45 +23,34 @@
 //! To add a layer: a variant of [`graph::Op`], whose matches the compiler then lists. To add a
 //! network: a file in [`zoo`]. Nothing here knows of sockets.
 
-pub mod bounds;
-pub mod builder;
-mod checkpoint;
+pub mod bench;
 pub mod cost;
-pub mod dealer;
 pub mod error;
-pub mod exchange;
 pub mod graph;
-pub mod headroom;
-pub mod model;
 pub mod onnx;
-pub mod operation;
-pub mod order;
 pub mod output;
-pub mod planner;
-pub mod public_bounds;
+pub mod plans;
+pub mod published;
 pub mod ranges;
 pub mod reference;
-pub mod secure;
-pub mod suite;
-pub mod systems;
-pub mod tables;
+pub mod suites;
 pub mod weights;
 pub mod zoo;
 
-pub use builder::GraphBuilder;
+pub use bench::{Bench, Operation};
 pub use cost::{LayerCost, NetworkCost};
 pub use error::{Error, Result, ShapeProblem};
-pub use exchange::Exchange;
+pub use graph::builder::GraphBuilder;
+pub use graph::walk::Order;
 pub use graph::{Dims, Graph, Node, NodeId, Op};
-pub use model::{EncodedModel, Model};
-pub use operation::{Bench, Operation};
-pub use order::Order;
 pub use output::Output;
-pub use public_bounds::PublicBounds;
-pub use secure::EvaluatorInputs;
-pub use suite::Suite;
-pub use systems::System;
+pub use plans::activation_plan::Exchange;
+pub use published::systems::System;
+pub use suites::dealer::public_bounds::PublicBounds;
+pub use suites::name::Suite;
+pub use suites::securenn::run::EvaluatorInputs;
 pub use weights::Weights;
+pub use weights::model::{EncodedModel, Model};
 
 #[cfg(test)]
 mod test_nets;

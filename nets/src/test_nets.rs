@@ -5,9 +5,9 @@ use std::{fs, path::Path};
 use fixedpoint::Padding;
 
 use crate::{
-    builder::GraphBuilder,
+    graph::builder::GraphBuilder,
     graph::{Activation, ActivationKind, Average, Conv, Dense, Dims, Graph, Op, Run, Window},
-    model::Model,
+    weights::model::Model,
     weights::{Uniform, Weights},
     zoo,
 };

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use fixedpoint::Padding;
 
 use crate::{
-    builder::{GraphBuilder, output_dims},
     error::{Error, Result, ShapeProblem},
+    graph::builder::{GraphBuilder, output_dims},
     graph::{Activation, ActivationKind, Average, Conv, Dims, Graph, INPUT, NodeId, OUTPUT, Op},
     weights::Weights,
 };
@@ -395,7 +395,7 @@ fn multiply_inputs(op: &Op, linear: &mut Linear, scale: &[f64], shift: &[f64]) {
 }
 
 fn check_dims(dims: Dims) -> std::result::Result<(), ShapeProblem> {
-    crate::builder::check_dims(dims)?;
+    crate::graph::builder::check_dims(dims)?;
     match dims.len() > MAX_VALUES {
         true => Err(ShapeProblem::TooLarge { max: MAX_VALUES }),
         false => Ok(()),

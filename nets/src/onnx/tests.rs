@@ -11,7 +11,10 @@ use serde_json::Value as Json;
 
 use self::file::{Message, file, graph, input, integers, node, tensor};
 use super::*;
-use crate::{EvaluatorInputs, Model, Op, Order, Output, reference, secure, weights::parameters};
+use crate::{
+    EvaluatorInputs, Model, Op, Order, Output, reference, suites::securenn::run as secure,
+    weights::parameters,
+};
 
 const CASES: [&str; 12] = [
     "pooling",

@@ -6,8 +6,8 @@ use fixedpoint::Padding;
 
 use super::Options;
 use crate::{
-    builder::GraphBuilder,
     error::Result,
+    graph::builder::GraphBuilder,
     graph::{Activation, ActivationKind, Conv, Graph},
 };
 

@@ -2,8 +2,8 @@
 
 use super::Options;
 use crate::{
-    builder::GraphBuilder,
     error::Result,
+    graph::builder::GraphBuilder,
     graph::{Conv, Graph, Window},
 };
 

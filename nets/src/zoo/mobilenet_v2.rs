@@ -5,11 +5,11 @@ use fixedpoint::Padding;
 
 use super::{
     Options,
-    plan::{Block, Plan},
+    ratios::{Block, Plan},
 };
 use crate::{
-    builder::GraphBuilder,
     error::Result,
+    graph::builder::GraphBuilder,
     graph::{Conv, Graph, NodeId},
 };
 

@@ -3,8 +3,8 @@
 
 use super::Options;
 use crate::{
-    builder::GraphBuilder,
     error::Result,
+    graph::builder::GraphBuilder,
     graph::{Activation, ActivationKind, Graph},
 };
 

@@ -5,8 +5,8 @@ use fixedpoint::Padding;
 
 use super::Options;
 use crate::{
-    builder::GraphBuilder,
     error::Result,
+    graph::builder::GraphBuilder,
     graph::{Conv, Graph, Window},
 };
 

@@ -14,8 +14,8 @@ use fixedpoint::Padding;
 
 use super::Options;
 use crate::{
-    builder::GraphBuilder,
     error::Result,
+    graph::builder::GraphBuilder,
     graph::{Activation, ActivationKind, Conv, Dense, Graph, NodeId, Op, Window},
 };
 

@@ -1,0 +1,4 @@
+//! Plans that change a network's activations.
+
+pub mod activation_plan;
+pub mod search;

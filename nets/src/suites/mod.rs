@@ -1,0 +1,5 @@
+//! Suites.
+
+pub mod dealer;
+pub mod name;
+pub mod securenn;

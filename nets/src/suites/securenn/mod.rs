@@ -1,0 +1,5 @@
+//! The `securenn` suite.
+
+pub mod error;
+pub mod fit;
+pub mod run;
