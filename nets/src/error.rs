@@ -5,7 +5,7 @@ use std::{io, path::PathBuf};
 use fixedpoint::ShapeError;
 use protocols::Role;
 
-use crate::graph::Dims;
+use crate::dims::{Dims, ParseDimsError};
 
 /// The result of this crate's functions.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -25,11 +25,8 @@ pub enum Error {
         known: Vec<String>,
     },
     /// A text that is no image size.
-    #[error("'{text}' is no image size: write channels x height x width, as in 3x32x32")]
-    Dims {
-        /// The text given.
-        text: String,
-    },
+    #[error(transparent)]
+    Dims(#[from] ParseDimsError),
     /// An activation plan that does not fit its net.
     #[error("activation plan: {what}")]
     Plan {
@@ -49,6 +46,16 @@ pub enum Error {
         node: String,
         /// What does not fit.
         problem: ShapeProblem,
+    },
+    /// A stored graph of a version that is not known.
+    #[error("the graph '{graph}' is of version {version}: this build reads version {known}")]
+    GraphVersion {
+        /// The graph.
+        graph: String,
+        /// Its version.
+        version: u32,
+        /// The version that is read.
+        known: u32,
     },
     /// A stored graph whose first node is not the input, or whose output does not exist.
     #[error("the graph '{graph}' is malformed: {what}")]

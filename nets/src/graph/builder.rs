@@ -2,19 +2,16 @@
 
 use std::collections::HashSet;
 
-use fixedpoint::{Padding, ShapeError};
-use protocols::securenn::maxpool::MAX_WINDOW;
-
-use crate::{
-    error::{Error, Result, ShapeProblem},
-    graph::{
-        Activation, ActivationKind, Average, Conv, Dense, Dims, Graph, INPUT, MAX_DEGREE,
-        MAX_FUNCTIONS, MAX_MIXED, Node, NodeId, OUTPUT, Op, SETUP, Window,
-    },
+use super::{
+    architecture::{Graph, INPUT, Node, NodeId, OUTPUT, SETUP},
+    op::{Activation, Average, Conv, Dense, Linear, Op, Reshape, Window},
+    shape::{check_dims, output_dims},
 };
-
-/// The most values of one image in one layer.
-pub const MAX_VALUES: usize = 1 << 32;
+use crate::{
+    dims::Dims,
+    error::{Error, Result, ShapeProblem},
+    functions::ActivationKind,
+};
 
 /// A graph under construction. Every method adds one layer and returns its place, or an error that
 /// names the layer.
@@ -64,20 +61,20 @@ impl GraphBuilder {
 
     /// A convolution.
     pub fn conv(&mut self, name: &str, x: NodeId, conv: Conv) -> Result<NodeId> {
-        self.add_node(name, Op::Conv(conv), &[x])
+        self.add_node(name, Op::Linear(Linear::Conv(conv)), &[x])
     }
 
     /// A convolution and the batch norm after it, which has its own prefix in the weights file.
     pub fn conv_bn(&mut self, name: &str, bn: &str, x: NodeId, conv: Conv) -> Result<NodeId> {
-        self.linear_bn(name, bn, x, Op::Conv(conv))
+        self.linear_bn(name, bn, x, Linear::Conv(conv))
     }
 
     /// A linear layer of any kind and the batch norm after it, which has its own prefix in the weights
     /// file.
-    pub fn linear_bn(&mut self, name: &str, bn: &str, x: NodeId, op: Op) -> Result<NodeId> {
+    pub fn linear_bn(&mut self, name: &str, bn: &str, x: NodeId, linear: Linear) -> Result<NodeId> {
         self.push(Node {
             name: name.to_owned(),
-            op,
+            op: Op::Linear(linear),
             inputs: vec![x],
             batch_norm: Some(bn.to_owned()),
         })
@@ -85,7 +82,8 @@ impl GraphBuilder {
 
     /// A fully connected layer with a bias.
     pub fn dense(&mut self, name: &str, x: NodeId, out: usize) -> Result<NodeId> {
-        self.add_node(name, Op::Dense(Dense { out, bias: true, binary: false }), &[x])
+        let dense = Dense { out, bias: true, binary: false };
+        self.add_node(name, Op::Linear(Linear::Dense(dense)), &[x])
     }
 
     /// ReLU on all channels.
@@ -110,7 +108,7 @@ impl GraphBuilder {
 
     /// Averages of channels.
     pub fn global_avg_pool(&mut self, name: &str, x: NodeId) -> Result<NodeId> {
-        self.add_node(name, Op::GlobalAvgPool, &[x])
+        self.add_node(name, Op::AvgPool(Average::Channels), &[x])
     }
 
     /// A sum, as of a residual connection.
@@ -135,12 +133,12 @@ impl GraphBuilder {
 
     /// A flat vector.
     pub fn flatten(&mut self, name: &str, x: NodeId) -> Result<NodeId> {
-        self.add_node(name, Op::Flatten, &[x])
+        self.add_node(name, Op::Reshape(Reshape::Flat), &[x])
     }
 
     /// The same values as an image of another size.
     pub fn reshape(&mut self, name: &str, x: NodeId, dims: Dims) -> Result<NodeId> {
-        self.add_node(name, Op::Reshape(dims), &[x])
+        self.add_node(name, Op::Reshape(Reshape::Image(dims)), &[x])
     }
 
     /// The graph with this layer's result as the network's.
@@ -174,7 +172,7 @@ impl GraphBuilder {
         if self.taken.contains(&node.name) {
             return Err(ShapeProblem::NameTaken);
         }
-        let is_linear = matches!(node.op, Op::Conv(_) | Op::Dense(_));
+        let is_linear = matches!(node.op, Op::Linear(_));
         if let (Some(batch_norm), false) = (&node.batch_norm, is_linear) {
             let batch_norm = batch_norm.clone();
             return Err(ShapeProblem::BatchNorm { batch_norm });
@@ -189,167 +187,6 @@ impl GraphBuilder {
         let dims = output_dims(&node.op, &inputs)?;
         check_dims(dims)?;
         Ok(dims)
-    }
-}
-
-/// The size of an operation's result.
-pub(crate) fn output_dims(op: &Op, inputs: &[Dims]) -> std::result::Result<Dims, ShapeProblem> {
-    match op {
-        Op::Input => Err(ShapeProblem::NameTaken),
-        Op::Conv(conv) => {
-            let shape = conv.shape(1, one(inputs)?);
-            shape.validate()?;
-            let (height, width) = (shape.out_height(), shape.out_width());
-            Ok(Dims::new(conv.out_channels, height, width))
-        }
-        Op::Dense(dense) => {
-            let dims = one(inputs)?;
-            if dims.plane() != 1 {
-                return Err(ShapeProblem::NotFlat { dims });
-            }
-            let field = "weights";
-            let weights = dims.channels.checked_mul(dense.out);
-            weights.ok_or(ShapeError::Overflow { field })?;
-            Ok(Dims::flat(dense.out))
-        }
-        Op::Activation(activation) => {
-            let ratio = activation.ratio;
-            if !(ratio > 0.0 && ratio <= 1.0) {
-                return Err(ShapeProblem::Ratio { ratio });
-            }
-            check_functions(op, one(inputs)?)?;
-            one(inputs)
-        }
-        Op::Mix(runs) => {
-            check_functions(op, one(inputs)?)?;
-            let (input, empty) = (one(inputs)?, runs.iter().any(|run| run.channels == 0));
-            let sum = runs.iter().try_fold(0, |sum: usize, run| sum.checked_add(run.channels));
-            match sum == Some(input.channels) && !empty && op.kinds().next().is_some() {
-                true => Ok(input),
-                false => Err(ShapeProblem::Runs { channels: input.channels }),
-            }
-        }
-        Op::MaxPool(window) | Op::AvgPool(Average { window, .. }) => {
-            let input = one(inputs)?;
-            let shape = window.shape(1, input);
-            shape.validate()?;
-            let Padding { top, left, bottom, right } = window.padding;
-            if top.max(bottom) >= window.size.0 || left.max(right) >= window.size.1 {
-                return Err(ShapeProblem::Padding);
-            }
-            let values = shape.window_len();
-            if matches!(op, Op::MaxPool(_)) && values > MAX_WINDOW {
-                return Err(ShapeProblem::Window { values, max: MAX_WINDOW });
-            }
-            let (height, width) = (shape.out_height(), shape.out_width());
-            Ok(Dims::new(input.channels, height, width))
-        }
-        Op::GlobalAvgPool => Ok(Dims::flat(one(inputs)?.channels)),
-        Op::Add => match *inputs {
-            [a, b] if a == b => Ok(a),
-            [_, _] => Err(differ(inputs, "their sizes must be equal")),
-            _ => Err(expected("2", inputs)),
-        },
-        Op::Concat => {
-            let &[first, ..] = inputs else {
-                return Err(expected("at least 1", inputs));
-            };
-            let plane = |dims: &Dims| (dims.height, dims.width);
-            if inputs.iter().any(|dims| plane(dims) != plane(&first)) {
-                return Err(differ(inputs, "rows and columns must be equal"));
-            }
-            // No overflow: every input has at most MAX_VALUES, and a graph as many inputs as fit.
-            let channels = inputs.iter().map(|dims| dims.channels).sum();
-            Ok(Dims { channels, ..first })
-        }
-        &Op::Slice { start, end } => {
-            let input = one(inputs)?;
-            let channels = input.channels;
-            if start >= end || end > channels {
-                return Err(ShapeProblem::Channels { start, end, channels });
-            }
-            let channels = end - start;
-            Ok(Dims { channels, ..input })
-        }
-        &Op::Shuffle { groups } => {
-            let input = one(inputs)?;
-            let channels = input.channels;
-            if groups == 0 || !channels.is_multiple_of(groups) {
-                let field = "channels";
-                return Err(ShapeError::Groups { groups, field, channels }.into());
-            }
-            Ok(input)
-        }
-        Op::Flatten => Ok(Dims::flat(one(inputs)?.len())),
-        &Op::Reshape(dims) => {
-            check_dims(dims)?;
-            match one(inputs)?.len() == dims.len() {
-                true => Ok(dims),
-                false => Err(differ(&[inputs[0], dims], "they must have as many values")),
-            }
-        }
-    }
-}
-
-/// What is kept for each channel, and for each function, has limits.
-fn check_functions(op: &Op, input: Dims) -> std::result::Result<(), ShapeProblem> {
-    op.kinds().try_for_each(check_kind)?;
-    let is_polynomial = |kind| matches!(kind, ActivationKind::Polynomial { .. });
-    let each = matches!(op, Op::Mix(_)) || op.kinds().any(is_polynomial);
-    if each && input.channels > MAX_MIXED {
-        let (channels, max) = (input.channels, MAX_MIXED);
-        return Err(ShapeProblem::Mixed { channels, max });
-    }
-    let mut functions: Vec<ActivationKind> = Vec::new();
-    for kind in op.kinds() {
-        if !functions.contains(&kind) {
-            functions.push(kind);
-        }
-        if functions.len() > MAX_FUNCTIONS {
-            return Err(ShapeProblem::Functions { max: MAX_FUNCTIONS });
-        }
-    }
-    Ok(())
-}
-
-fn check_kind(kind: ActivationKind) -> std::result::Result<(), ShapeProblem> {
-    match kind {
-        ActivationKind::LeakyRelu { slope } if !(0.0..=1.0).contains(&slope) => {
-            Err(ShapeProblem::Slope { slope })
-        }
-        ActivationKind::Polynomial { degree } if ![0, 2, MAX_DEGREE].contains(&degree) => {
-            Err(ShapeProblem::Degree { degree })
-        }
-        _ => Ok(()),
-    }
-}
-
-fn one(inputs: &[Dims]) -> std::result::Result<Dims, ShapeProblem> {
-    match *inputs {
-        [input] => Ok(input),
-        _ => Err(expected("1", inputs)),
-    }
-}
-
-fn expected(expected: &'static str, inputs: &[Dims]) -> ShapeProblem {
-    let got = inputs.len();
-    ShapeProblem::Inputs { expected, got }
-}
-
-fn differ(inputs: &[Dims], needs: &'static str) -> ShapeProblem {
-    let dims = inputs.to_vec();
-    ShapeProblem::Differ { dims, needs }
-}
-
-pub(crate) fn check_dims(dims: Dims) -> std::result::Result<(), ShapeProblem> {
-    let sizes = [("channels", dims.channels), ("height", dims.height), ("width", dims.width)];
-    if let Some((field, _)) = sizes.into_iter().find(|(_, size)| *size == 0) {
-        return Err(ShapeError::Zero { field }.into());
-    }
-    let values = sizes.into_iter().try_fold(1usize, |product, (_, size)| product.checked_mul(size));
-    match values {
-        Some(values) if values <= MAX_VALUES => Ok(()),
-        _ => Err(ShapeProblem::TooLarge { max: MAX_VALUES }),
     }
 }
 
@@ -370,7 +207,9 @@ fn at(node: &str, problem: ShapeProblem) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::Run;
+    use fixedpoint::Padding;
+
+    use super::super::{op::{MAX_MIXED, Run}, shape::MAX_VALUES};
 
     fn builder() -> GraphBuilder {
         GraphBuilder::new("test", Dims::new(4, 6, 6)).unwrap()
@@ -425,7 +264,7 @@ mod tests {
         assert!(text(net.max_pool("q", x, padded), "q").contains("padding"));
         assert!(text(net.relu("far", NodeId::new(99)), "far").contains("99"));
         for ratio in [0.0, -1.0, 1.1, f64::NAN] {
-            let activation = Activation { ratio, ..Activation::full(ActivationKind::Relu) };
+            let activation = Activation::Leading { kind: ActivationKind::Relu, ratio };
             assert!(text(net.activation("act", x, activation), "act").contains("ratio"));
         }
         for slope in [-0.1, 1.5, f64::NAN] {
@@ -443,7 +282,8 @@ mod tests {
         let mut net = GraphBuilder::new("wide", Dims::flat(MAX_MIXED + 1)).unwrap();
         let x = net.input();
         let mix = |runs: &[(Option<ActivationKind>, usize)]| {
-            Op::Mix(runs.iter().map(|&(kind, channels)| Run { kind, channels }).collect())
+            let runs = runs.iter().map(|&(kind, channels)| Run { kind, channels });
+            Op::Activation(Activation::Runs(runs.collect()))
         };
         let (relu, square) = (Some(ActivationKind::Relu), Some(ActivationKind::Square));
         let halves = mix(&[(relu, MAX_MIXED), (square, 1)]);
@@ -500,7 +340,7 @@ mod tests {
     fn batch_norm_belongs_to_a_convolution() {
         let mut net = builder();
         let node = Node { batch_norm: Some("bn".into()), ..Node::input() };
-        let node = Node { name: "r".into(), op: Op::Flatten, inputs: vec![net.input()], ..node };
+        let node = Node { name: "r".into(), op: Op::Reshape(Reshape::Flat), inputs: vec![net.input()], ..node };
         assert!(text(net.push(node), "r").contains("'bn'"));
         let x = net.input();
         assert!(net.conv_bn("c", "bn", x, Conv::square(2, 1)).is_ok());

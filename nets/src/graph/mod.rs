@@ -1,7 +1,34 @@
-//! The public architecture of a network.
+//! The public architecture of a network, without weights.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `op` | what a layer computes |
+//! | `architecture` | layers and how they hang together |
+//! | `shape` | the sizes of layers |
+//! | `builder` | building graphs layer by layer |
+//! | `signs` | layers whose values are signs |
+//! | `hash` | the hash that parties compare |
+//! | `file` | the public file of a graph |
+//! | `walk` | running layers one after the other or side by side |
 
-pub mod architecture;
-pub mod builder;
-pub mod walk;
+mod architecture;
+mod builder;
+mod file;
+mod hash;
+mod op;
+mod shape;
+mod signs;
+mod walk;
 
-pub use architecture::*;
+pub use crate::dims::Dims;
+pub use crate::functions::ActivationKind;
+pub use architecture::{Graph, INPUT, MAX_BATCH, Node, NodeId, OUTPUT, SETUP};
+pub use builder::GraphBuilder;
+pub use op::{
+    Activation, Average, Conv, Dense, Linear, MAX_FUNCTIONS, MAX_MIXED, Op, Portion, Reshape, Run,
+    Window, leading,
+};
+pub(crate) use shape::{check_dims, output_dims};
+pub use shape::MAX_VALUES;
+pub use walk::Order;
+pub(crate) use walk::walk;

@@ -7,7 +7,7 @@ use std::{
 
 use protocols::Result;
 
-use crate::graph::{Graph, NodeId};
+use super::architecture::{Graph, NodeId};
 
 /// When a layer starts. Messages and results are the same in both orders; what differs is how many
 /// latencies a run waits for. All three parties should have the same one: where they differ a run
@@ -24,7 +24,7 @@ pub enum Order {
 
 impl Order {
     /// The order that a switch for overlap asks for.
-    pub fn of(overlap: bool) -> Order {
+    pub fn with_overlap(overlap: bool) -> Order {
         if overlap { Order::Overlapped } else { Order::Sequential }
     }
 

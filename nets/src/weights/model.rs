@@ -4,22 +4,19 @@ use std::fmt;
 
 use fixedpoint::encoding::FixedPoint;
 
+use super::tensors::weight_shape;
 use crate::{
     error::{Error, Result},
     graph::{Graph, NodeId},
-    weights::{BATCH_NORM, Weights, weight_shape},
 };
-
-/// What PyTorch adds to a variance.
-pub const BATCH_NORM_EPS: f64 = 1e-5;
 
 /// The most fractional bits: a product has twice as many, and a bias among products needs a sign
 /// bit, a guard bit and at least one whole bit beside them.
-pub const MAX_FRACTIONAL_BITS: u32 = 30;
+pub const MAX_FRACTIONAL_BITS: u32 = 24;
 
 /// A linear layer: `weight` as in the weights file, `bias` one for each output channel.
 #[derive(Clone, PartialEq)]
-pub struct Linear<T> {
+pub struct LayerWeights<T> {
     /// Row-major, output channel first.
     pub weight: Vec<T>,
     /// One for each output channel; zeros where the file has none.
@@ -29,33 +26,19 @@ pub struct Linear<T> {
 /// The linear layers of a network in real numbers. The model owner's secret: Debug prints no
 /// contents.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Model(Vec<Option<Linear<f64>>>);
+pub struct Model(pub(super) Vec<Option<LayerWeights<f64>>>);
 
 /// The linear layers of a network as ring elements: weights with f fractional bits, biases with 2f,
 /// as the products they are added to. The model owner's secret: Debug prints no contents.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EncodedModel {
     fixed: FixedPoint,
-    layers: Vec<Option<Linear<u64>>>,
+    layers: Vec<Option<LayerWeights<u64>>>,
 }
 
 impl Model {
-    /// Folds every batch norm into the linear layer before it: with s = gamma / sqrt(var + eps),
-    /// weights become w s and the bias (b - mean) s + beta. Of a binary layer, which signs follow, all of that is
-    /// divided by |s|, so that its weights stay 1 and -1 and its bias is a threshold; where it takes signs, whose
-    /// sums are whole, halfway between two of them.
-    ///
-    /// # Errors
-    /// [`Error::MissingTensor`] for weights of another network, [`Error::NegativeVariance`],
-    /// [`Error::ZeroScale`], [`Error::NotBinary`], [`Error::AboveDegree`].
-    pub fn fold(graph: &Graph, weights: &Weights) -> Result<Model> {
-        let signs = Signs { are: graph.signs(), follow: graph.signs_follow() };
-        let layers = graph.ids().map(|id| fold_layer(graph, id, &signs, weights));
-        Ok(Model(layers.collect::<Result<_>>()?))
-    }
-
     /// A linear layer; `None` for others.
-    pub fn layer(&self, id: NodeId) -> Option<&Linear<f64>> {
+    pub fn layer(&self, id: NodeId) -> Option<&LayerWeights<f64>> {
         self.0.get(id.index())?.as_ref()
     }
 
@@ -106,7 +89,7 @@ impl Model {
                 }
                 false => &layer.bias,
             };
-            Ok(Some(Linear {
+            Ok(Some(LayerWeights {
                 weight: encode(&node.name, "weight", &layer.weight, &weight)?,
                 bias: encode(&node.name, "bias", biases, &bias)?,
             }))
@@ -122,23 +105,23 @@ pub(crate) struct Scales {
     pub(crate) bias: Vec<u32>,
 }
 
-impl<T: Copy> Linear<T> {
+impl<T: Copy> LayerWeights<T> {
     /// The polynomials of one degree, of a layer that has channels of these `degrees`: the coefficients of
     /// each channel from x on, and their constants.
     pub fn polynomials(&self, degrees: &[u32], degree: u32) -> (Vec<T>, Vec<T>) {
-        let constants = constants(&self.bias, degrees, degree);
-        (coefficients(&self.weight, degrees, degree), constants)
+        let constants = channel_constants(&self.bias, degrees, degree);
+        (channel_coefficients(&self.weight, degrees, degree), constants)
     }
 }
 
 /// Of a layer's biases, the constants of its polynomials of one degree.
-pub(crate) fn constants<T: Copy>(bias: &[T], degrees: &[u32], degree: u32) -> Vec<T> {
+pub fn channel_constants<T: Copy>(bias: &[T], degrees: &[u32], degree: u32) -> Vec<T> {
     let own = bias.iter().zip(degrees).filter(|(_, own)| **own == degree);
     own.map(|(bias, _)| *bias).collect()
 }
 
 /// Of a layer's weights, or what masks them, those of its polynomials of one degree.
-pub(crate) fn coefficients<T: Copy>(weights: &[T], degrees: &[u32], degree: u32) -> Vec<T> {
+pub fn channel_coefficients<T: Copy>(weights: &[T], degrees: &[u32], degree: u32) -> Vec<T> {
     let columns = degrees.iter().copied().max().unwrap_or(0) as usize;
     let rows = weights.chunks_exact(columns.max(1)).zip(degrees);
     let rows = rows.filter(|(_, own)| **own == degree);
@@ -167,7 +150,7 @@ impl EncodedModel {
     }
 
     /// A linear layer; `None` for others.
-    pub fn layer(&self, id: NodeId) -> Option<&Linear<u64>> {
+    pub fn layer(&self, id: NodeId) -> Option<&LayerWeights<u64>> {
         self.layers.get(id.index())?.as_ref()
     }
 
@@ -180,10 +163,10 @@ impl EncodedModel {
     }
 }
 
-impl<T> fmt::Debug for Linear<T> {
+impl<T> fmt::Debug for LayerWeights<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (weights, biases) = (self.weight.len(), self.bias.len());
-        write!(f, "Linear({weights} weights, {biases} biases)")
+        write!(f, "LayerWeights({weights} weights, {biases} biases)")
     }
 }
 
@@ -201,7 +184,7 @@ pub fn check_fractional_bits(fixed: FixedPoint) -> Result<()> {
 
 fn check_layers<'a, T: 'a>(
     graph: &Graph,
-    layer: impl Fn(NodeId) -> Option<&'a Linear<T>>,
+    layer: impl Fn(NodeId) -> Option<&'a LayerWeights<T>>,
 ) -> Result<()> {
     let fits = |id| match (weight_shape(graph, id), layer(id)) {
         (None, None) => true,
@@ -215,103 +198,6 @@ fn check_layers<'a, T: 'a>(
     }
     let graph = graph.name().to_owned();
     Err(Error::ModelGraph { graph })
-}
-
-fn fold_layer(
-    graph: &Graph,
-    id: NodeId,
-    signs: &Signs,
-    weights: &Weights,
-) -> Result<Option<Linear<f64>>> {
-    let Some((shape, outputs, bias)) = weight_shape(graph, id) else {
-        return Ok(None);
-    };
-    let node = graph.node(id);
-    let tensor = |prefix: &str, suffix: &str| {
-        weights.of(prefix, suffix).ok_or_else(|| Error::MissingTensor {
-            tensor: format!("{prefix}.{suffix}"),
-            present: Vec::new(),
-        })
-    };
-    let mut layer = Linear {
-        weight: match shape.contains(&0) {
-            true => Vec::new(),
-            false => tensor(&node.name, "weight")?.to_vec(),
-        },
-        bias: match bias {
-            true => tensor(&node.name, "bias")?.to_vec(),
-            false => vec![0.0; outputs],
-        },
-    };
-    check_weights(graph, id, &layer)?;
-    let mut scale = vec![1.0; outputs];
-    if let Some(prefix) = &node.batch_norm {
-        let [gamma, beta, mean, var] = BATCH_NORM.map(|suffix| tensor(prefix, suffix));
-        let (gamma, beta, mean, var) = (gamma?, beta?, mean?, var?);
-        if let Some(index) = var.iter().position(|&var| var < 0.0) {
-            let tensor = format!("{prefix}.running_var");
-            return Err(Error::NegativeVariance { tensor, index });
-        }
-        for (channel, scale) in scale.iter_mut().enumerate() {
-            *scale = gamma[channel] / (var[channel] + BATCH_NORM_EPS).sqrt();
-            let bias = &mut layer.bias[channel];
-            *bias = (*bias - mean[channel]) * *scale + beta[channel];
-        }
-        if let (true, Some(index)) = (node.op.is_binary(), scale.iter().position(|&s| s == 0.0)) {
-            return Err(Error::ZeroScale { tensor: format!("{prefix}.weight"), index });
-        }
-    }
-    let binary = node.op.is_binary();
-    if binary && node.batch_norm.is_some() && !signs.follow[id.index()] {
-        return Err(Error::SignsDoNotFollow { node: node.name.clone() });
-    }
-    let fan_in = layer.weight.len() / outputs.max(1);
-    let rows = layer.weight.chunks_exact_mut(fan_in.max(1));
-    for ((row, bias), scale) in rows.zip(&mut layer.bias).zip(scale) {
-        if !binary {
-            row.iter_mut().for_each(|weight| *weight *= scale);
-            continue;
-        }
-        // Only signs follow, so a positive factor makes no difference.
-        row.iter_mut().for_each(|weight| *weight *= scale.signum());
-        *bias /= scale.abs();
-        if signs.are[node.inputs[0].index()] && signs.follow[id.index()] {
-            // Sums of signs are whole: between two of them the bias says the same of all. Beyond the largest sum
-            // it says nothing new.
-            let limit = fan_in as f64 + 1.0;
-            *bias = bias.clamp(-limit, limit).floor() + 0.5;
-        }
-    }
-    Ok(Some(layer))
-}
-
-/// Where a layer's values are signs, and where nothing but their signs matters.
-struct Signs {
-    are: Vec<bool>,
-    follow: Vec<bool>,
-}
-
-/// What no shape says: weights of 1 and -1, and no coefficients above a channel's degree.
-fn check_weights(graph: &Graph, id: NodeId, layer: &Linear<f64>) -> Result<()> {
-    let node = graph.node(id);
-    let tensor = || format!("{}.weight", node.name);
-    if node.op.is_binary() {
-        return match layer.weight.iter().position(|weight| weight.abs() != 1.0) {
-            Some(index) => Err(Error::NotBinary { tensor: tensor(), index }),
-            None => Ok(()),
-        };
-    }
-    let degrees = node.op.degrees(graph.dims(id).channels);
-    let columns = degrees.iter().copied().max().unwrap_or(0) as usize;
-    let rows = layer.weight.chunks_exact(columns.max(1)).zip(&degrees);
-    let above = |(row, (values, &degree)): (usize, (&[f64], &u32))| {
-        let place = values.iter().skip(degree as usize).position(|&c| c != 0.0)?;
-        Some(row * columns + degree as usize + place)
-    };
-    match rows.enumerate().find_map(above) {
-        Some(index) => Err(Error::AboveDegree { tensor: tensor(), index }),
-        None => Ok(()),
-    }
 }
 
 fn encode(node: &str, tensor: &'static str, values: &[f64], bits: &[u32]) -> Result<Vec<u64>> {
@@ -331,28 +217,6 @@ fn encode(node: &str, tensor: &'static str, values: &[f64], bits: &[u32]) -> Res
 mod tests {
     use super::*;
     use crate::{reference, test_nets};
-
-    #[test]
-    fn folding_changes_no_result() {
-        let graph = test_nets::tiny();
-        let weights = Weights::random(&graph, 3);
-        let id = graph.find("conv1").unwrap();
-        let images = test_nets::images(&graph, 2, 4);
-        let run = |graph| {
-            let model = Model::fold(graph, &weights).unwrap();
-            reference::float(graph, &model, &images).unwrap()
-        };
-        let folded = run(&graph);
-        // The same convolution alone, and batch norm as it is defined.
-        let plain = run(&test_nets::tiny_without_batch_norm());
-        let [gamma, beta, mean, var] = BATCH_NORM.map(|suffix| weights.of("bn1", suffix).unwrap());
-        let dims = graph.dims(id);
-        for (index, (&got, &x)) in folded[id.index()].iter().zip(&plain[id.index()]).enumerate() {
-            let c = index / dims.plane() % dims.channels;
-            let expected = (x - mean[c]) / (var[c] + BATCH_NORM_EPS).sqrt() * gamma[c] + beta[c];
-            assert!((got - expected).abs() < 1e-12, "{index}: {got} {expected}");
-        }
-    }
 
     #[test]
     fn encoding_has_f_and_2f_bits() {
@@ -387,12 +251,4 @@ mod tests {
         assert!(model.encode(&graph, FixedPoint::new(0)).is_err());
     }
 
-    #[test]
-    fn negative_variances_are_refused() {
-        let graph = test_nets::tiny();
-        let mut weights = Weights::random(&graph, 1);
-        weights.tensor_mut("bn1.running_var")[1] = -0.5;
-        let error = Model::fold(&graph, &weights).unwrap_err().to_string();
-        assert!(error.contains("'bn1.running_var'") && error.contains("index 1"), "{error}");
-    }
 }
