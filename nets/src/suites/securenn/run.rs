@@ -9,31 +9,24 @@ use std::sync::Arc;
 
 use fixedpoint::{conv::ConvShape, encoding::FixedPoint};
 use protocols::{
-    Dealer, Evaluator, Role, Session, Share, channels,
+    Dealer, Evaluator, Role, Session, Share,
+    average::{self, Divisor},
+    channels,
     securenn::{
-        argmax,
-        avgpool::{self, Divisor},
-        conv, drelu, input, leaky_relu,
+        Elementwise, argmax, conv, input,
         matmul::{self, MatMulShape},
         maxpool, output,
-        polynomial::{self, PolynomialShape},
-        power::{self, Power},
-        relu, relu6, spline,
     },
 };
 
+use super::cost::without_terms;
 use crate::{
     error::{Error, Result},
-    graph::walk::{Order, walk},
-    graph::{ActivationKind, Graph, NodeId, OUTPUT, Op, Portion},
+    functions::{ActivationKind, EncodedTerms},
+    graph::{Activation, Graph, Linear, NodeId, OUTPUT, Op, Order, Portion, walk},
     output::Output,
-    reference::{s_curve, signs},
-    weights::model::{EncodedModel, Linear, check_fractional_bits},
+    weights::{EncodedModel, LayerWeights, check_fractional_bits},
 };
-
-/// Magnitudes of the input are below 2 to this power: the differences that a max pool compares are
-/// then inside of DReLU's domain, and padding is below every value.
-const INPUT_BITS: u32 = 60;
 
 /// What an evaluator brings: its own secret, and nothing of the other's.
 #[derive(Clone, Copy)]
@@ -198,13 +191,13 @@ impl Layer<'_> {
                 EvaluatorInputs::DataOwner(images) => input::own(ctx, images),
                 EvaluatorInputs::ModelOwner(_) => input::others(ctx, batch * dims.len()),
             }),
-            Op::Conv(_) => {
+            Op::Linear(Linear::Conv(_)) => {
                 let shape = linear();
                 let weights = self.weights(ctx, shape.weight_len(), |layer| layer.weight.clone());
                 let products = conv::evaluate(ctx, &shape, &weights, operand(0))?;
                 Ok(self.finish_linear(ctx, products, shape.positions()))
             }
-            Op::Dense(_) => {
+            Op::Linear(Linear::Dense(_)) => {
                 let shape = dense_shape(&linear());
                 // The owner transposes in clear, so nobody has to move a share about.
                 let weights = self.weights(ctx, shape.k * shape.n, |layer| {
@@ -213,12 +206,12 @@ impl Layer<'_> {
                 let products = matmul::evaluate(ctx, &shape, operand(0), &weights)?;
                 Ok(self.finish_linear(ctx, products, 1))
             }
-            Op::Activation(_) | Op::Mix(_) => self.activate(ctx, operand(0)),
+            Op::Activation(activation) => self.activate(ctx, activation, operand(0)),
             Op::MaxPool(_) => Ok(maxpool::evaluate(ctx, &pool(), operand(0))?.value),
-            Op::AvgPool(_) | Op::GlobalAvgPool => {
+            Op::AvgPool(_) => {
                 let shape = pool();
                 let divisor = Divisor::new(&shape, graph.counted_padding(id), &self.fixed);
-                Ok(avgpool::evaluate(ctx.side(), &shape, &divisor, operand(0)))
+                Ok(average::evaluate(ctx.side(), &shape, &divisor, operand(0)))
             }
             Op::Add => Ok(operand(0).add(operand(1))),
             Op::Concat => {
@@ -237,23 +230,28 @@ impl Layer<'_> {
                 let mixed = channels::shuffle(batch, dims.channels, plane, groups, words);
                 Ok(Share::new(mixed))
             }
-            Op::Flatten | Op::Reshape(_) => Ok(operand(0).clone()),
+            Op::Reshape(_) => Ok(operand(0).clone()),
         }
     }
 
     /// Each portion of the channels through its function, side by side.
-    fn activate(&self, ctx: &mut Evaluator<'_>, x: &Share) -> protocols::Result<Share> {
+    fn activate(
+        &self,
+        ctx: &mut Evaluator<'_>,
+        activation: &Activation,
+        x: &Share,
+    ) -> protocols::Result<Share> {
         let dims = self.graph.dims(self.id);
         let (batch, channels, plane) = (self.batch, dims.channels, dims.plane());
-        let portions = self.graph.node(self.id).op.portions(channels);
+        let portions = activation.portions(channels);
         if let [Portion { kind: Some(kind), .. }] = portions[..] {
-            return self.apply(ctx, kind, x);
+            return self.function(ctx, activation, kind).evaluate(ctx, x);
         }
         let results = ctx.lanes(portions.len(), |lane, index| {
             let Portion { kind, channels: ranges } = &portions[index];
             let values = Share::new(channels::gather(batch, channels, plane, x.words(), ranges));
             match *kind {
-                Some(kind) => self.apply(lane, kind, &values),
+                Some(kind) => self.function(lane, activation, kind).evaluate(lane, &values),
                 None => Ok(values),
             }
         })?;
@@ -264,51 +262,27 @@ impl Layer<'_> {
         Ok(Share::new(joined))
     }
 
-    fn apply(
+    /// The protocol of a function, with this party's shares of its coefficients.
+    fn function(
         &self,
-        ctx: &mut Evaluator<'_>,
+        ctx: &Evaluator<'_>,
+        activation: &Activation,
         kind: ActivationKind,
-        x: &Share,
-    ) -> protocols::Result<Share> {
-        let fixed = &self.fixed;
-        match kind {
-            ActivationKind::Relu => relu::evaluate(ctx, x),
-            ActivationKind::Relu6 => relu6::evaluate(ctx, x, fixed),
-            ActivationKind::LeakyRelu { slope } => leaky_relu::evaluate(ctx, x, slope, fixed),
-            ActivationKind::Square => power::evaluate(ctx, Power::Square, x, fixed),
-            ActivationKind::Cube => power::evaluate(ctx, Power::Cube, x, fixed),
-            ActivationKind::Sign => {
-                let own = 1 - ctx.side().index();
-                let bits = drelu::evaluate(ctx, x)?.into_words();
-                Ok(Share::new(signs(bits, fixed.one(), own)))
-            }
-            ActivationKind::Sigmoid | ActivationKind::Tanh => {
-                spline::evaluate(ctx, &s_curve(kind, fixed), x)
-            }
-            ActivationKind::Polynomial { degree } => self.polynomial(ctx, degree, x),
-        }
-    }
-
-    fn polynomial(
-        &self,
-        ctx: &mut Evaluator<'_>,
-        degree: u32,
-        x: &Share,
-    ) -> protocols::Result<Share> {
-        let dims = self.graph.dims(self.id);
-        let degrees = self.graph.node(self.id).op.degrees(dims.channels);
-        let channels = degrees.iter().filter(|own| **own == degree).count();
-        let of = |layer: &Linear<u64>| layer.polynomials(&degrees, degree);
-        // They are added, so the model owner's half has all of them.
-        let constants = self.own_layer().map_or(vec![0; channels], |layer| of(layer).1);
-        if degree == 0 {
-            let image = constants.iter().flat_map(|&c| std::iter::repeat_n(c, dims.plane()));
-            return Ok(Share::new(image.collect::<Vec<u64>>().repeat(self.batch)));
-        }
-        let shape = PolynomialShape { degree: degree as usize, channels, plane: dims.plane() };
-        let count = channels * shape.degree;
-        let coefficients = self.weights(ctx, count, |layer| of(layer).0);
-        polynomial::evaluate(ctx, &shape, &coefficients, &Share::new(constants), x, &self.fixed)
+    ) -> Box<dyn Elementwise> {
+        let function = kind.function();
+        let terms = function.trained_degree().map(|degree| {
+            let dims = self.graph.dims(self.id);
+            let degrees = activation.degrees(dims.channels);
+            let channels = degrees.iter().filter(|own| **own == degree).count();
+            let polynomials = |layer: &LayerWeights<u64>| layer.polynomials(&degrees, degree);
+            // They are added, so the model owner's half has all of them.
+            let constants = self.own_layer().map(|layer| polynomials(layer).1);
+            let constants = constants.unwrap_or_else(|| vec![0; channels]);
+            let count = channels * degree as usize;
+            let coefficients = self.weights(ctx, count, |layer| polynomials(layer).0).into_words();
+            EncodedTerms { plane: dims.plane(), coefficients, constants }
+        });
+        function.securenn(self.fixed, terms.unwrap_or_default())
     }
 
     /// This party's half of the weights, which `layout` puts in the protocol's order at the owner.
@@ -316,7 +290,7 @@ impl Layer<'_> {
         &self,
         ctx: &Evaluator<'_>,
         count: usize,
-        layout: impl FnOnce(&Linear<u64>) -> Vec<u64>,
+        layout: impl FnOnce(&LayerWeights<u64>) -> Vec<u64>,
     ) -> Share {
         let mut ctx = ctx.narrow("weights", 0);
         match self.own_layer() {
@@ -339,36 +313,12 @@ impl Layer<'_> {
     }
 
     /// The layer's weights, if this party owns them.
-    fn own_layer(&self) -> Option<&Linear<u64>> {
+    fn own_layer(&self) -> Option<&LayerWeights<u64>> {
         match self.inputs {
             EvaluatorInputs::ModelOwner(model) => {
                 Some(model.layer(self.id).expect("the model was checked"))
             }
             EvaluatorInputs::DataOwner(_) => None,
-        }
-    }
-}
-
-fn deal_activation(
-    ctx: &mut Dealer<'_>,
-    kind: ActivationKind,
-    count: usize,
-) -> protocols::Result<()> {
-    match kind {
-        ActivationKind::Relu => relu::deal(ctx, count),
-        ActivationKind::Relu6 => relu6::deal(ctx, count),
-        ActivationKind::LeakyRelu { .. } => leaky_relu::deal(ctx, count),
-        ActivationKind::Square => power::deal(ctx, Power::Square, count),
-        ActivationKind::Cube => power::deal(ctx, Power::Cube, count),
-        ActivationKind::Sign => drelu::deal(ctx, count),
-        ActivationKind::Sigmoid | ActivationKind::Tanh => {
-            // How many knots it has depends on no bits.
-            spline::deal(ctx, &s_curve(kind, &FixedPoint::default()), count)
-        }
-        ActivationKind::Polynomial { degree: 0 } => Ok(()),
-        ActivationKind::Polynomial { degree } => {
-            let shape = PolynomialShape { degree: degree as usize, channels: 1, plane: count };
-            polynomial::deal(ctx, &shape, count)
         }
     }
 }
@@ -381,17 +331,17 @@ fn deal_layer(
 ) -> protocols::Result<()> {
     let linear = || graph.linear_shape(id, batch).expect("a linear layer");
     match &graph.node(id).op {
-        Op::Conv(_) => conv::deal(ctx, &linear()),
-        Op::Dense(_) => matmul::deal(ctx, &dense_shape(&linear())),
-        op @ (Op::Activation(_) | Op::Mix(_)) => {
+        Op::Linear(Linear::Conv(_)) => conv::deal(ctx, &linear()),
+        Op::Linear(Linear::Dense(_)) => matmul::deal(ctx, &dense_shape(&linear())),
+        Op::Activation(activation) => {
             let dims = graph.dims(id);
             let count = |portion: &Portion| batch * portion.len() * dims.plane();
-            let portions = op.portions(dims.channels);
+            let portions = activation.portions(dims.channels);
             if let [portion @ Portion { kind: Some(kind), .. }] = &portions[..] {
-                return deal_activation(ctx, *kind, count(portion));
+                return without_terms(*kind).deal(ctx, count(portion));
             }
             ctx.lanes(portions.len(), |lane, index| match portions[index].kind {
-                Some(kind) => deal_activation(lane, kind, count(&portions[index])),
+                Some(kind) => without_terms(kind).deal(lane, count(&portions[index])),
                 None => Ok(()),
             })?;
             Ok(())
@@ -402,12 +352,10 @@ fn deal_layer(
         }
         Op::Input
         | Op::AvgPool(_)
-        | Op::GlobalAvgPool
         | Op::Add
         | Op::Concat
         | Op::Slice { .. }
         | Op::Shuffle { .. }
-        | Op::Flatten
         | Op::Reshape(_) => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! The protocol suites a network can be evaluated with.
+//! The protocol suites by name.
 
 use std::{fmt, str::FromStr};
 
@@ -9,49 +9,49 @@ use crate::error::Error;
 /// A protocol suite.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Suite {
-    /// [`protocols::securenn`].
+pub enum SuiteName {
+    /// The published protocols ([`protocols::securenn`]).
     #[default]
     SecureNn,
-    /// [`protocols::dealer`].
+    /// Preprocessing by a dealer ([`protocols::dealer`]).
     Dealer,
 }
 
-impl Suite {
+impl SuiteName {
     /// All suites.
-    pub const ALL: [Suite; 2] = [Suite::SecureNn, Suite::Dealer];
+    pub const ALL: [SuiteName; 2] = [SuiteName::SecureNn, SuiteName::Dealer];
 
     /// The name in configs and reports.
     pub const fn name(self) -> &'static str {
         match self {
-            Suite::SecureNn => "securenn",
-            Suite::Dealer => "dealer",
+            SuiteName::SecureNn => "securenn",
+            SuiteName::Dealer => "dealer",
         }
     }
 
     /// The fractional bits of a run that asks for none.
     pub const fn fractional_bits(self) -> u32 {
         match self {
-            Suite::SecureNn => 13,
-            Suite::Dealer => 12,
+            SuiteName::SecureNn => 13,
+            SuiteName::Dealer => 12,
         }
     }
 }
 
-impl fmt::Display for Suite {
+impl fmt::Display for SuiteName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
 }
 
-impl FromStr for Suite {
+impl FromStr for SuiteName {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self, Error> {
-        Suite::ALL
+        SuiteName::ALL
             .into_iter()
             .find(|suite| suite.name() == name)
-            .ok_or_else(|| Error::unknown("suite", name, Suite::ALL.map(Suite::name)))
+            .ok_or_else(|| Error::unknown("suite", name, SuiteName::ALL.map(SuiteName::name)))
     }
 }
 
@@ -61,9 +61,9 @@ mod tests {
 
     #[test]
     fn names_parse_and_others_are_listed() {
-        assert_eq!("securenn".parse::<Suite>().unwrap(), Suite::SecureNn);
-        assert_eq!(serde_json::to_string(&Suite::SecureNn).unwrap(), "\"securenn\"");
-        let error = "magic".parse::<Suite>().unwrap_err().to_string();
+        assert_eq!("securenn".parse::<SuiteName>().unwrap(), SuiteName::SecureNn);
+        assert_eq!(serde_json::to_string(&SuiteName::SecureNn).unwrap(), "\"securenn\"");
+        let error = "magic".parse::<SuiteName>().unwrap_err().to_string();
         assert!(error.contains("magic") && error.contains("securenn"), "{error}");
     }
 }
