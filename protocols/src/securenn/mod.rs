@@ -8,7 +8,7 @@
 //! | [`private_compare`] | 1 | 2 l log p |
 //! | [`share_convert`] | 4 | 4 l log p + 6 l |
 //! | [`compute_msb`] | 5 | 4 l log p + 13 l |
-//! | [`drelu`] | 8 | 8 l log p + 19 l |
+//! | [`drelu`], [`sign`] | 8 | 8 l log p + 19 l |
 //! | [`relu`], [`leaky_relu`] | 10 | 8 l log p + 24 l |
 //! | [`relu6`] | 20 | 16 l log p + 48 l |
 //! | [`power`], square and cube | 2, 4 | 5 l, 10 l |
@@ -24,6 +24,7 @@ pub mod avgpool;
 pub mod compute_msb;
 pub mod conv;
 pub mod drelu;
+pub mod elementwise;
 pub mod input;
 pub mod leaky_relu;
 pub mod linear;
@@ -37,7 +38,17 @@ pub mod product;
 pub mod relu;
 pub mod relu6;
 pub mod share_convert;
+pub mod sign;
 pub mod spline;
+
+pub use drelu::Drelu;
+pub use elementwise::Elementwise;
+pub use leaky_relu::LeakyRelu;
+pub use polynomial::{Polynomial, PolynomialShape};
+pub use power::{Power, Powers};
+pub use relu::Relu;
+pub use relu6::Relu6;
+pub use sign::Sign;
 
 use crate::{
     context::{Dealer, Evaluator},
