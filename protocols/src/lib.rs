@@ -8,6 +8,7 @@
 //!
 //! Nothing here knows of sockets, files or clocks: messages leave through a [`Transport`].
 
+pub mod average;
 pub mod channels;
 pub mod context;
 pub mod cost;
