@@ -17,6 +17,7 @@ pub mod digits;
 pub mod error;
 pub mod exchange;
 pub mod ledger;
+pub mod limits;
 pub mod party;
 pub mod prf;
 pub mod securenn;

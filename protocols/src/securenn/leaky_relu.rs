@@ -25,8 +25,8 @@ use crate::{
     share::Share,
 };
 
-/// The published slope.
-pub const SLOPE: f64 = 0.1;
+// moves with nets
+pub use crate::limits::LEAKY_SLOPE as SLOPE;
 
 /// a above 0, `slope` a below, signed.
 #[derive(Clone, Copy, Debug)]
