@@ -8,6 +8,7 @@
 //!
 //! Nothing here knows of sockets, files or clocks: messages leave through a [`Transport`].
 
+pub mod average;
 pub mod channels;
 pub mod context;
 pub mod cost;
@@ -16,6 +17,7 @@ pub mod digits;
 pub mod error;
 pub mod exchange;
 pub mod ledger;
+pub mod limits;
 pub mod party;
 pub mod prf;
 pub mod securenn;
