@@ -303,6 +303,9 @@ pub enum Error {
         /// The party that was given it.
         role: Role,
     },
+    /// A query without the masked weights that its suite needs.
+    #[error("the data owner has no masked weights of this model")]
+    NoMaskedWeights,
     /// A bench of nothing, or of too much.
     #[error("a count of {count}: measure 1 to {max} at once")]
     Count {

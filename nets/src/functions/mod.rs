@@ -35,5 +35,5 @@ pub use forms::{DealerForm, Gadget, SLOPE_BITS};
 pub use kind::ActivationKind;
 pub use mean_square::MeanSquare;
 pub use nonlinear::Nonlinear;
-pub(crate) use polynomial::{MAX_DEGREE, PolynomialScales};
+pub(crate) use polynomial::PolynomialScales;
 pub use terms::{EncodedTerms, LargestTerms, Terms};

@@ -18,7 +18,7 @@ use crate::{error::ShapeProblem, range::Range};
 pub(super) const DEGREES: [u32; 3] = [0, 2, MAX_DEGREE];
 
 /// The highest degree of a polynomial.
-pub(crate) const MAX_DEGREE: u32 = 3;
+const MAX_DEGREE: u32 = 3;
 
 pub(super) struct Polynomial {
     pub(super) degree: u32,

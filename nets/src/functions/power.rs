@@ -1,7 +1,7 @@
 //! x^2 and x^3.
 
 use fixedpoint::encoding::FixedPoint;
-use protocols::securenn::{self, Elementwise};
+use protocols::securenn::{Elementwise, Power, Powers};
 
 use super::{
     forms::{DealerForm, Gadget},
@@ -74,7 +74,7 @@ impl Nonlinear for Square {
     }
 
     fn securenn(&self, fixed: FixedPoint, _: EncodedTerms) -> Box<dyn Elementwise> {
-        Box::new(securenn::Square { fixed })
+        Box::new(Powers { power: Power::Square, fixed })
     }
 
     fn dealer(&self, scale: u32, f: u32) -> DealerForm {
@@ -144,7 +144,7 @@ impl Nonlinear for Cube {
     }
 
     fn securenn(&self, fixed: FixedPoint, _: EncodedTerms) -> Box<dyn Elementwise> {
-        Box::new(securenn::Cube { fixed })
+        Box::new(Powers { power: Power::Cube, fixed })
     }
 
     fn dealer(&self, scale: u32, f: u32) -> DealerForm {

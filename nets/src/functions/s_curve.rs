@@ -2,7 +2,7 @@
 
 use fixedpoint::encoding::FixedPoint;
 use protocols::{
-    securenn::{self, Elementwise},
+    securenn::Elementwise,
     spline::Spline,
 };
 

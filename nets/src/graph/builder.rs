@@ -88,7 +88,12 @@ impl GraphBuilder {
 
     /// ReLU on all channels.
     pub fn relu(&mut self, name: &str, x: NodeId) -> Result<NodeId> {
-        self.activation(name, x, Activation::full(ActivationKind::Relu))
+        self.function(name, x, ActivationKind::Relu)
+    }
+
+    /// A function on all channels.
+    pub fn function(&mut self, name: &str, x: NodeId, kind: ActivationKind) -> Result<NodeId> {
+        self.activation(name, x, Activation::full(kind))
     }
 
     /// An activation, on all channels or some.

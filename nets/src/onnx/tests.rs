@@ -132,7 +132,7 @@ fn scalings_are_folded() {
             let len = parameter.shape.iter().product::<usize>();
             assert_eq!(weights.tensor(&parameter.name).unwrap().len(), len, "{}", parameter.name);
         }
-        let linear = |node: &&crate::Node| matches!(node.op, Op::Conv(_) | Op::Dense(_));
+        let linear = |node: &&crate::Node| matches!(node.op, Op::Linear(_));
         (graph.nodes().iter().filter(linear).count(), notes.len())
     };
     // Of the five batch norms and scalings only the one before a padded convolution is left, and

@@ -17,7 +17,6 @@
 
 use std::{collections::BTreeMap, fmt, marker::PhantomData, ops::RangeInclusive, str::FromStr};
 
-use protocols::securenn::leaky_relu;
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{self, MapAccess, Visitor},
@@ -25,18 +24,17 @@ use serde::{
 
 use crate::{
     error::{Error, Result},
-    graph::builder::GraphBuilder,
-    graph::{Activation, ActivationKind, Graph, MAX_MIXED, Node, NodeId, Op, Run},
+    graph::{GraphBuilder, Activation, ActivationKind, Graph, MAX_MIXED, Node, NodeId, Op, Run},
     zoo::Pool,
 };
 
 /// Which layers are exchanged, by their names.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Exchange {
+pub struct ActivationPlan {
     /// Activations.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "once")]
-    pub activations: BTreeMap<String, Functions>,
+    pub activations: BTreeMap<String, Replacement>,
     /// Max pools.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "once")]
     pub pools: BTreeMap<String, Pool>,
@@ -45,25 +43,25 @@ pub struct Exchange {
 /// What becomes of an activation.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
-pub enum Functions {
+pub enum Replacement {
     /// One function on all channels.
-    Whole(Function),
-    /// Functions on some of the channels; the rest keeps its own.
-    Channels(BTreeMap<Function, Channels>),
+    Whole(FunctionName),
+    /// Replacement on some of the channels; the rest keeps its own.
+    Channels(BTreeMap<FunctionName, Channels>),
 }
 
-/// A function by its name: `relu`, `relu6`, `leaky-relu` (with a slope of 0.1), `square`, `cube`, `sign`,
-/// `sigmoid`, `tanh`, `polynomial-0`, `polynomial-2`, `polynomial-3`, or `none`, by which values pass.
+/// A function by its name, as [`ActivationKind::all`] has them (`leaky-relu` with a slope of 0.1), or
+/// `none`, by which values pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Function(usize);
+pub struct FunctionName(usize);
 
 /// Channels, counted from 0: `0-15,20`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Channels(Vec<RangeInclusive<usize>>);
 
-impl Exchange {
+impl ActivationPlan {
     /// The network with its layers exchanged.
     ///
     /// # Errors
@@ -78,9 +76,10 @@ impl Exchange {
             let inputs: Vec<NodeId> =
                 node.inputs.iter().map(|input| places[input.index()]).collect();
             let op = match (&node.op, self.activations.get(&node.name)) {
-                (op @ (Op::Activation(_) | Op::Mix(_)), Some(functions)) => {
-                    match functions.of(node, op, graph.dims(id).channels)? {
-                        Some(op) => op,
+                (Op::Activation(activation), Some(replacement)) => {
+                    let channels = graph.dims(id).channels;
+                    match replacement.apply(node, activation, channels)? {
+                        Some(activation) => Op::Activation(activation),
                         None => {
                             places.push(inputs[0]);
                             continue;
@@ -98,21 +97,25 @@ impl Exchange {
     }
 
     fn check(&self, graph: &Graph) -> Result<()> {
-        let is_activation = |op: &Op| matches!(op, Op::Activation(_) | Op::Mix(_));
-        known(graph, self.activations.keys(), "activation", is_activation)?;
-        known(graph, self.pools.keys(), "max pool", |op| matches!(op, Op::MaxPool(_)))
+        let is_activation = |op: &Op| op.activation().is_some();
+        check_names(graph, self.activations.keys(), "activation", is_activation)?;
+        check_names(graph, self.pools.keys(), "max pool", |op| matches!(op, Op::MaxPool(_)))
     }
 }
 
-impl Functions {
+impl Replacement {
     /// What takes the place of an activation on so many channels; none where all values pass.
-    fn of(&self, node: &Node, op: &Op, channels: usize) -> Result<Option<Op>> {
+    fn apply(
+        &self,
+        node: &Node,
+        activation: &Activation,
+        channels: usize,
+    ) -> Result<Option<Activation>> {
         let functions = match self {
-            Functions::Whole(function) => {
-                let whole = |kind| Op::Activation(Activation::full(kind));
-                return Ok(function.kind().map(whole));
+            Replacement::Whole(function) => {
+                return Ok(function.kind().map(Activation::full));
             }
-            Functions::Channels(functions) => functions,
+            Replacement::Channels(functions) => functions,
         };
         let layer = &node.name;
         if channels > MAX_MIXED {
@@ -122,7 +125,7 @@ impl Functions {
             return Err(Error::Plan { what });
         }
         let mut kinds = vec![None; channels];
-        for portion in op.portions(channels) {
+        for portion in activation.portions(channels) {
             portion.channels.into_iter().flatten().for_each(|place| kinds[place] = portion.kind);
         }
         let mut named = vec![false; channels];
@@ -143,12 +146,12 @@ impl Functions {
                 kinds[channel] = function.kind();
             }
         }
-        Ok(operation(&kinds))
+        Ok(simplest(&kinds))
     }
 }
 
-/// The simplest operation with these functions, channel by channel.
-fn operation(kinds: &[Option<ActivationKind>]) -> Option<Op> {
+/// The simplest activation with these functions, channel by channel; none where all values pass.
+fn simplest(kinds: &[Option<ActivationKind>]) -> Option<Activation> {
     let mut runs: Vec<Run> = Vec::new();
     for &kind in kinds {
         match runs.last_mut() {
@@ -158,16 +161,16 @@ fn operation(kinds: &[Option<ActivationKind>]) -> Option<Op> {
     }
     match runs[..] {
         [Run { kind: None, .. }] => None,
-        [Run { kind: Some(kind), .. }] => Some(Op::Activation(Activation::full(kind))),
+        [Run { kind: Some(kind), .. }] => Some(Activation::full(kind)),
         [Run { kind: Some(kind), channels }, Run { kind: None, .. }] => {
             let ratio = channels as f64 / kinds.len() as f64;
-            Some(Op::Activation(Activation { kind, ratio }))
+            Some(Activation::Leading { kind, ratio })
         }
-        _ => Some(Op::Mix(runs)),
+        _ => Some(Activation::Runs(runs)),
     }
 }
 
-fn known<'a>(
+fn check_names<'a>(
     graph: &Graph,
     names: impl Iterator<Item = &'a String>,
     what: &str,
@@ -190,10 +193,10 @@ fn known<'a>(
     Ok(())
 }
 
-impl Function {
+impl FunctionName {
     /// The function; none where values pass.
     pub fn kind(self) -> Option<ActivationKind> {
-        KINDS.get(self.0).copied()
+        ActivationKind::all().get(self.0).copied()
     }
 
     /// The function's name.
@@ -201,63 +204,51 @@ impl Function {
         self.kind().map_or(NONE, ActivationKind::name)
     }
 
-    /// Of a kind, whatever its slope.
-    pub fn of(kind: Option<ActivationKind>) -> Function {
+    /// The name of a function, whatever its parameters, or of none.
+    pub fn new(kind: Option<ActivationKind>) -> FunctionName {
+        let kinds = ActivationKind::all();
         let alike = |known: &ActivationKind| kind.is_some_and(|kind| kind.name() == known.name());
-        Function(KINDS.iter().position(alike).unwrap_or(KINDS.len()))
+        FunctionName(kinds.iter().position(alike).unwrap_or(kinds.len()))
     }
 
-    fn all() -> impl Iterator<Item = Function> {
-        (0..=KINDS.len()).map(Function)
+    /// All functions by name, and none.
+    pub fn all() -> impl Iterator<Item = FunctionName> {
+        (0..=ActivationKind::all().len()).map(FunctionName)
     }
 }
 
 /// The name of what lets values pass.
 const NONE: &str = "none";
 
-const KINDS: [ActivationKind; 11] = [
-    ActivationKind::Relu,
-    ActivationKind::Relu6,
-    ActivationKind::LeakyRelu { slope: leaky_relu::SLOPE },
-    ActivationKind::Square,
-    ActivationKind::Cube,
-    ActivationKind::Sign,
-    ActivationKind::Sigmoid,
-    ActivationKind::Tanh,
-    ActivationKind::Polynomial { degree: 0 },
-    ActivationKind::Polynomial { degree: 2 },
-    ActivationKind::Polynomial { degree: 3 },
-];
-
-impl fmt::Display for Function {
+impl fmt::Display for FunctionName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
 }
 
-impl FromStr for Function {
+impl FromStr for FunctionName {
     type Err = Error;
 
-    fn from_str(name: &str) -> Result<Function> {
-        let found = Function::all().find(|function| function.name() == name);
+    fn from_str(name: &str) -> Result<FunctionName> {
+        let found = FunctionName::all().find(|function| function.name() == name);
         found.ok_or_else(|| Error::Unknown {
             what: "activation",
             name: name.to_owned(),
-            known: Function::all().map(|known| known.to_string()).collect(),
+            known: FunctionName::all().map(|known| known.to_string()).collect(),
         })
     }
 }
 
-impl TryFrom<String> for Function {
+impl TryFrom<String> for FunctionName {
     type Error = Error;
 
-    fn try_from(name: String) -> Result<Function> {
+    fn try_from(name: String) -> Result<FunctionName> {
         name.parse()
     }
 }
 
-impl From<Function> for String {
-    fn from(function: Function) -> String {
+impl From<FunctionName> for String {
+    fn from(function: FunctionName) -> String {
         function.to_string()
     }
 }
@@ -325,28 +316,28 @@ impl fmt::Display for Channels {
 }
 
 /// By hand, as an untagged enum's errors say nothing.
-impl<'de> Deserialize<'de> for Functions {
+impl<'de> Deserialize<'de> for Replacement {
     fn deserialize<D: Deserializer<'de>>(
         deserializer: D,
-    ) -> std::result::Result<Functions, D::Error> {
+    ) -> std::result::Result<Replacement, D::Error> {
         struct OneOrSome;
 
         impl<'de> Visitor<'de> for OneOrSome {
-            type Value = Functions;
+            type Value = Replacement;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a function's name, or a table of functions and their channels")
             }
 
-            fn visit_str<E: de::Error>(self, name: &str) -> std::result::Result<Functions, E> {
-                name.parse().map(Functions::Whole).map_err(E::custom)
+            fn visit_str<E: de::Error>(self, name: &str) -> std::result::Result<Replacement, E> {
+                name.parse().map(Replacement::Whole).map_err(E::custom)
             }
 
             fn visit_map<A: MapAccess<'de>>(
                 self,
                 map: A,
-            ) -> std::result::Result<Functions, A::Error> {
-                Once(PhantomData).visit_map(map).map(Functions::Channels)
+            ) -> std::result::Result<Replacement, A::Error> {
+                Once(PhantomData).visit_map(map).map(Replacement::Channels)
             }
         }
 
@@ -397,7 +388,7 @@ mod tests {
     use super::*;
     use crate::{graph::Dims, test_nets, zoo};
 
-    fn plan(json: &str) -> Exchange {
+    fn plan(json: &str) -> ActivationPlan {
         serde_json::from_str(json).unwrap()
     }
 
@@ -411,26 +402,26 @@ mod tests {
             };
             let original = build(zoo::Plan::original(net.kind()));
             let ours = build(zoo::Plan::published(net, "ours", input).unwrap());
-            let mut exchange = Exchange::default();
+            let mut exchange = ActivationPlan::default();
             for id in original.ids() {
                 let node = original.node(id);
                 let channels = original.dims(id).channels;
                 let kept = ours.find(&node.name).map(|id| ours.node(id).op.clone());
                 match (&node.op, kept) {
                     (Op::Activation(_), None) => {
-                        let none = Functions::Whole("none".parse().unwrap());
+                        let none = Replacement::Whole("none".parse().unwrap());
                         exchange.activations.insert(node.name.clone(), none);
                     }
                     (Op::Activation(_), Some(Op::Activation(own))) => {
                         let active = own.channels(channels);
                         let mut functions = BTreeMap::new();
-                        let all = Function::of(Some(own.kind));
+                        let all = FunctionName::of(Some(own.kind));
                         functions.insert(all, Channels::new(0..active));
                         if active < channels {
-                            let none = Function::of(None);
+                            let none = FunctionName::of(None);
                             functions.insert(none, Channels::new(active..channels));
                         }
-                        let functions = Functions::Channels(functions);
+                        let functions = Replacement::Channels(functions);
                         exchange.activations.insert(node.name.clone(), functions);
                     }
                     (Op::MaxPool(_), Some(Op::AvgPool(_))) => {
@@ -454,10 +445,10 @@ mod tests {
             format!(r#"{{"activations": {{"{name}": {{"polynomial-2": "0,2", "none": "1"}}}}}}"#);
         let mixed = plan(&text).apply(&graph).unwrap();
         let Op::Mix(runs) = &mixed.node(layer).op else { panic!("a mix") };
-        let kinds: Vec<_> = runs.iter().map(|run| Function::of(run.kind).name()).collect();
+        let kinds: Vec<_> = runs.iter().map(|run| FunctionName::of(run.kind).name()).collect();
         assert_eq!(kinds, ["polynomial-2", "none", "polynomial-2", "relu"]);
         assert_eq!(runs.iter().map(|run| run.channels).sum::<usize>(), channels);
-        assert_eq!(Exchange::default().apply(&graph).unwrap(), graph);
+        assert_eq!(ActivationPlan::default().apply(&graph).unwrap(), graph);
     }
 
     #[test]
@@ -491,10 +482,10 @@ mod tests {
             (r#"{"pools": {"pool": "min"}}"#, "unknown variant `min`"),
             (r#"{"pools": {"pool": "max", "pool": "avg"}}"#, "'pool' is there twice"),
         ] {
-            let error = serde_json::from_str::<Exchange>(text).unwrap_err().to_string();
+            let error = serde_json::from_str::<ActivationPlan>(text).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
-        assert!("gelu".parse::<Function>().unwrap_err().to_string().contains("polynomial-3"));
+        assert!("gelu".parse::<FunctionName>().unwrap_err().to_string().contains("polynomial-3"));
         assert_eq!(Channels::new([0, 1, 2, 5]).to_string(), "0-2,5");
     }
 }

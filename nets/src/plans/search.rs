@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::{
-    graph::{ActivationKind, Graph, NodeId, Op},
-    plans::activation_plan::{Channels, Exchange, Function, Functions},
+    graph::{Activation, ActivationKind, Graph, NodeId, Op, leading},
+    plans::activation_plan::{Channels, ActivationPlan, FunctionName, Replacement},
     weights::Weights,
     zoo::Pool,
 };
@@ -33,18 +33,18 @@ pub struct Site {
 pub fn sites(graph: &Graph) -> Vec<Site> {
     let site = |id: NodeId| {
         let node = graph.node(id);
-        let Op::Activation(activation) = &node.op else { return None };
-        if !matches!(activation.kind, ActivationKind::Relu | ActivationKind::Relu6) {
+        let &Op::Activation(Activation::Leading { kind, ratio }) = &node.op else { return None };
+        if !matches!(kind, ActivationKind::Relu | ActivationKind::Relu6) {
             return None;
         }
         let dims = graph.dims(id);
         let input = graph.node(node.inputs[0]);
-        let linear = matches!(input.op, Op::Conv(_) | Op::Dense(_));
+        let linear = matches!(input.op, Op::Linear(_));
         Some(Site {
             name: node.name.clone(),
-            kind: activation.kind.name(),
+            kind: kind.name(),
             channels: dims.channels,
-            active: activation.channels(dims.channels),
+            active: leading(ratio, dims.channels),
             values: dims.plane(),
             before: linear.then(|| input.name.clone()),
         })
@@ -61,7 +61,7 @@ pub fn pools(graph: &Graph) -> Vec<String> {
 /// How much each channel of a site matters that has the activation: the L1 norm of the weights that give it (Li
 /// et al., 2017), as a share of the site's largest. All alike where no linear layer comes before.
 pub fn importance(weights: &Weights, site: &Site) -> Vec<f64> {
-    let tensor = site.before.as_ref().and_then(|layer| weights.of(layer, "weight"));
+    let tensor = site.before.as_ref().and_then(|layer| weights.suffixed(layer, "weight"));
     let Some(tensor) = tensor.filter(|tensor| tensor.len() >= site.channels) else {
         return vec![1.0; site.active];
     };
@@ -81,10 +81,10 @@ pub fn ranked<E>(
     graph: &Graph,
     weights: &Weights,
     points: usize,
-    mut cost: impl FnMut(&Exchange) -> Result<f64, E>,
-) -> Result<Vec<Exchange>, E> {
+    mut cost: impl FnMut(&ActivationPlan) -> Result<f64, E>,
+) -> Result<Vec<ActivationPlan>, E> {
     let sites = sites(graph);
-    let own = cost(&Exchange::default())?;
+    let own = cost(&ActivationPlan::default())?;
     let mut parts = Vec::new();
     for (place, site) in sites.iter().enumerate() {
         let whole = Parts {
@@ -106,7 +106,7 @@ pub fn ranked<E>(
         (importance * other_saved).total_cmp(&(other_importance * saved))
     });
     let all: f64 = parts.iter().map(|(_, saved, _)| saved).sum();
-    let mut plans = vec![Exchange::default()];
+    let mut plans = vec![ActivationPlan::default()];
     let (mut taken, mut gone) = (Parts::default(), 0.0);
     for (place, (part, saved, _)) in parts.iter().enumerate() {
         taken.take(part.clone());
@@ -121,7 +121,7 @@ pub fn ranked<E>(
 
 /// Of points (what one costs, how good it is) those that no other beats: none is cheaper and as good, nor better at
 /// the same cost. From the dearest to the cheapest; of equals the first.
-pub fn front(points: &[(f64, f64)]) -> Vec<usize> {
+pub fn pareto_front(points: &[(f64, f64)]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..points.len()).collect();
     order.sort_by(|&a, &b| {
         let ((cost, good), (other_cost, other_good)) = (points[a], points[b]);
@@ -158,18 +158,18 @@ impl Parts {
         }
     }
 
-    fn exchange(&self, sites: &[Site]) -> Exchange {
-        let none = Function::of(None);
+    fn exchange(&self, sites: &[Site]) -> ActivationPlan {
+        let none = FunctionName::new(None);
         let activation = |(&place, channels): (&usize, &Vec<usize>)| {
             let mut channels = channels.clone();
             channels.sort_unstable();
             let functions = match channels.len() == sites[place].channels {
-                true => Functions::Whole(none),
-                false => Functions::Channels(BTreeMap::from([(none, Channels::new(channels))])),
+                true => Replacement::Whole(none),
+                false => Replacement::Channels(BTreeMap::from([(none, Channels::new(channels))])),
             };
             (sites[place].name.clone(), functions)
         };
-        Exchange {
+        ActivationPlan {
             activations: self.channels.iter().map(activation).collect(),
             pools: self.pools.iter().map(|pool| (pool.clone(), Pool::Avg)).collect(),
         }
@@ -190,8 +190,8 @@ mod tests {
         zoo::build("squeezenet", &Options::new(Dims::new(1, 28, 28), 10)).unwrap()
     }
 
-    fn bytes(graph: &Graph, exchange: &Exchange) -> Result<f64> {
-        Ok(NetworkCost::securenn(&exchange.apply(graph)?, 1, Output::Logits)?.totals().bytes as f64)
+    fn bytes(graph: &Graph, exchange: &ActivationPlan) -> Result<f64> {
+        Ok(securenn_cost(&exchange.apply(graph)?).totals().bytes as f64)
     }
 
     #[test]
@@ -219,8 +219,8 @@ mod tests {
         assert_eq!(norms.len(), site.active);
         assert_eq!(norms.iter().copied().fold(0.0, f64::max), 1.0);
         let first: f64 =
-            weights.of("features.3.squeeze", "weight").unwrap()[..96].iter().map(|w| w.abs()).sum();
-        let second: f64 = weights.of("features.3.squeeze", "weight").unwrap()[96..192]
+            weights.suffixed("features.3.squeeze", "weight").unwrap()[..96].iter().map(|w| w.abs()).sum();
+        let second: f64 = weights.suffixed("features.3.squeeze", "weight").unwrap()[96..192]
             .iter()
             .map(|w| w.abs())
             .sum();
@@ -235,7 +235,7 @@ mod tests {
         let weights = Weights::random(&graph, 1);
         let plans = ranked(&graph, &weights, 8, |plan| bytes(&graph, plan)).unwrap();
         assert_eq!(plans.len(), 9);
-        assert_eq!(plans[0], Exchange::default());
+        assert_eq!(plans[0], ActivationPlan::default());
         let costs: Vec<f64> = plans.iter().map(|plan| bytes(&graph, plan).unwrap()).collect();
         let step = (costs[0] - costs[8]) / 8.0;
         for (place, pair) in costs.windows(2).enumerate() {
@@ -251,9 +251,9 @@ mod tests {
     #[test]
     fn the_front_has_what_nothing_beats() {
         let points = [(10.0, 0.9), (5.0, 0.8), (5.0, 0.85), (7.0, 0.85), (3.0, 0.1), (12.0, 0.9)];
-        assert_eq!(front(&points), [0, 2, 4]);
-        assert_eq!(front(&[]), [] as [usize; 0]);
-        assert_eq!(front(&[(1.0, 0.5), (1.0, 0.5)]), [0]);
+        assert_eq!(pareto_front(&points), [0, 2, 4]);
+        assert_eq!(pareto_front(&[]), [] as [usize; 0]);
+        assert_eq!(pareto_front(&[(1.0, 0.5), (1.0, 0.5)]), [0]);
     }
 
     /// Sections 4.6, A.2.1 and A.2.2 of Shafran et al.: each design step as an exchange, and what it saves of
@@ -263,7 +263,7 @@ mod tests {
         let graph = |net| zoo::build(net, &Options::new(Dims::new(3, 32, 32), 10)).unwrap();
         let paper =
             |graph: &Graph| NetworkCost::securenn(graph, 1, Output::Logits).unwrap().totals().paper;
-        let check = |graph: &Graph, exchange: &Exchange, bits, rounds: Option<f64>| {
+        let check = |graph: &Graph, exchange: &ActivationPlan, bits, rounds: Option<f64>| {
             let (before, after) = (paper(graph), paper(&exchange.apply(graph).unwrap()));
             let close = |before: f64, after: f64, published: f64| {
                 let got = 100.0 * (1.0 - after / before);
@@ -278,7 +278,7 @@ mod tests {
         let squeezenet = graph("squeezenet");
         let first = |site: &Site| site.name.ends_with("squeeze_act");
         let second = |site: &Site| site.name.contains("expand");
-        let mut plan = Exchange::default();
+        let mut plan = ActivationPlan::default();
         keep(&mut plan, &squeezenet, first, 0.0, None);
         check(&squeezenet, &plan, 5.26, Some(20.36));
         keep(&mut plan, &squeezenet, second, 0.5, None);
@@ -290,7 +290,7 @@ mod tests {
         let first = |site: &Site| site.name.ends_with("branch2.2");
         let second =
             |site: &Site| site.name.ends_with("branch1.4") || site.name.ends_with("branch2.7");
-        let mut plan = Exchange::default();
+        let mut plan = ActivationPlan::default();
         keep(&mut plan, &shufflenet, second, 0.0, None);
         check(&shufflenet, &plan, 29.71, Some(39.26));
         keep(&mut plan, &shufflenet, first, 0.5, None);
@@ -301,10 +301,10 @@ mod tests {
         let first =
             |site: &Site| site.name.ends_with("conv.0.2") && !site.name.contains("features.1.");
         let second = |site: &Site| site.name.contains(".conv.") && !first(site);
-        let mut halves = Exchange::default();
+        let mut halves = ActivationPlan::default();
         keep(&mut halves, &mobilenet, |site| first(site) || second(site), 0.5, None);
         check(&mobilenet, &halves, 43.6, None);
-        let mut plan = Exchange::default();
+        let mut plan = ActivationPlan::default();
         keep(&mut plan, &mobilenet, first, 0.0, None);
         check(&mobilenet, &plan, 47.9, Some(39.8));
         keep(&mut plan, &mobilenet, second, 0.5, None);
@@ -316,7 +316,7 @@ mod tests {
 
     /// Keeps the activation of the first channels of some sites, as it is or as another kind.
     fn keep(
-        plan: &mut Exchange,
+        plan: &mut ActivationPlan,
         graph: &Graph,
         of: impl Fn(&Site) -> bool,
         ratio: f64,
@@ -329,9 +329,9 @@ mod tests {
                 functions.insert(kind.parse().unwrap(), Channels::new(0..kept));
             }
             if kept < site.channels {
-                functions.insert(Function::of(None), Channels::new(kept..site.channels));
+                functions.insert(FunctionName::new(None), Channels::new(kept..site.channels));
             }
-            plan.activations.insert(site.name.clone(), Functions::Channels(functions));
+            plan.activations.insert(site.name.clone(), Replacement::Channels(functions));
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{figures::Figures, subject::Subject};
-use crate::{error::Result, suites::name::Suite};
+use crate::{error::Result, suite_name::SuiteName};
 
 /// A line: what somebody published, or what ours takes for the same.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -44,7 +44,7 @@ impl Comparison {
         };
         let published = self.published.iter();
         let mut rows: Vec<Row> = published.map(|&(by, figures)| row(by, true, figures)).collect();
-        for suite in [Suite::Dealer, Suite::SecureNn] {
+        for suite in [SuiteName::Dealer, SuiteName::SecureNn] {
             rows.push(row(suite.name(), false, self.subject.figures(suite)?));
         }
         rows[0].note.clone_from(&self.note);

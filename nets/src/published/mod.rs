@@ -6,10 +6,12 @@ mod figures;
 mod minionn;
 mod plans;
 mod safenet;
-pub mod shafran;
+mod shafran;
 mod subject;
-pub mod systems;
+mod systems;
 mod xonn;
 
 pub use comparison::Row;
 pub use figures::Figures;
+pub use shafran::{Figures as TableFigures, Row as TableRow, TABLES, rows};
+pub use systems::System;

@@ -1,7 +1,7 @@
 //! The plans that stand in for those that Delphi's and SAFENet's planners found and did not publish. The files are what
 //! `tercet run` and `tercet cost` take as well.
 
-use crate::plans::activation_plan::Exchange;
+use crate::plans::ActivationPlan;
 
 const PLANS: [(&str, &str); 6] = [
     ("cnn-7-delphi", include_str!("../../../configs/plans/cnn-7-delphi.toml")),
@@ -16,7 +16,7 @@ const PLANS: [(&str, &str); 6] = [
 ///
 /// # Panics
 /// For a plan that there is not.
-pub(super) fn named(name: &str) -> Exchange {
+pub(super) fn named(name: &str) -> ActivationPlan {
     let (_, text) = PLANS.iter().find(|(known, _)| *known == name).expect("a plan");
     toml::from_str(text).expect("a valid plan")
 }
@@ -32,9 +32,9 @@ mod tests {
     /// Values of an image that a graph's ReLUs take.
     fn relus(graph: &Graph) -> f64 {
         let of = |id| match &graph.node(id).op {
-            op @ (Op::Activation(_) | Op::Mix(_)) => {
+            Op::Activation(activation) => {
                 let dims = graph.dims(id);
-                let relus = op
+                let relus = activation
                     .portions(dims.channels)
                     .into_iter()
                     .filter(|portion| portion.kind == Some(ActivationKind::Relu));

@@ -7,11 +7,11 @@
 use serde::Serialize;
 
 use crate::{
-    cost::NetworkCost,
     error::Result,
     graph::Dims,
     output::Output,
-    zoo::{self, Plan, Published},
+    suite_name::SuiteName,
+    zoo::{self, Published, Ratios},
 };
 
 /// The tables that there are.
@@ -180,12 +180,12 @@ impl Cell {
 
 /// Rounds and megabytes of one net by the published formulas.
 fn figures(net: Published, plan: &str, input: Dims, classes: usize) -> Result<Figures> {
-    let plan = Plan::published(net, plan, input)?;
+    let plan = Ratios::published(net, plan, input)?;
     let graph = zoo::build(
         net.name(),
-        &zoo::Options { plan: Some(plan), ..zoo::Options::new(input, classes) },
+        &zoo::Options { ratios: Some(plan), ..zoo::Options::new(input, classes) },
     )?;
-    let paper = NetworkCost::securenn(&graph, 1, Output::Logits)?.totals().paper;
+    let paper = SuiteName::SecureNn.with_defaults(graph, Output::Logits)?.cost(1)?.totals().paper;
     Ok(Figures { rounds: paper.rounds, mb: paper.megabytes() })
 }
 
@@ -210,12 +210,12 @@ mod tests {
     }
 
     /// Megabytes and rounds of the original net with some changes.
-    fn cost(net: Published, input: Dims, change: impl Fn(&mut Plan)) -> (f64, f64) {
-        let mut plan = Plan::original(net.kind());
+    fn cost(net: Published, input: Dims, change: impl Fn(&mut Ratios)) -> (f64, f64) {
+        let mut plan = Ratios::original(net.kind());
         change(&mut plan);
-        let options = zoo::Options { plan: Some(plan), ..zoo::Options::new(input, 10) };
+        let options = zoo::Options { ratios: Some(plan), ..zoo::Options::new(input, 10) };
         let graph = zoo::build(net.name(), &options).unwrap();
-        let paper = NetworkCost::securenn(&graph, 1, Output::Logits).unwrap().totals().paper;
+        let paper = paper(graph);
         (paper.megabytes(), paper.rounds as f64)
     }
 
@@ -233,7 +233,7 @@ mod tests {
         }
     }
 
-    fn ratios(first: f64, second: f64) -> impl Fn(&mut Plan) {
+    fn ratios(first: f64, second: f64) -> impl Fn(&mut Ratios) {
         move |plan| (plan.first, plan.second) = (first, second)
     }
 
@@ -249,7 +249,7 @@ mod tests {
         let relu = cost(MOBILE, CIFAR, |plan| plan.activation = zoo::Kind::Relu);
         saves(orig, relu, 45.3, Some(43.6));
         let ours = |ratio| {
-            move |plan: &mut Plan| {
+            move |plan: &mut Ratios| {
                 plan.activation = zoo::Kind::Relu;
                 ratios(0.0, ratio)(plan);
             }
@@ -262,7 +262,7 @@ mod tests {
     #[test]
     fn design_steps_of_squeezenet() {
         let average = |first, second| {
-            move |plan: &mut Plan| {
+            move |plan: &mut Ratios| {
                 plan.pool = zoo::Pool::Avg;
                 ratios(first, second)(plan);
             }

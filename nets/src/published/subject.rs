@@ -1,6 +1,6 @@
 //! What a figure is about, and what it takes here.
 
-use fixedpoint::{Padding, encoding::FixedPoint};
+use fixedpoint::Padding;
 
 use super::{
     figures::{Figures, NONE},
@@ -9,11 +9,9 @@ use super::{
 use crate::{
     cost::{NetworkCost, Totals},
     error::Result,
-    graph::builder::GraphBuilder,
-    graph::{Activation, ActivationKind, Conv, Dims, Graph, INPUT, SETUP},
+    graph::{GraphBuilder, Activation, ActivationKind, Conv, Dims, Graph, INPUT, SETUP},
     output::Output,
-    suites::dealer::layout::{Bounds, DEFAULT_MAGNITUDE_BITS, Plan},
-    suites::name::Suite,
+    suite_name::SuiteName,
     zoo,
 };
 
@@ -60,7 +58,7 @@ impl Net {
 
 impl Subject {
     /// What a suite takes for it, with its own precision and values below 128.
-    pub(super) fn figures(&self, suite: Suite) -> Result<Figures> {
+    pub(super) fn figures(&self, suite: SuiteName) -> Result<Figures> {
         match self {
             Subject::Net(net) => Ok(figures(suite, &cost(suite, &net.graph()?)?.totals())),
             Subject::Activation(kind) => {
@@ -100,7 +98,7 @@ fn between_layers(input: Dims, kernels: usize, side: usize, kind: ActivationKind
 }
 
 /// Some layers alone.
-fn part(suite: Suite, mut cost: NetworkCost, names: &[&str]) -> Figures {
+fn part(suite: SuiteName, mut cost: NetworkCost, names: &[&str]) -> Figures {
     cost.layers.iter_mut().for_each(|layer| {
         if layer.name != SETUP && !names.contains(&layer.name.as_str()) {
             layer.predicted = protocols::Cost::none();
@@ -109,18 +107,11 @@ fn part(suite: Suite, mut cost: NetworkCost, names: &[&str]) -> Figures {
     figures(suite, &cost.totals())
 }
 
-fn cost(suite: Suite, graph: &Graph) -> Result<NetworkCost> {
-    match suite {
-        Suite::SecureNn => NetworkCost::securenn(graph, 1, Output::Logits),
-        Suite::Dealer => {
-            let fixed = FixedPoint::new(suite.fractional_bits());
-            let bounds = Bounds::Alike(DEFAULT_MAGNITUDE_BITS);
-            NetworkCost::dealer(graph, &Plan::new(graph, fixed, &bounds, Output::Logits)?, 1)
-        }
-    }
+fn cost(suite: SuiteName, graph: &Graph) -> Result<NetworkCost> {
+    suite.with_defaults(graph.clone(), Output::Logits)?.cost(1)
 }
 
-fn figures(suite: Suite, totals: &Totals) -> Figures {
+fn figures(suite: SuiteName, totals: &Totals) -> Figures {
     let mb = |bytes: u64| Some(bytes as f64 / 1e6);
     let online = totals.online_links().total();
     let ours = Figures {
@@ -130,8 +121,8 @@ fn figures(suite: Suite, totals: &Totals) -> Figures {
         ..NONE
     };
     match suite {
-        Suite::SecureNn => ours,
-        Suite::Dealer => Figures {
+        SuiteName::SecureNn => ours,
+        SuiteName::Dealer => Figures {
             setup_mb: mb(totals.setup_links.total()),
             offline_mb: mb(totals.offline_links.total()),
             ..ours

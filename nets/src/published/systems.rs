@@ -90,10 +90,10 @@ impl FromStr for System {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::suites::name::Suite;
+    use crate::suite_name::SuiteName;
 
     /// The megabytes of a suite for what a row of a system is about: offline and online.
-    fn ours(system: System, what: &str, suite: Suite) -> (Option<f64>, f64) {
+    fn ours(system: System, what: &str, suite: SuiteName) -> (Option<f64>, f64) {
         let rows = system.rows().unwrap();
         let row = rows.iter().find(|row| row.what == what && row.by == suite.name()).unwrap();
         (row.figures.offline_mb, row.figures.online_mb.unwrap())
@@ -106,15 +106,15 @@ mod tests {
         // cuts off 16. Rings are 33 wide after a ReLU, 45 after a square, which has 12 bits more, and 47 after a
         // polynomial, which has 14 more.
         let bits = |bits: u64| bits as f64 / 8.0;
-        assert_eq!(ours("ReLU", Suite::Dealer), (Some(bits(443)), bits(36 + 34)));
+        assert_eq!(ours("ReLU", SuiteName::Dealer), (Some(bits(443)), bits(36 + 34)));
         let square = 2 * (2 * 45 - 21);
-        assert_eq!(ours("square", Suite::Dealer), (Some(bits(square)), bits(21 + 45)));
+        assert_eq!(ours("square", SuiteName::Dealer), (Some(bits(square)), bits(21 + 45)));
         let polynomial = 2 * 2 * (2 * 47 - 17);
-        assert_eq!(ours("quadratic", Suite::Dealer), (Some(bits(polynomial)), bits(17 + 47)));
+        assert_eq!(ours("quadratic", SuiteName::Dealer), (Some(bits(polynomial)), bits(17 + 47)));
         // A product opens two words each way and takes one of P2's.
-        assert_eq!(ours("ReLU", Suite::SecureNn), (None, 584.0));
-        assert_eq!(ours("square", Suite::SecureNn), (None, 5.0 * 8.0));
-        assert_eq!(ours("quadratic", Suite::SecureNn), (None, 2.0 * 5.0 * 8.0));
+        assert_eq!(ours("ReLU", SuiteName::SecureNn), (None, 584.0));
+        assert_eq!(ours("square", SuiteName::SecureNn), (None, 5.0 * 8.0));
+        assert_eq!(ours("quadratic", SuiteName::SecureNn), (None, 2.0 * 5.0 * 8.0));
     }
 
     #[test]
@@ -125,7 +125,7 @@ mod tests {
             ("64x8x8, 64 3x3", 4096.0),
         ] {
             let mb = values * 33.0 / 8.0 / 1e6;
-            assert_eq!(ours(System::Delphi, what, Suite::Dealer), (Some(mb), mb));
+            assert_eq!(ours(System::Delphi, what, SuiteName::Dealer), (Some(mb), mb));
         }
     }
 

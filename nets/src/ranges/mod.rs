@@ -13,6 +13,7 @@ mod interval;
 mod layer_bound;
 mod layer_range;
 mod observed;
+mod survey;
 
 pub use crate::range::Range;
 pub use interval::intervals;
@@ -20,3 +21,4 @@ pub use layer_bound::{BoundSource, LayerBound};
 pub(crate) use layer_range::power_of_two;
 pub use layer_range::{Bound, LayerRange, Source, bits, tighter};
 pub use observed::{MIN_MARGIN, Observed, calibrated, check_margin, observed};
+pub use survey::Survey;

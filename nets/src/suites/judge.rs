@@ -48,8 +48,8 @@ impl Reference {
                 pairs.filter(off).count()
             }
             Output::Label => {
-                let behind = |(logits, &label): &(&[u64], &u64)| {
-                    let own = logits[label as usize];
+                let behind = |(logits, label): &(&[u64], &u64)| {
+                    let own = logits[**label as usize];
                     let ahead = logits.iter().map(|&logit| difference(logit, own));
                     ahead.fold(0.0, f64::max) > 2.0 * self.tolerance
                 };

@@ -5,17 +5,18 @@ use std::fmt;
 use fixedpoint::encoding::FixedPoint;
 
 use super::{
+    check::Remedy,
     execution::Execution,
     judge::Reference,
+    preprocessing::Preprocessing,
 };
 use crate::{
     cost::NetworkCost,
     error::Result,
     graph::{Graph, NodeId},
     output::Output,
-    ranges::LayerRange,
+    ranges::{LayerRange, Survey},
     suite_name::SuiteName,
-    survey::{Remedy, Survey},
     weights::{EncodedModel, Model},
 };
 
@@ -40,6 +41,10 @@ pub trait Suite: fmt::Debug + Send + Sync {
     /// BLAKE3 of all that the parties must agree on beside the network and the precision; none where
     /// there is nothing.
     fn layout_hash(&self) -> Option<blake3::Hash>;
+
+    /// The suite whose correlated randomness can be made ahead of the query and kept; none where there is
+    /// no preprocessing.
+    fn preprocessing(&self) -> Option<&dyn Preprocessing>;
 
     /// The cost of a run over `batch` images, one layer after the other.
     ///

@@ -16,10 +16,8 @@ mod safetensors;
 mod tensors;
 
 pub use fold::BATCH_NORM_EPS;
-pub use model::{
-    EncodedModel, LayerWeights, MAX_FRACTIONAL_BITS, Model, Scales, check_fractional_bits,
-    channel_coefficients, channel_constants,
-};
+pub use model::{EncodedModel, LayerWeights, MAX_FRACTIONAL_BITS, Model, check_fractional_bits};
+pub(crate) use model::{Scales, channel_coefficients, channel_constants};
 pub(crate) use safetensors::half;
 pub(crate) use tensors::weight_shape;
 pub use tensors::{Parameter, Weights, parameters};

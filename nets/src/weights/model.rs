@@ -115,13 +115,13 @@ impl<T: Copy> LayerWeights<T> {
 }
 
 /// Of a layer's biases, the constants of its polynomials of one degree.
-pub fn channel_constants<T: Copy>(bias: &[T], degrees: &[u32], degree: u32) -> Vec<T> {
+pub(crate) fn channel_constants<T: Copy>(bias: &[T], degrees: &[u32], degree: u32) -> Vec<T> {
     let own = bias.iter().zip(degrees).filter(|(_, own)| **own == degree);
     own.map(|(bias, _)| *bias).collect()
 }
 
 /// Of a layer's weights, or what masks them, those of its polynomials of one degree.
-pub fn channel_coefficients<T: Copy>(weights: &[T], degrees: &[u32], degree: u32) -> Vec<T> {
+pub(crate) fn channel_coefficients<T: Copy>(weights: &[T], degrees: &[u32], degree: u32) -> Vec<T> {
     let columns = degrees.iter().copied().max().unwrap_or(0) as usize;
     let rows = weights.chunks_exact(columns.max(1)).zip(degrees);
     let rows = rows.filter(|(_, own)| **own == degree);

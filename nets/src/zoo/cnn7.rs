@@ -6,8 +6,7 @@ use fixedpoint::Padding;
 use super::Options;
 use crate::{
     error::Result,
-    graph::builder::GraphBuilder,
-    graph::{Conv, Graph, NodeId, Window},
+    graph::{GraphBuilder, Conv, Graph, NodeId, Window},
 };
 
 pub(super) const NAME: &str = "cnn-7";

@@ -3,8 +3,7 @@
 use super::Options;
 use crate::{
     error::Result,
-    graph::builder::GraphBuilder,
-    graph::{Conv, Graph, Window},
+    graph::{GraphBuilder, Conv, Graph, Window},
 };
 
 pub(super) const NAME: &str = "minionn-mnist";

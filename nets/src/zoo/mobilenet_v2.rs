@@ -5,12 +5,11 @@ use fixedpoint::Padding;
 
 use super::{
     Options,
-    ratios::{Block, Plan},
+    ratios::{Block, Ratios},
 };
 use crate::{
     error::Result,
-    graph::builder::GraphBuilder,
-    graph::{Conv, Graph, NodeId},
+    graph::{GraphBuilder, Conv, Graph, NodeId},
 };
 
 pub(super) const NAME: &str = "mobilenet-v2";
@@ -35,7 +34,7 @@ const GROUPS: [(usize, usize, usize, usize); 7] = [
 ///
 /// # Errors
 /// [`crate::Error::Node`] for images too small, [`crate::Error::Plan`].
-pub fn mobilenet_v2(options: &Options, plan: &Plan) -> Result<Graph> {
+pub fn mobilenet_v2(options: &Options, plan: &Ratios) -> Result<Graph> {
     plan.check(GROUPS.iter().map(|(_, _, blocks, _)| blocks).sum())?;
     let mut net = GraphBuilder::new(NAME, options.input)?;
     let x = net.input();

@@ -28,7 +28,7 @@ pub use cryptonets::cryptonets;
 pub use digits_cnn::digits_cnn;
 pub use minionn_mnist::minionn_mnist;
 pub use mobilenet_v2::mobilenet_v2;
-pub use ratios::{BlockPlan, Kind, PLAN_NAMES, Plan, Pool, Published};
+pub use ratios::{BlockRatios, Kind, PUBLISHED_RATIOS, Ratios, Pool, Published};
 pub use resnet32::resnet32;
 pub use secureml::secureml;
 pub use shufflenet_v2::shufflenet_v2;
@@ -43,7 +43,7 @@ pub struct Options {
     /// Classes to tell apart: the length of the output.
     pub classes: usize,
     /// The activations; `None` for the net's own. Only nets with published plans take another.
-    pub plan: Option<Plan>,
+    pub ratios: Option<Ratios>,
     /// s, which the widths of XONN's nets are multiplied with; 1 for others.
     pub scale: f64,
 }
@@ -51,7 +51,7 @@ pub struct Options {
 impl Options {
     /// The net's own activations.
     pub fn new(input: Dims, classes: usize) -> Options {
-        Options { input, classes, plan: None, scale: 1.0 }
+        Options { input, classes, ratios: None, scale: 1.0 }
     }
 }
 
@@ -72,7 +72,7 @@ pub fn build(name: &str, options: &Options) -> Result<Graph> {
             let what = format!("a factor of {scale:?}: use one from {MIN_SCALE} to {MAX_SCALE}");
             return Err(Error::Scale { what });
         }
-        return no_plan(name, |options| net.build(options), options);
+        return without_ratios(name, |options| net.build(options), options);
     }
     if scale != 1.0 && names().any(|known| known == name) {
         return Err(Error::Scale { what: format!("{name} has none: only XONN's nets have") });
@@ -86,7 +86,7 @@ pub fn build(name: &str, options: &Options) -> Result<Graph> {
 ///
 /// # Errors
 /// [`Error::Unknown`] with all names, or [`Error::Plan`] for a net that takes no plan.
-pub fn with_plans(name: &str) -> Result<Published> {
+pub fn with_ratios(name: &str) -> Result<Published> {
     match Published::named(name) {
         Some(net) => Ok(net),
         None if names().any(|known| known == name) => {
@@ -116,35 +116,35 @@ fn unknown(name: &str) -> Error {
 type Builder = fn(&Options) -> Result<Graph>;
 
 const BUILDERS: [(&str, Builder); 10] = [
-    (digits_cnn::NAME, |options| no_plan(digits_cnn::NAME, digits_cnn, options)),
-    (secureml::NAME, |options| no_plan(secureml::NAME, secureml, options)),
-    (cryptonets::NAME, |options| no_plan(cryptonets::NAME, cryptonets, options)),
-    (minionn_mnist::NAME, |options| no_plan(minionn_mnist::NAME, minionn_mnist, options)),
-    (cnn7::NAME, |options| no_plan(cnn7::NAME, cnn7, options)),
-    (resnet32::NAME, |options| no_plan(resnet32::NAME, resnet32, options)),
-    (vgg16::NAME, |options| no_plan(vgg16::NAME, vgg16, options)),
-    (squeezenet::NAME, |options| squeezenet(options, &own_plan(options, Published::SqueezeNet))),
+    (digits_cnn::NAME, |options| without_ratios(digits_cnn::NAME, digits_cnn, options)),
+    (secureml::NAME, |options| without_ratios(secureml::NAME, secureml, options)),
+    (cryptonets::NAME, |options| without_ratios(cryptonets::NAME, cryptonets, options)),
+    (minionn_mnist::NAME, |options| without_ratios(minionn_mnist::NAME, minionn_mnist, options)),
+    (cnn7::NAME, |options| without_ratios(cnn7::NAME, cnn7, options)),
+    (resnet32::NAME, |options| without_ratios(resnet32::NAME, resnet32, options)),
+    (vgg16::NAME, |options| without_ratios(vgg16::NAME, vgg16, options)),
+    (squeezenet::NAME, |options| squeezenet(options, &own_ratios(options, Published::SqueezeNet))),
     (shufflenet_v2::NAME, |options| {
-        shufflenet_v2(options, &own_plan(options, Published::ShuffleNetV2))
+        shufflenet_v2(options, &own_ratios(options, Published::ShuffleNetV2))
     }),
     (mobilenet_v2::NAME, |options| {
-        mobilenet_v2(options, &own_plan(options, Published::MobileNetV2))
+        mobilenet_v2(options, &own_ratios(options, Published::MobileNetV2))
     }),
 ];
 
-fn no_plan(
+fn without_ratios(
     name: &str,
     build: impl Fn(&Options) -> Result<Graph>,
     options: &Options,
 ) -> Result<Graph> {
-    match options.plan {
+    match options.ratios {
         None => build(options),
         Some(_) => Err(Error::Plan { what: format!("{name} takes none") }),
     }
 }
 
-fn own_plan(options: &Options, net: Published) -> Plan {
-    options.plan.clone().unwrap_or_else(|| Plan::original(net.kind()))
+fn own_ratios(options: &Options, net: Published) -> Ratios {
+    options.ratios.clone().unwrap_or_else(|| Ratios::original(net.kind()))
 }
 
 #[cfg(test)]

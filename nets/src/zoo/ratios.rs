@@ -6,19 +6,18 @@
 
 use std::{collections::BTreeMap, str::FromStr};
 
-use protocols::securenn::leaky_relu;
+use protocols::limits::LEAKY_SLOPE;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{Error, Result},
-    graph::builder::GraphBuilder,
-    graph::{Activation, ActivationKind, Dims, NodeId, Window},
+    graph::{GraphBuilder, Activation, ActivationKind, Dims, NodeId, Window},
 };
 
 /// The activations of a net.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Plan {
+pub struct Ratios {
     /// The kind of every activation; `none` removes those outside of the blocks too.
     pub activation: Kind,
     /// Ratio of the first activation of every block: 1 keeps it, 0 removes it, between is partial.
@@ -33,13 +32,13 @@ pub struct Plan {
     pub double: bool,
     /// Blocks (counted from 0) that differ from the rest.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub blocks: BTreeMap<usize, BlockPlan>,
+    pub blocks: BTreeMap<usize, BlockRatios>,
 }
 
 /// What one block has otherwise than the rest; what is left out is as in the rest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct BlockPlan {
+pub struct BlockRatios {
     /// The kind of both activations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activation: Option<Kind>,
@@ -90,10 +89,10 @@ pub(super) struct Site {
     ratio: f64,
 }
 
-impl Plan {
+impl Ratios {
     /// Every activation whole.
-    pub fn original(kind: Kind) -> Plan {
-        Plan {
+    pub fn original(kind: Kind) -> Ratios {
+        Ratios {
             activation: kind,
             first: 1.0,
             second: 1.0,
@@ -109,9 +108,9 @@ impl Plan {
     ///
     /// # Errors
     /// [`Error::Unknown`] with all names.
-    pub fn published(net: Published, name: &str, input: Dims) -> Result<Plan> {
-        let original = Plan::original(net.kind());
-        let keep = |first, second| Plan { first, second, ..original.clone() };
+    pub fn published(net: Published, name: &str, input: Dims) -> Result<Ratios> {
+        let original = Ratios::original(net.kind());
+        let keep = |first, second| Ratios { first, second, ..original.clone() };
         let half = if input.channels == 1 { 0.25 } else { 0.5 };
         Ok(match name {
             "orig" => original,
@@ -120,21 +119,21 @@ impl Plan {
             "0.5-1" => keep(0.5, 0.0),
             "0.5-2" => keep(0.0, 0.5),
             "none" => keep(0.0, 0.0),
-            "0.5-1-double" => Plan { double: true, ..keep(0.5, 0.0) },
-            "0.5-2-double" => Plan { double: true, ..keep(0.0, 0.5) },
+            "0.5-1-double" => Ratios { double: true, ..keep(0.5, 0.0) },
+            "0.5-2-double" => Ratios { double: true, ..keep(0.0, 0.5) },
             "ours" => match net {
                 Published::SqueezeNet if input.channels == 1 => {
-                    Plan { pool: Pool::Avg, ..keep(half, 0.0) }
+                    Ratios { pool: Pool::Avg, ..keep(half, 0.0) }
                 }
-                Published::SqueezeNet => Plan { pool: Pool::Avg, ..keep(0.0, half) },
+                Published::SqueezeNet => Ratios { pool: Pool::Avg, ..keep(0.0, half) },
                 Published::ShuffleNetV2 => keep(half, 0.0),
-                Published::MobileNetV2 => Plan { activation: Kind::Relu, ..keep(0.0, half) },
+                Published::MobileNetV2 => Ratios { activation: Kind::Relu, ..keep(0.0, half) },
             },
             _ => {
                 return Err(Error::Unknown {
                     what: "plan",
                     name: name.to_owned(),
-                    known: PLAN_NAMES.map(str::to_owned).into(),
+                    known: PUBLISHED_RATIOS.map(str::to_owned).into(),
                 });
             }
         })
@@ -186,8 +185,8 @@ impl Plan {
     }
 }
 
-/// The names that [`Plan::published`] knows.
-pub const PLAN_NAMES: [&str; 9] =
+/// The names that [`Ratios::published`] knows.
+pub const PUBLISHED_RATIOS: [&str; 9] =
     ["orig", "1", "2", "0.5-1", "0.5-2", "none", "ours", "0.5-1-double", "0.5-2-double"];
 
 /// A net with published plans.
@@ -281,13 +280,13 @@ impl Site {
         let kind = match self.kind {
             Kind::Relu => ActivationKind::Relu,
             Kind::Relu6 => ActivationKind::Relu6,
-            Kind::LeakyRelu => ActivationKind::LeakyRelu { slope: leaky_relu::SLOPE },
+            Kind::LeakyRelu => ActivationKind::LeakyRelu { slope: LEAKY_SLOPE },
             Kind::None => return Ok(x),
         };
         if self.ratio == 0.0 {
             return Ok(x);
         }
-        net.activation(name, x, Activation { kind, ratio: self.ratio })
+        net.activation(name, x, Activation::Leading { kind, ratio: self.ratio })
     }
 }
 
@@ -297,8 +296,8 @@ mod tests {
 
     #[test]
     fn blocks_differ_where_the_plan_says_so() {
-        let mut plan = Plan::original(Kind::Relu);
-        plan.blocks.insert(1, BlockPlan { second: Some(0.0), ..BlockPlan::default() });
+        let mut plan = Ratios::original(Kind::Relu);
+        plan.blocks.insert(1, BlockRatios { second: Some(0.0), ..BlockRatios::default() });
         let site = |ratio| Site { kind: Kind::Relu, ratio };
         assert_eq!(plan.block(0), Block { first: site(1.0), second: site(1.0) });
         assert_eq!(plan.block(1), Block { first: site(1.0), second: site(0.0) });
@@ -328,10 +327,10 @@ mod tests {
     #[test]
     fn every_name_is_known_and_others_are_listed() {
         let input = Dims::new(3, 32, 32);
-        for name in PLAN_NAMES {
-            Plan::published(Published::SqueezeNet, name, input).unwrap();
+        for name in PUBLISHED_RATIOS {
+            Ratios::published(Published::SqueezeNet, name, input).unwrap();
         }
-        let error = Plan::published(Published::SqueezeNet, "3", input).unwrap_err();
+        let error = Ratios::published(Published::SqueezeNet, "3", input).unwrap_err();
         assert!(error.to_string().contains("0.5-2-double"), "{error}");
     }
 }

@@ -6,8 +6,7 @@ use fixedpoint::Padding;
 use super::Options;
 use crate::{
     error::Result,
-    graph::builder::GraphBuilder,
-    graph::{Conv, Graph, NodeId},
+    graph::{GraphBuilder, Conv, Graph, NodeId},
 };
 
 pub(super) const NAME: &str = "resnet-32";

@@ -4,8 +4,7 @@
 use super::Options;
 use crate::{
     error::Result,
-    graph::builder::GraphBuilder,
-    graph::{Activation, ActivationKind, Graph},
+    graph::{GraphBuilder, Activation, ActivationKind, Graph},
 };
 
 pub(super) const NAME: &str = "secureml";
@@ -16,12 +15,12 @@ pub(super) const NAME: &str = "secureml";
 /// [`crate::Error::Node`].
 pub fn secureml(options: &Options) -> Result<Graph> {
     let mut net = GraphBuilder::new(NAME, options.input)?;
-    let square = Activation::full(ActivationKind::Square);
+    let square = ActivationKind::Square;
     let x = net.flatten("flatten", net.input())?;
     let x = net.dense("fc1", x, 128)?;
-    let x = net.activation("square1", x, square)?;
+    let x = net.function("square1", x, square)?;
     let x = net.dense("fc2", x, 128)?;
-    let x = net.activation("square2", x, square)?;
+    let x = net.function("square2", x, square)?;
     let x = net.dense("fc3", x, options.classes)?;
     net.finish(x)
 }

@@ -5,12 +5,11 @@ use fixedpoint::Padding;
 
 use super::{
     Options,
-    ratios::{Block, Plan},
+    ratios::{Block, Ratios},
 };
 use crate::{
     error::Result,
-    graph::builder::GraphBuilder,
-    graph::{Conv, Graph, NodeId},
+    graph::{GraphBuilder, Conv, Graph, NodeId},
 };
 
 pub(super) const NAME: &str = "shufflenet-v2";
@@ -27,7 +26,7 @@ const STAGES: [(usize, usize, usize); 3] = [(2, 4, 116), (3, 8, 232), (4, 4, 464
 ///
 /// # Errors
 /// [`crate::Error::Node`] for images too small, [`crate::Error::Plan`].
-pub fn shufflenet_v2(options: &Options, plan: &Plan) -> Result<Graph> {
+pub fn shufflenet_v2(options: &Options, plan: &Ratios) -> Result<Graph> {
     plan.check(STAGES.iter().map(|(_, units, _)| units).sum())?;
     let mut net = GraphBuilder::new(NAME, options.input)?;
     let x = net.input();

@@ -5,12 +5,11 @@ use fixedpoint::Padding;
 
 use super::{
     Options,
-    ratios::{Plan, Site},
+    ratios::{Ratios, Site},
 };
 use crate::{
     error::Result,
-    graph::builder::GraphBuilder,
-    graph::{Conv, Graph, NodeId},
+    graph::{GraphBuilder, Conv, Graph, NodeId},
 };
 
 pub(super) const NAME: &str = "squeezenet";
@@ -40,7 +39,7 @@ enum Feature {
 ///
 /// # Errors
 /// [`crate::Error::Node`] for images too small for three pools, [`crate::Error::Plan`].
-pub fn squeezenet(options: &Options, plan: &Plan) -> Result<Graph> {
+pub fn squeezenet(options: &Options, plan: &Ratios) -> Result<Graph> {
     let fires = FEATURES.iter().filter(|feature| matches!(feature, Feature::Fire { .. })).count();
     plan.check(fires)?;
     let mut net = GraphBuilder::new(NAME, options.input)?;

@@ -6,8 +6,7 @@ use fixedpoint::Padding;
 use super::Options;
 use crate::{
     error::Result,
-    graph::builder::GraphBuilder,
-    graph::{Conv, Graph, Window},
+    graph::{GraphBuilder, Conv, Graph, Window},
 };
 
 pub(super) const NAME: &str = "vgg-16";

@@ -8,19 +8,20 @@ use std::ops::Range;
 
 use fixedpoint::{conv::ConvShape, ring, width::Width};
 use protocols::{
-    Cost, Result, Role, Session, Stage,
-    dealer::{Cube, Drelu, Function, Polynomial, Relu, Sign, Square, Truncation},
+    Client, Cost, Paper, Result, Role, Server, Session, Stage,
     dealer::{
-        Gate, Mask, WeightKey,
+        Drelu, Function, Gate, Mask, Polynomial, Truncation, WeightKey,
         gadget::{self, Take},
         linear, maxpool, reveal,
     },
-    spline::Spline,
+    securenn::matmul::MatMulShape,
 };
 
 use crate::{
-    bench::{Bench, BenchInputs, Operation},
+    functions::{ActivationKind, Gadget},
     graph::SETUP,
+    suites::{BenchInputs, SuiteBench},
+    workload::{Operation, Workload},
 };
 
 /// The ring of matrices, and of values with the bound below.
@@ -35,301 +36,308 @@ const DIFFERENCE_BOUND: u32 = 22;
 /// The ring of powers.
 const POWER_WIDTH: Width = Width::new(64);
 
-/// The bits of the slopes of an s-curve.
-const SLOPE_BITS: u32 = 12;
+/// The suite's benches.
+pub(crate) struct Benches;
 
-enum Kind {
+impl SuiteBench for Benches {
+    fn holder(&self) -> Role {
+        Role::ModelOwner
+    }
+
+    /// The masked weights are the first part.
+    fn cost(&self, work: &Workload) -> Cost {
+        match Protocol::new(work) {
+            Protocol::Function(function, gate) => {
+                let gadget = gadget::cost(&*function, &gate, work.count);
+                match work.degree() {
+                    0 => gadget,
+                    degree => linear::setup_cost(gate.out(), degree).at(0, gadget),
+                }
+            }
+            Protocol::MaxPool(gate) => maxpool::cost(&gate, &work.pool_shape()),
+            Protocol::Linear(shape) => linear::setup_cost(WIDTH, shape.weight_len())
+                .at(0, reveal::input_cost(WIDTH, shape.input_len()))
+                .at(0, linear::cost(&shape, WIDTH, Mask::Hidden)),
+        }
+    }
+
+    fn paper(&self, _: &Workload) -> Option<Paper> {
+        None
+    }
+
+    fn domain(&self, work: &Workload) -> Option<Range<i64>> {
+        match Protocol::new(work) {
+            Protocol::Function(function, gate) => {
+                let (low, high) = function.domain(&gate);
+                Some(low..high + 1)
+            }
+            Protocol::MaxPool(gate) => {
+                let half = 1 << (gate.bound() - 2);
+                Some(-half..half)
+            }
+            Protocol::Linear(_) => None,
+        }
+    }
+
+    /// The scale of products.
+    fn scale(&self, work: &Workload) -> u32 {
+        2 * work.fixed.fractional_bits()
+    }
+
+    fn count_wrong(&self, work: &Workload, inputs: &BenchInputs, results: &[u64]) -> usize {
+        let signed = |values: &[u64]| values.iter().map(|x| x.cast_signed()).collect::<Vec<i64>>();
+        let (ring, due): (Width, Vec<[i64; 2]>) = match Protocol::new(work) {
+            Protocol::Function(function, gate) => {
+                let due = |(place, y): (usize, i64)| {
+                    let floor = y >> gate.shift();
+                    let coin = i64::from(y & ((1 << gate.shift()) - 1) != 0);
+                    [floor, floor + coin].map(|t| function.ideal(place, t))
+                };
+                let values = signed(&inputs.model_owner).into_iter();
+                (gate.out(), values.enumerate().map(due).collect())
+            }
+            Protocol::MaxPool(gate) => {
+                let values = signed(&inputs.model_owner);
+                let largest = maxpool::ideal(&gate, &work.pool_shape(), &values);
+                (gate.out(), largest.into_iter().map(|y| [y; 2]).collect())
+            }
+            Protocol::Linear(shape) => {
+                let y = shape.convolve(&inputs.data_owner, &inputs.model_owner);
+                (WIDTH, y.into_iter().map(|y| [y.cast_signed(); 2]).collect())
+            }
+        };
+        let differs = |(got, due): &(&u64, &[i64; 2])| {
+            !due.iter().any(|due| ring.reduce(due.cast_unsigned()) == ring.reduce(**got))
+        };
+        let differing = results.iter().zip(&due).filter(differs).count();
+        differing + results.len().abs_diff(due.len())
+    }
+
+    fn run(
+        &self,
+        work: &Workload,
+        name: &str,
+        session: &Session,
+        own: &[u64],
+        between: &dyn Fn() -> Result<()>,
+    ) -> Result<Vec<u64>> {
+        let run = BenchRun { work, name, session, own, between };
+        match Protocol::new(work) {
+            Protocol::Function(function, gate) => run.function(&*function, &gate),
+            Protocol::MaxPool(gate) => run.max_pool(&gate),
+            Protocol::Linear(shape) => run.linear(&shape),
+        }
+    }
+}
+
+/// An operation's protocol.
+enum Protocol {
     Function(Box<dyn Function>, Gate),
     MaxPool(Gate),
     Linear(ConvShape),
 }
 
-fn kind(bench: &Bench) -> Kind {
-    let f = bench.fixed.fractional_bits();
-    let on = |function: Box<dyn Function>, out| {
-        Kind::Function(function, Gate::new(WIDTH, BOUND, f, out))
-    };
-    match bench.operation {
-        Operation::Drelu => on(Box::new(Drelu), WIDTH),
-        Operation::Sign => on(Box::new(Sign), WIDTH),
-        Operation::Truncation => on(Box::new(Truncation), WIDTH),
-        Operation::Relu => on(Box::new(Relu), WIDTH),
-        Operation::Relu6 => on(Box::new(Spline::relu6(bench.six())), WIDTH),
-        Operation::LeakyRelu => {
-            on(Box::new(Spline::leaky_relu(0.1, f)), Width::new(WIDTH.bits() + f))
+impl Protocol {
+    fn new(work: &Workload) -> Protocol {
+        let f = work.fixed.fractional_bits();
+        let on = |function: Box<dyn Function>| {
+            Protocol::Function(function, Gate::new(WIDTH, BOUND, f, WIDTH))
+        };
+        match work.operation {
+            Operation::Drelu => on(Box::new(Drelu)),
+            Operation::Truncation => on(Box::new(Truncation)),
+            Operation::Function(kind) => Protocol::function(work, kind, f),
+            Operation::MaxPool => {
+                let ring = Width::new(DIFFERENCE_BOUND + 1);
+                Protocol::MaxPool(Gate::new(ring, DIFFERENCE_BOUND, 0, ring))
+            }
+            Operation::MatMul => Protocol::Linear(matmul_as_conv(&work.matmul_shape())),
+            Operation::Conv => Protocol::Linear(work.conv_shape()),
         }
-        Operation::Square => on(Box::new(Square), POWER_WIDTH),
-        Operation::Cube => on(Box::new(Cube), POWER_WIDTH),
-        Operation::Polynomial2 | Operation::Polynomial3 => {
-            // As networks keep them, between two linear layers.
-            let (kept, highest) = match bench.degree() {
-                2 => (2 * f / 3, 5 * f / 6),
-                _ => (f / 2, f),
-            };
-            let known = polynomial(bench, bench.coefficients(), vec![bench.constant()]);
-            let scale = bench.degree() as u32 * kept + highest;
-            let out = Width::new(WIDTH.bits() - 2 * f + scale + f);
-            Kind::Function(Box::new(known), Gate::new(WIDTH, BOUND, 2 * f - kept, out))
-        }
-        Operation::Sigmoid => {
-            on(Box::new(Spline::sigmoid(f, SLOPE_BITS)), Width::new(WIDTH.bits() + f))
-        }
-        Operation::Tanh => on(Box::new(Spline::tanh(f, SLOPE_BITS)), Width::new(WIDTH.bits() + f)),
-        Operation::MaxPool => {
-            let ring = Width::new(DIFFERENCE_BOUND + 1);
-            Kind::MaxPool(Gate::new(ring, DIFFERENCE_BOUND, 0, ring))
-        }
-        Operation::MatMul => {
-            // The columns of the right matrix are the places of an image.
-            let shape = bench.matmul_shape();
-            let conv = ConvShape {
-                batch: 1,
-                in_channels: shape.k,
-                out_channels: shape.m,
-                height: 1,
-                width: shape.n,
-                kernel: (1, 1),
-                stride: (1, 1),
-                padding: fixedpoint::Padding::NONE,
-                dilation: (1, 1),
-                groups: 1,
-            };
-            Kind::Linear(conv)
-        }
-        Operation::Conv => Kind::Linear(bench.conv_shape()),
+    }
+
+    /// A function of values at the scale of products, as between two linear layers.
+    fn function(work: &Workload, kind: ActivationKind, f: u32) -> Protocol {
+        let form = kind.function().dealer(2 * f, f);
+        let gadget = form.gadget.expect("a function that takes messages");
+        let out = match &gadget {
+            Gadget::Square | Gadget::Cube => POWER_WIDTH,
+            Gadget::Truncation
+            | Gadget::Relu
+            | Gadget::Spline(_)
+            | Gadget::Sign
+            | Gadget::Polynomial(_) => Width::new(WIDTH.bits() + form.scale.saturating_sub(f)),
+        };
+        let gate = Gate::new(WIDTH, BOUND, 2 * f - form.kept, out);
+        let function = match gadget {
+            Gadget::Polynomial(_) => {
+                Box::new(polynomial(work, work.coefficients(), vec![work.constant()]))
+            }
+            gadget => gadget.function(),
+        };
+        Protocol::Function(function, gate)
+    }
+}
+
+/// The columns of the right matrix are the places of an image.
+fn matmul_as_conv(shape: &MatMulShape) -> ConvShape {
+    ConvShape {
+        batch: 1,
+        in_channels: shape.k,
+        out_channels: shape.m,
+        height: 1,
+        width: shape.n,
+        kernel: (1, 1),
+        stride: (1, 1),
+        padding: fixedpoint::Padding::NONE,
+        dilation: (1, 1),
+        groups: 1,
     }
 }
 
 /// A polynomial on all values, as a party knows it.
-fn polynomial(bench: &Bench, coefficients: Vec<u64>, constants: Vec<u64>) -> Polynomial {
-    Polynomial::new(bench.degree(), bench.count, coefficients, constants)
+fn polynomial(work: &Workload, coefficients: Vec<u64>, constants: Vec<u64>) -> Polynomial {
+    Polynomial::new(work.degree(), work.count, coefficients, constants)
 }
 
-/// What it sends; the masked weights are the first part.
-pub(crate) fn cost(bench: &Bench) -> Cost {
-    match kind(bench) {
-        Kind::Function(function, gate) => {
-            let gadget = gadget::cost(&*function, &gate, bench.count);
-            match bench.degree() {
-                0 => gadget,
-                degree => linear::setup_cost(gate.out(), degree).at(0, gadget),
-            }
-        }
-        Kind::MaxPool(gate) => maxpool::cost(&gate, &bench.pool_shape()),
-        Kind::Linear(shape) => linear::setup_cost(WIDTH, shape.weight_len())
-            .at(0, reveal::input_cost(WIDTH, shape.input_len()))
-            .at(0, linear::cost(&shape, WIDTH, Mask::Hidden)),
+/// A party's run of an operation.
+struct BenchRun<'a> {
+    work: &'a Workload,
+    name: &'a str,
+    session: &'a Session,
+    own: &'a [u64],
+    between: &'a dyn Fn() -> Result<()>,
+}
+
+impl BenchRun<'_> {
+    /// The key of the masks of weights, which P0 and P2 share.
+    fn key(&self) -> WeightKey {
+        let other = match self.session.role() {
+            Role::CryptoProducer => Role::ModelOwner,
+            Role::ModelOwner | Role::DataOwner => Role::CryptoProducer,
+        };
+        WeightKey::new(self.session.seed_with(other, SETUP))
     }
-}
 
-/// The values that it is defined for, signed; `None` for the whole ring.
-pub(crate) fn domain(bench: &Bench) -> Option<Range<i64>> {
-    match kind(bench) {
-        Kind::Function(function, gate) => {
-            let (low, high) = function.domain(&gate);
-            Some(low..high + 1)
-        }
-        Kind::MaxPool(gate) => {
-            let half = 1 << (gate.bound() - 2);
-            Some(-half..half)
-        }
-        Kind::Linear(_) => None,
-    }
-}
-
-/// How many results are not the ideal ones up to a coin.
-pub(crate) fn wrong(bench: &Bench, inputs: &BenchInputs, outputs: &[u64]) -> usize {
-    let signed = |values: &[u64]| values.iter().map(|x| x.cast_signed()).collect::<Vec<i64>>();
-    let (ring, due): (Width, Vec<[i64; 2]>) = match kind(bench) {
-        Kind::Function(function, gate) => {
-            let due = |(place, y): (usize, i64)| {
-                let floor = y >> gate.shift();
-                let coin = i64::from(y & ((1 << gate.shift()) - 1) != 0);
-                [floor, floor + coin].map(|t| function.ideal(place, t))
-            };
-            (gate.out(), signed(&inputs.model_owner).into_iter().enumerate().map(due).collect())
-        }
-        Kind::MaxPool(gate) => {
-            let largest = maxpool::ideal(&gate, &bench.pool_shape(), &signed(&inputs.model_owner));
-            (gate.out(), largest.into_iter().map(|y| [y; 2]).collect())
-        }
-        Kind::Linear(shape) => {
-            let y = shape.convolve(&inputs.data_owner, &inputs.model_owner);
-            (WIDTH, y.into_iter().map(|y| [y.cast_signed(); 2]).collect())
-        }
-    };
-    let differs = |(got, due): &(&u64, &[i64; 2])| {
-        !due.iter().any(|due| ring.reduce(due.cast_unsigned()) == ring.reduce(**got))
-    };
-    let differing = outputs.iter().zip(&due).filter(differs).count();
-    differing + outputs.len().abs_diff(due.len())
-}
-
-/// Any party: see [`Bench::run`].
-pub(crate) fn run(
-    bench: &Bench,
-    session: &Session,
-    own: &[u64],
-    between: &dyn Fn() -> Result<()>,
-) -> Result<Vec<u64>> {
-    match kind(bench) {
-        Kind::Linear(shape) => run_linear(bench, &shape, session, own, between),
-        kind => run_nonlinear(bench, &kind, session, own, between),
-    }
-}
-
-fn run_nonlinear(
-    bench: &Bench,
-    kind: &Kind,
-    session: &Session,
-    own: &[u64],
-    between: &dyn Fn() -> Result<()>,
-) -> Result<Vec<u64>> {
-    let name = bench.name();
-    let len = bench.input_len(Role::ModelOwner);
-    let pool = || bench.pool_shape();
-    let degree = bench.degree();
-    match session.role() {
-        Role::CryptoProducer => session.produce(name, |ctx| {
-            let v = ctx.narrow("v", 0).into_prf_with(Role::ModelOwner).words(len);
-            match kind {
-                // P1 knows the masks too, and gives them.
-                Kind::Function(function, gate) => {
-                    let masks = (degree > 0).then(|| {
-                        let key = WeightKey::new(session.seed_with(Role::ModelOwner, SETUP));
-                        polynomial(bench, key.mask(name, degree), Vec::new())
-                    });
-                    let function: &dyn Function = match &masks {
-                        Some(masks) => masks,
-                        None => &**function,
-                    };
-                    gadget::produce(ctx, function, gate, &v).map(|_| Vec::new())
-                }
-                Kind::MaxPool(gate) => maxpool::produce(ctx, gate, &pool(), &v),
-                Kind::Linear(_) => unreachable!("not linear"),
-            }
-        }),
-        Role::ModelOwner => {
-            enum Held<'s> {
-                Function(gadget::ServerMaterial<'s>),
-                Tree(maxpool::ServerTree<'s>),
-            }
-            let ((u, held), _) = session.serve(Stage::Ahead, 0, name, |ctx| {
-                ctx.check_len(own.len(), len)?;
-                let v = ctx.narrow("v", 0).into_prf_with(Role::CryptoProducer).words(len);
-                let held = match kind {
-                    Kind::Function(function, gate) => {
-                        if degree > 0 {
-                            let key =
-                                WeightKey::new(session.seed_with(Role::CryptoProducer, SETUP));
-                            let (mut setup, weights) =
-                                (ctx.narrow("weights", 0), bench.coefficients());
-                            linear::send_weights(&mut setup, &key, name, gate.out(), &weights)?;
-                        }
-                        Held::Function(gadget::collect(ctx, &**function, gate, len, Take::Ahead)?)
+    fn function(&self, function: &dyn Function, gate: &Gate) -> Result<Vec<u64>> {
+        let &BenchRun { work, name, session, own, between } = self;
+        let (count, degree) = (work.count, work.degree());
+        match session.role() {
+            Role::CryptoProducer => session.produce(name, |ctx| {
+                let v = ctx.narrow("v", 0).into_prf_with(Role::ModelOwner).words(count);
+                // P1 knows the masks of the results too, and gives them.
+                let masks = (degree > 0)
+                    .then(|| polynomial(work, self.key().mask(name, degree), Vec::new()));
+                let function = masks.as_ref().map_or(function, |masks| masks as &dyn Function);
+                gadget::produce(ctx, function, gate, &v).map(|_| Vec::new())
+            }),
+            Role::ModelOwner => {
+                let ((u, material), _) = session.serve(Stage::Ahead, 0, name, |ctx| {
+                    ctx.check_len(own.len(), count)?;
+                    let v = ctx.narrow("v", 0).into_prf_with(Role::CryptoProducer).words(count);
+                    if degree > 0 {
+                        let (mut setup, weights) = (ctx.narrow("weights", 0), work.coefficients());
+                        linear::send_weights(&mut setup, &self.key(), name, gate.out(), &weights)?;
                     }
-                    Kind::MaxPool(gate) => {
-                        Held::Tree(maxpool::collect(ctx, gate, &pool(), Take::Ahead)?)
-                    }
-                    Kind::Linear(_) => unreachable!("not linear"),
-                };
-                Ok((ring::sub(own, &v), held))
-            })?;
-            between()?;
-            let (z, _) = session.serve(Stage::Online, 0, name, |ctx| match (kind, held) {
-                (Kind::Function(function, gate), Held::Function(material)) => {
-                    gadget::serve(ctx, &**function, gate, material, &u)
-                }
-                (Kind::MaxPool(gate), Held::Tree(tree)) => {
-                    maxpool::serve(ctx, gate, &pool(), tree, &u)
-                }
-                _ => unreachable!("material of another operation"),
-            })?;
-            Ok(z)
-        }
-        Role::DataOwner => match kind {
-            Kind::Function(function, gate) => {
+                    let material = gadget::collect(ctx, function, gate, count, Take::Ahead)?;
+                    Ok((ring::sub(own, &v), material))
+                })?;
+                between()?;
+                let serve = |ctx: &mut Server<'_>| gadget::serve(ctx, function, gate, material, &u);
+                Ok(session.serve(Stage::Online, 0, name, serve)?.0)
+            }
+            Role::DataOwner => {
                 let ((material, masked), _) = session.query(Stage::Ahead, 0, name, |ctx| {
                     let mut setup = ctx.narrow("weights", 0);
-                    let masked = match degree {
-                        0 => None,
-                        _ => {
-                            let masked = linear::receive_weights(&mut setup, gate.out(), degree)?;
-                            Some(polynomial(bench, masked, Vec::new()))
-                        }
+                    let masked = if degree > 0 {
+                        let masked = linear::receive_weights(&mut setup, gate.out(), degree)?;
+                        Some(polynomial(work, masked, Vec::new()))
+                    } else {
+                        None
                     };
-                    Ok((gadget::prepare(ctx, len)?, masked))
+                    Ok((gadget::prepare(ctx, count)?, masked))
                 })?;
                 let mask = material.mask().to_vec();
                 between()?;
-                let function: &dyn Function = match &masked {
-                    Some(masked) => masked,
-                    None => &**function,
-                };
-                session.query(Stage::Online, 0, name, |ctx| {
-                    gadget::answer(ctx, function, gate, material)
-                })?;
+                let function = masked.as_ref().map_or(function, |masked| masked as &dyn Function);
+                let answer = |ctx: &mut Client<'_>| gadget::answer(ctx, function, gate, material);
+                session.query(Stage::Online, 0, name, answer)?;
                 Ok(mask)
             }
-            Kind::MaxPool(gate) => {
+        }
+    }
+
+    fn max_pool(&self, gate: &Gate) -> Result<Vec<u64>> {
+        let &BenchRun { work, name, session, own, between } = self;
+        let pool = work.pool_shape();
+        let len = pool.input_len();
+        match session.role() {
+            Role::CryptoProducer => session.produce(name, |ctx| {
+                let v = ctx.narrow("v", 0).into_prf_with(Role::ModelOwner).words(len);
+                maxpool::produce(ctx, gate, &pool, &v)
+            }),
+            Role::ModelOwner => {
+                let ((u, tree), _) = session.serve(Stage::Ahead, 0, name, |ctx| {
+                    ctx.check_len(own.len(), len)?;
+                    let v = ctx.narrow("v", 0).into_prf_with(Role::CryptoProducer).words(len);
+                    let tree = maxpool::collect(ctx, gate, &pool, Take::Ahead)?;
+                    Ok((ring::sub(own, &v), tree))
+                })?;
+                between()?;
+                let serve = |ctx: &mut Server<'_>| maxpool::serve(ctx, gate, &pool, tree, &u);
+                Ok(session.serve(Stage::Online, 0, name, serve)?.0)
+            }
+            Role::DataOwner => {
                 // P1 does not know the masks of the values, nor so those of the results, which P2 gives.
                 let ((tree, _), _) = session
-                    .query(Stage::Ahead, 0, name, |ctx| maxpool::prepare(ctx, &pool(), None))?;
+                    .query(Stage::Ahead, 0, name, |ctx| maxpool::prepare(ctx, &pool, None))?;
                 between()?;
                 session.query(Stage::Online, 0, name, |ctx| maxpool::answer(ctx, gate, tree))?;
                 Ok(Vec::new())
             }
-            Kind::Linear(_) => unreachable!("not linear"),
-        },
-    }
-}
-
-fn run_linear(
-    bench: &Bench,
-    shape: &ConvShape,
-    session: &Session,
-    own: &[u64],
-    between: &dyn Fn() -> Result<()>,
-) -> Result<Vec<u64>> {
-    let name = bench.name();
-    let (weights, inputs) = (shape.weight_len(), shape.input_len());
-    let key = |other| WeightKey::new(session.seed_with(other, SETUP));
-    let mask = Mask::Hidden;
-    match session.role() {
-        Role::CryptoProducer => session.produce(name, |ctx| {
-            let r = reveal::produce_input(&mut ctx.narrow("x", 0), inputs);
-            let a = key(Role::ModelOwner).mask(name, weights);
-            linear::produce(&ctx.narrow("linear", 0), shape, WIDTH, mask, &a, &r)
-        }),
-        Role::ModelOwner => {
-            let (material, _) = session.serve(Stage::Ahead, 0, name, |ctx| {
-                ctx.check_len(own.len(), weights)?;
-                let mut setup = ctx.narrow("weights", 0);
-                linear::send_weights(&mut setup, &key(Role::CryptoProducer), name, WIDTH, own)?;
-                linear::collect(&ctx.narrow("linear", 0), shape, WIDTH, mask)
-            })?;
-            between()?;
-            let bias = vec![0; shape.out_channels];
-            let (u, _) = session.serve(Stage::Online, 0, name, |ctx| {
-                let z = reveal::receive_input(&mut ctx.narrow("x", 0), WIDTH, inputs)?;
-                linear::serve(&ctx.narrow("linear", 0), shape, WIDTH, material, own, &bias, &z)
-            })?;
-            Ok(u)
         }
-        Role::DataOwner => {
-            let (r, _) = session.query(Stage::Ahead, 0, name, |ctx| {
-                ctx.check_len(own.len(), inputs)?;
-                let r = reveal::prepare_input(&mut ctx.narrow("x", 0), inputs);
-                let mut setup = ctx.narrow("weights", 0);
-                let d = linear::receive_weights(&mut setup, WIDTH, weights)?;
-                linear::prepare(&ctx.narrow("linear", 0), shape, WIDTH, mask, &d, &r)?;
-                Ok(r)
-            })?;
-            between()?;
-            session.query(Stage::Online, 0, name, |ctx| {
-                reveal::send_input(&mut ctx.narrow("x", 0), WIDTH, own, &r)
-            })?;
-            Ok(Vec::new())
+    }
+
+    fn linear(&self, shape: &ConvShape) -> Result<Vec<u64>> {
+        let &BenchRun { name, session, own, between, .. } = self;
+        let (weights, inputs) = (shape.weight_len(), shape.input_len());
+        let mask = Mask::Hidden;
+        match session.role() {
+            Role::CryptoProducer => session.produce(name, |ctx| {
+                let r = reveal::produce_input(&mut ctx.narrow("x", 0), inputs);
+                let a = self.key().mask(name, weights);
+                linear::produce(&ctx.narrow("linear", 0), shape, WIDTH, mask, &a, &r)
+            }),
+            Role::ModelOwner => {
+                let (material, _) = session.serve(Stage::Ahead, 0, name, |ctx| {
+                    ctx.check_len(own.len(), weights)?;
+                    let mut setup = ctx.narrow("weights", 0);
+                    linear::send_weights(&mut setup, &self.key(), name, WIDTH, own)?;
+                    linear::collect(&ctx.narrow("linear", 0), shape, WIDTH, mask)
+                })?;
+                between()?;
+                let bias = vec![0; shape.out_channels];
+                let (u, _) = session.serve(Stage::Online, 0, name, |ctx| {
+                    let z = reveal::receive_input(&mut ctx.narrow("x", 0), WIDTH, inputs)?;
+                    linear::serve(&ctx.narrow("linear", 0), shape, WIDTH, material, own, &bias, &z)
+                })?;
+                Ok(u)
+            }
+            Role::DataOwner => {
+                let (r, _) = session.query(Stage::Ahead, 0, name, |ctx| {
+                    ctx.check_len(own.len(), inputs)?;
+                    let r = reveal::prepare_input(&mut ctx.narrow("x", 0), inputs);
+                    let mut setup = ctx.narrow("weights", 0);
+                    let d = linear::receive_weights(&mut setup, WIDTH, weights)?;
+                    linear::prepare(&ctx.narrow("linear", 0), shape, WIDTH, mask, &d, &r)?;
+                    Ok(r)
+                })?;
+                between()?;
+                session.query(Stage::Online, 0, name, |ctx| {
+                    reveal::send_input(&mut ctx.narrow("x", 0), WIDTH, own, &r)
+                })?;
+                Ok(Vec::new())
+            }
         }
     }
 }

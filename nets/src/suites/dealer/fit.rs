@@ -1,19 +1,19 @@
-//! Whether a network's values stay within the bounds of its plan, known from their ranges.
+//! Whether a network's values stay within the bounds of its layout, known from their ranges.
 //!
 //! Only what is cut off or compared needs a bound, and the result; other values may be of any size.
 
 use protocols::dealer::Gate;
 
-use super::layout::{BoundSource, LayerPlan, Plan, Step};
+use super::layout::{LayerLayout, Layout, Step};
 use crate::{
     graph::{Graph, NodeId},
-    ranges::{LayerRange, Range, power_of_two},
+    ranges::{BoundSource, LayerRange, Range, power_of_two},
 };
 
 /// For every layer the power of two that its values, or what it compares, must be below, and are so with a unit
 /// to spare; `None` where nothing depends on it.
-pub fn needed(graph: &Graph, plan: &Plan, ranges: &[LayerRange]) -> Vec<Option<i32>> {
-    let unit = 1.0 / plan.fixed().one() as f64;
+pub fn needed(graph: &Graph, layout: &Layout, ranges: &[LayerRange]) -> Vec<Option<i32>> {
+    let unit = 1.0 / layout.fixed().one() as f64;
     let bits = |magnitude: f64| power_of_two(magnitude + unit);
     let result = |id: NodeId| ranges[id.index()].result.magnitude();
     let mut needed: Vec<Option<i32>> = vec![None; graph.nodes().len()];
@@ -22,7 +22,7 @@ pub fn needed(graph: &Graph, plan: &Plan, ranges: &[LayerRange]) -> Vec<Option<i
         *known = (*known).max(Some(bits(magnitude)));
     };
     for id in graph.ids() {
-        let (node, layer) = (graph.node(id), plan.layer(id));
+        let (node, layer) = (graph.node(id), layout.layer(id));
         let compared = ranges[id.index()].compared_by(&node.op).map_or(0.0, Range::magnitude);
         match &layer.step {
             Step::Activate(_) => need(id, result(id).max(compared)),
@@ -31,7 +31,8 @@ pub fn needed(graph: &Graph, plan: &Plan, ranges: &[LayerRange]) -> Vec<Option<i
                 need(id, result(id).max(compared / 2.0));
             }
             Step::MaxPool(_) => need(id, result(id).max(compared)),
-            _ => {}
+            // Sums of signs are bounded by their number, and the rest of any size.
+            Step::AnySign(_) | Step::Input | Step::Linear | Step::Local | Step::Average(_) => {}
         }
         if layer.before.is_some() {
             need(node.inputs[0], result(node.inputs[0]));
@@ -41,32 +42,32 @@ pub fn needed(graph: &Graph, plan: &Plan, ranges: &[LayerRange]) -> Vec<Option<i
     needed
 }
 
-/// For every layer whether it and all before it are within the bounds of the plan.
-pub fn fitting(graph: &Graph, plan: &Plan, ranges: &[LayerRange]) -> Vec<bool> {
+/// For every layer whether it and all before it are within the bounds of the layout.
+pub fn fitting(graph: &Graph, layout: &Layout, ranges: &[LayerRange]) -> Vec<bool> {
     let mut fits = true;
-    let pairs = graph.ids().zip(needed(graph, plan, ranges));
+    let pairs = graph.ids().zip(needed(graph, layout, ranges));
     let fit = pairs.map(|(id, needed)| {
-        fits &= needed.is_none_or(|needed| needed <= plan.layer(id).magnitude_bits);
+        fits &= needed.is_none_or(|needed| needed <= layout.layer(id).magnitude_bits);
         fits
     });
     fit.collect()
 }
 
 /// The first layer that is not [`fitting`].
-pub fn exceeding(graph: &Graph, plan: &Plan, ranges: &[LayerRange]) -> Option<NodeId> {
-    fitting(graph, plan, ranges).iter().position(|fits| !fits).map(NodeId::new)
+pub fn exceeding(graph: &Graph, layout: &Layout, ranges: &[LayerRange]) -> Option<NodeId> {
+    fitting(graph, layout, ranges).iter().position(|fits| !fits).map(NodeId::new)
 }
 
 /// The magnitude that would do for all layers alike ([`super::layout::Bounds::Alike`]).
-pub fn magnitude_bits(graph: &Graph, plan: &Plan, ranges: &[LayerRange]) -> u32 {
-    let needed = graph.ids().zip(needed(graph, plan, ranges));
+pub fn magnitude_bits(graph: &Graph, layout: &Layout, ranges: &[LayerRange]) -> u32 {
+    let needed = graph.ids().zip(needed(graph, layout, ranges));
     // Those of the architecture stay.
-    let own = needed.filter(|(id, _)| plan.layer(*id).source != BoundSource::Structure);
+    let own = needed.filter(|(id, _)| layout.layer(*id).source != BoundSource::Structure);
     own.filter_map(|(_, needed)| needed).max().unwrap_or(0).max(1).cast_unsigned()
 }
 
 /// Whether a max pool's gate has a bit more than the layer's bound.
-fn more(layer: &LayerPlan, gate: &Gate) -> bool {
+fn more(layer: &LayerLayout, gate: &Gate) -> bool {
     gate.bound().cast_signed() > layer.magnitude_bits + layer.scale.cast_signed() + 1
 }
 
@@ -79,21 +80,20 @@ mod tests {
         *,
     };
     use crate::{
-        graph::builder::GraphBuilder,
         graph::{Activation, ActivationKind, Dims, Op},
         output::Output,
         ranges::{MIN_MARGIN, calibrated, intervals, tighter},
-        suites::dealer::public_bounds::PublicBounds,
+        suites::dealer::PublicBounds,
         suites::dealer::reference,
         test_nets,
         weights::Weights,
-        weights::model::Model,
+        weights::Model,
     };
 
     const FIXED: FixedPoint = FixedPoint::new(12);
 
-    fn plan(graph: &Graph, bounds: &Bounds) -> Plan {
-        Plan::new(graph, FIXED, bounds, Output::Logits).unwrap()
+    fn layout(graph: &Graph, bounds: &Bounds) -> Layout {
+        Layout::new(graph, FIXED, bounds, Output::Logits).unwrap()
     }
 
     #[test]
@@ -105,12 +105,12 @@ mod tests {
             let bounds = tighter(&certain, Some(&likely));
             let ranges: Vec<LayerRange> = bounds.iter().map(|bound| bound.range).collect();
             let public = PublicBounds::new(&graph, &bounds, FIXED, MIN_MARGIN);
-            let own = plan(&graph, &Bounds::Layers(public));
+            let own = layout(&graph, &Bounds::Layers(public));
             assert_eq!(exceeding(&graph, &own, &ranges), None, "{}", graph.name());
 
-            let bits = magnitude_bits(&graph, &plan(&graph, &Bounds::Alike(1)), &ranges);
-            assert!(exceeding(&graph, &plan(&graph, &Bounds::Alike(bits)), &ranges).is_none());
-            let tight = plan(&graph, &Bounds::Alike(bits - 1));
+            let bits = magnitude_bits(&graph, &layout(&graph, &Bounds::Alike(1)), &ranges);
+            assert!(exceeding(&graph, &layout(&graph, &Bounds::Alike(bits)), &ranges).is_none());
+            let tight = layout(&graph, &Bounds::Alike(bits - 1));
             assert!(exceeding(&graph, &tight, &ranges).is_some());
 
             let encoded = own.encode(&graph, &model).unwrap();
@@ -130,14 +130,14 @@ mod tests {
             let (images, input) = ([-15.75, 15.75], [Range { low: -15.75, high: 15.75 }]);
             let ranges = intervals(&graph, &model, &input, FIXED).unwrap();
             let public = PublicBounds::new(&graph, &tighter(&ranges, None), FIXED, MIN_MARGIN);
-            let own = plan(&graph, &Bounds::Layers(public));
+            let own = layout(&graph, &Bounds::Layers(public));
             let bits = magnitude_bits(&graph, &own, &ranges);
             assert_eq!(bits, 5, "{}", kind.name());
-            for plan in [own, plan(&graph, &Bounds::Alike(bits))] {
-                assert_eq!(exceeding(&graph, &plan, &ranges), None);
-                let encoded = plan.encode(&graph, &model).unwrap();
+            for layout in [own, layout(&graph, &Bounds::Alike(bits))] {
+                assert_eq!(exceeding(&graph, &layout, &ranges), None);
+                let encoded = layout.encode(&graph, &model).unwrap();
                 let words = FIXED.encode_slice(&images).unwrap();
-                let clear = reference::evaluate(&graph, &plan, &encoded, &words).unwrap();
+                let clear = reference::evaluate(&graph, &layout, &encoded, &words).unwrap();
                 assert_eq!(clear.first_outside(), None, "{}", kind.name());
             }
         }
@@ -150,8 +150,8 @@ mod tests {
         let ranges = intervals(&graph, &model, &[Range { low: -1.0, high: 1.0 }], FIXED).unwrap();
         let public = PublicBounds::new(&graph, &tighter(&ranges, None), FIXED, MIN_MARGIN);
         for bounds in [Bounds::Alike(3), Bounds::Layers(public)] {
-            let plan = plan(&graph, &bounds);
-            let bound = |name| plan.bound(&graph, graph.find(name).unwrap()).unwrap();
+            let layout = layout(&graph, &bounds);
+            let bound = |name| layout.bound(&graph, graph.find(name).unwrap()).unwrap();
             let structure = |bits| LayerBound { bits, source: BoundSource::Structure };
             // 45 signs and a threshold of up to 46, then 6 and 7.
             assert_eq!(bound("sign2"), structure(8));
@@ -170,9 +170,9 @@ mod tests {
         let public = PublicBounds::new(&graph, &bounds, FIXED, MIN_MARGIN);
         let pool = graph.ids().find(|&id| matches!(graph.node(id).op, Op::MaxPool(_))).unwrap();
         let magnitude = public.layer(&graph.node(pool).name).unwrap().magnitude.log2() as u32;
-        let own = plan(&graph, &Bounds::Layers(public)).bound(&graph, pool).unwrap();
+        let own = layout(&graph, &Bounds::Layers(public)).bound(&graph, pool).unwrap();
         assert_eq!(own, LayerBound { bits: magnitude + 13, source: BoundSource::Interval });
-        let alike = plan(&graph, &Bounds::Alike(magnitude)).bound(&graph, pool).unwrap();
+        let alike = layout(&graph, &Bounds::Alike(magnitude)).bound(&graph, pool).unwrap();
         assert_eq!(alike, LayerBound { bits: magnitude + 14, source: BoundSource::MagnitudeBits });
     }
 

@@ -1,22 +1,22 @@
 //! What needs no message: the same on z, on r and on plain values.
 
 use fixedpoint::Padding;
-use protocols::{channels, securenn::avgpool};
+use protocols::{channels, average};
 
-use super::layout::{Part, Plan, Step};
+use super::layout::{Layout, Part, Step};
 use crate::graph::{Graph, NodeId, Op};
 
 /// A local layer on its operands.
 pub(super) fn local(
     graph: &Graph,
-    plan: &Plan,
+    layout: &Layout,
     id: NodeId,
     batch: usize,
     operands: &[&[u64]],
 ) -> Vec<u64> {
     let node = graph.node(id);
     let dims = graph.input_dims(id);
-    let lifts = &plan.layer(id).lift;
+    let lifts = &layout.layer(id).lift;
     let lifted: Vec<Vec<u64>> =
         operands.iter().zip(lifts).map(|(operand, &bits)| lift(operand.to_vec(), bits)).collect();
     match &node.op {
@@ -32,21 +32,25 @@ pub(super) fn local(
         &Op::Shuffle { groups } => {
             channels::shuffle(batch, dims.channels, dims.plane(), groups, &lifted[0])
         }
-        Op::Flatten | Op::Reshape(_) => lifted.into_iter().next().expect("one operand"),
-        op => unreachable!("{} is not local", op.name()),
+        Op::Reshape(_) => lifted.into_iter().next().expect("one operand"),
+        op @ (Op::Input
+        | Op::Linear(_)
+        | Op::Activation(_)
+        | Op::MaxPool(_)
+        | Op::AvgPool(_)) => unreachable!("{} is not local", op.name()),
     }
 }
 
 /// An average at its larger scale.
-pub(super) fn average(graph: &Graph, plan: &Plan, id: NodeId, batch: usize, x: &[u64]) -> Vec<u64> {
-    let Step::Average(divisor) = &plan.layer(id).step else { unreachable!("an average") };
-    avgpool::lifted(&graph.pool_shape(id, batch).expect("a pooling layer"), divisor, x)
+pub(super) fn average(graph: &Graph, layout: &Layout, id: NodeId, batch: usize, x: &[u64]) -> Vec<u64> {
+    let Step::Average(divisor) = &layout.layer(id).step else { unreachable!("an average") };
+    average::lifted(&graph.pool_shape(id, batch).expect("a pooling layer"), divisor, x)
 }
 
 /// The windows' sums of a layer of signs, on one party's half; with a window's size less 1 added, a sum is
 /// not negative where one of its signs is not.
 pub(super) fn windows(graph: &Graph, id: NodeId, batch: usize, x: &[u64]) -> Vec<u64> {
-    avgpool::sums(&graph.pool_shape(id, batch).expect("a pooling layer"), x)
+    average::sums(&graph.pool_shape(id, batch).expect("a pooling layer"), x)
 }
 
 /// Adds to every window its size less 1, padding not counting.

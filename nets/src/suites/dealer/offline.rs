@@ -13,12 +13,13 @@ use protocols::{
 };
 
 use super::{
-    layout::{Apply, Nonlinear, Plan, Step},
+    layout::{Apply, Layout, Step},
     local,
 };
 use crate::{
+    functions::Gadget,
     graph::{Graph, NodeId},
-    weights::model::{coefficients, constants},
+    weights::{channel_coefficients, channel_constants},
     weights::weight_shape,
 };
 
@@ -26,7 +27,7 @@ use crate::{
 #[derive(Clone, Copy)]
 pub(super) struct Layer<'a> {
     pub(super) graph: &'a Graph,
-    pub(super) plan: &'a Plan,
+    pub(super) layout: &'a Layout,
     pub(super) id: NodeId,
     pub(super) batch: usize,
 }
@@ -70,6 +71,40 @@ pub(super) const CUT_PHASES: u16 = 2;
 
 /// The step below a layer's own in which the layer itself runs.
 pub(super) const STEP: &str = "step";
+
+impl<'s> ServerStep<'s> {
+    /// The material of a linear layer.
+    pub(super) fn linear(self) -> LinearMaterial {
+        let ServerStep::Linear(material) = self else { unreachable!("a linear layer's") };
+        material
+    }
+
+    /// The material of gadgets.
+    pub(super) fn activation(self) -> Vec<Option<ServerMaterial<'s>>> {
+        let ServerStep::Activation(materials) = self else { unreachable!("an activation's") };
+        materials
+    }
+
+    /// The material of a max pool.
+    pub(super) fn max_pool(self) -> ServerTree<'s> {
+        let ServerStep::MaxPool(tree) = self else { unreachable!("a max pool's") };
+        tree
+    }
+}
+
+impl ClientStep {
+    /// The material of gadgets.
+    pub(super) fn activation(self) -> Vec<Option<ClientMaterial>> {
+        let ClientStep::Activation(materials) = self else { unreachable!("an activation's") };
+        materials
+    }
+
+    /// The material of a max pool.
+    pub(super) fn max_pool(self) -> ClientTree {
+        let ClientStep::MaxPool(tree) = self else { unreachable!("a max pool's") };
+        tree
+    }
+}
 
 impl ServerLayer<'_> {
     /// Bytes of memory, about.
@@ -117,21 +152,28 @@ impl Layer<'_> {
         weight_shape(self.graph, self.id).map_or(0, |(shape, ..)| shape.iter().product())
     }
 
+    /// The degrees of its channels' trained coefficients.
+    pub(super) fn degrees(&self) -> Vec<u32> {
+        let channels = self.graph.dims(self.id).channels;
+        let activation = self.graph.node(self.id).op.activation();
+        activation.map_or_else(Vec::new, |activation| activation.degrees(channels))
+    }
+
     /// A function of this layer, for its polynomials with what a party holds of their coefficients; `bias` has
     /// their constants, at P0.
     pub(super) fn function(
         &self,
-        nonlinear: &Nonlinear,
+        gadget: &Gadget,
         weights: &[u64],
         bias: &[u64],
     ) -> Box<dyn Function> {
-        let &Nonlinear::Polynomial(degree) = nonlinear else {
-            return nonlinear.function();
+        let &Gadget::Polynomial(degree) = gadget else {
+            return gadget.function();
         };
         let dims = self.graph.dims(self.id);
-        let degrees = self.graph.node(self.id).op.degrees(dims.channels);
-        let own = coefficients(weights, &degrees, degree);
-        let constants = constants(bias, &degrees, degree);
+        let degrees = self.degrees();
+        let own = channel_coefficients(weights, &degrees, degree);
+        let constants = channel_constants(bias, &degrees, degree);
         Box::new(Polynomial::new(degree as usize, dims.plane(), own, constants))
     }
 
@@ -142,8 +184,8 @@ impl Layer<'_> {
         key: &WeightKey,
         operands: &[&[u64]],
     ) -> Result<Vec<u64>> {
-        let &Layer { graph, plan, id, batch } = self;
-        let layer = plan.layer(id);
+        let &Layer { graph, layout, id, batch } = self;
+        let layer = layout.layer(id);
         let cut = match &layer.before {
             Some(gate) => {
                 Some(gadget::produce(&ctx.narrow(CUT, 0), &Truncation, gate, operands[0])?)
@@ -162,19 +204,19 @@ impl Layer<'_> {
             Step::AnySign(gate) => {
                 gadget::produce(&ctx, &Sign, gate, &local::windows(graph, id, batch, input()))
             }
-            Step::Local => Ok(local::local(graph, plan, id, batch, operands)),
-            Step::Average(_) => Ok(local::average(graph, plan, id, batch, input())),
+            Step::Local => Ok(local::local(graph, layout, id, batch, operands)),
+            Step::Average(_) => Ok(local::average(graph, layout, id, batch, input())),
             Step::Activate(parts) => {
                 let a = key.mask(self.name(), self.weight_len());
                 let values = ctx.lanes(parts.len(), |lane, index| {
                     let part = &parts[index];
                     let v = local::part(graph, id, batch, part, input());
                     match &part.apply {
-                        Apply::Gadget(nonlinear, gate) => {
-                            let function = self.function(nonlinear, &a, &[]);
+                        Apply::Gadget(gadget, gate) => {
+                            let function = self.function(gadget, &a, &[]);
                             gadget::produce(lane, &*function, gate, &v)
                         }
-                        Apply::Nothing => Ok(v),
+                        Apply::Pass => Ok(v),
                         Apply::Constants => Ok(vec![0; v.len()]),
                     }
                 })?;
@@ -195,8 +237,8 @@ impl Layer<'_> {
         weights: Option<&[u64]>,
         operands: &[Option<&[u64]>],
     ) -> Result<(Option<Vec<u64>>, ClientLayer)> {
-        let &Layer { graph, plan, id, batch } = self;
-        let layer = plan.layer(id);
+        let &Layer { graph, layout, id, batch } = self;
+        let layer = layout.layer(id);
         let before = match &layer.before {
             Some(_) => Some(gadget::prepare(&ctx.narrow(CUT, 0), self.input_len())?),
             None => None,
@@ -220,15 +262,15 @@ impl Layer<'_> {
             }
             Step::Local => {
                 let known: Option<Vec<&[u64]>> = operands.iter().copied().collect();
-                known.map(|operands| local::local(graph, plan, id, batch, &operands))
+                known.map(|operands| local::local(graph, layout, id, batch, &operands))
             }
-            Step::Average(_) => input().map(|x| local::average(graph, plan, id, batch, x)),
+            Step::Average(_) => input().map(|x| local::average(graph, layout, id, batch, x)),
             Step::Activate(parts) => {
                 let done = ctx.lanes(parts.len(), |lane, index| {
                     let part = &parts[index];
                     let count = local::part_len(graph, id, batch, part);
                     match &part.apply {
-                        Apply::Nothing => {
+                        Apply::Pass => {
                             let r = input().map(|r| local::part(graph, id, batch, part, r));
                             Ok((r, None))
                         }
@@ -257,17 +299,15 @@ impl Layer<'_> {
                 mask
             }
         };
-        let query = match (&layer.step, &mask) {
-            (Step::Input, Some(mask)) => mask.clone(),
-            _ => Vec::new(),
-        };
+        // The query's is used again online.
+        let query = mask.as_ref().filter(|_| layer.step == Step::Input).cloned().unwrap_or_default();
         Ok((mask, ClientLayer { before, step: kept, mask: query }))
     }
 
     /// P0: takes what the others sent.
     pub(super) fn collect<'s>(&self, ctx: &mut Server<'s>, take: Take) -> Result<ServerLayer<'s>> {
-        let &Layer { graph, plan, id, batch } = self;
-        let layer = plan.layer(id);
+        let &Layer { graph, layout, id, batch } = self;
+        let layer = layout.layer(id);
         let before = match &layer.before {
             Some(gate) => {
                 let count = self.input_len();
@@ -287,11 +327,11 @@ impl Layer<'_> {
                     let part = &parts[index];
                     let count = local::part_len(graph, id, batch, part);
                     match &part.apply {
-                        Apply::Gadget(nonlinear, gate) => {
-                            gadget::collect(lane, &*nonlinear.function(), gate, count, take)
+                        Apply::Gadget(gadget, gate) => {
+                            gadget::collect(lane, &*gadget.function(), gate, count, take)
                                 .map(Some)
                         }
-                        Apply::Nothing | Apply::Constants => Ok(None),
+                        Apply::Pass | Apply::Constants => Ok(None),
                     }
                 })?)
             }

@@ -13,7 +13,6 @@ use crate::{
     error::{Error, Result},
     graph::{Graph, NodeId},
     ranges::{Bound, Range, Source, check_margin, power_of_two},
-    suites::dealer::layout::structure,
 };
 
 /// The bounds of a network's layers.
@@ -45,7 +44,7 @@ impl PublicBounds {
     /// it says.
     pub fn new(graph: &Graph, bounds: &[Bound], fixed: FixedPoint, margin: f64) -> PublicBounds {
         let unit = 1.0 / fixed.one() as f64;
-        let structure = structure(graph);
+        let structure = graph.structural_bits();
         let public = |(id, Bound { range, source }): (NodeId, &Bound)| {
             let node = graph.node(id);
             if let Some(bits) = structure[id.index()] {
@@ -125,7 +124,7 @@ mod tests {
         ranges::{intervals, tighter},
         test_nets,
         weights::Weights,
-        weights::model::Model,
+        weights::Model,
     };
 
     const FIXED: FixedPoint = FixedPoint::new(12);

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use protocols::dealer::{Function, Gate, Sign, Truncation, argmax, maxpool};
 
 use super::{
-    layout::{self, Apply, Plan, Step},
+    layout::{Apply, Layout, Step, rows},
     local,
     offline::Layer,
 };
@@ -13,9 +13,9 @@ use crate::{
     error::Result,
     graph::Graph,
     reference::batch_of,
-    suites::securenn::error::{MARGIN, SIMULATIONS},
-    weights::Uniform,
-    weights::model::EncodedModel,
+    suites::judge::{MARGIN, SIMULATIONS},
+    uniform::Uniform,
+    weights::EncodedModel,
 };
 
 /// Every layer's result for a batch.
@@ -45,8 +45,8 @@ impl Clear {
 ///
 /// # Errors
 /// [`crate::Error::Images`], [`crate::Error::Batch`], [`crate::Error::ModelGraph`].
-pub fn evaluate(graph: &Graph, plan: &Plan, model: &EncodedModel, images: &[u64]) -> Result<Clear> {
-    run(graph, plan, model, images, &|y, gate| y >> gate.shift())
+pub fn evaluate(graph: &Graph, layout: &Layout, model: &EncodedModel, images: &[u64]) -> Result<Clear> {
+    run(graph, layout, model, images, &|y, gate| y >> gate.shift())
 }
 
 /// As [`evaluate`] with coins: each truncation's rest is compared with a uniform u0. Another seed gives
@@ -56,13 +56,13 @@ pub fn evaluate(graph: &Graph, plan: &Plan, model: &EncodedModel, images: &[u64]
 /// As [`evaluate`].
 pub fn simulate(
     graph: &Graph,
-    plan: &Plan,
+    layout: &Layout,
     model: &EncodedModel,
     images: &[u64],
     seed: u64,
 ) -> Result<Clear> {
     let coins = RefCell::new(Uniform::new("coins", seed));
-    run(graph, plan, model, images, &|y, gate| {
+    run(graph, layout, model, images, &|y, gate| {
         let u0 = coins.borrow_mut().word() & ((1 << gate.shift()) - 1);
         gate.truncated(y, u0)
     })
@@ -75,14 +75,14 @@ pub fn simulate(
 /// As [`evaluate`].
 pub fn expected_error(
     graph: &Graph,
-    plan: &Plan,
+    layout: &Layout,
     model: &EncodedModel,
     images: &[u64],
     clear: &Clear,
 ) -> Result<f64> {
     let mut largest = 0;
     for seed in 0..SIMULATIONS {
-        let simulated = simulate(graph, plan, model, images, seed)?;
+        let simulated = simulate(graph, layout, model, images, seed)?;
         let pairs = simulated.output(graph).iter().zip(clear.output(graph));
         largest = pairs.map(|(got, due)| got.abs_diff(*due)).fold(largest, u64::max);
     }
@@ -93,7 +93,7 @@ type Truncate<'a> = &'a dyn Fn(i64, &Gate) -> i64;
 
 fn run(
     graph: &Graph,
-    plan: &Plan,
+    layout: &Layout,
     model: &EncodedModel,
     images: &[u64],
     truncate: Truncate<'_>,
@@ -102,7 +102,7 @@ fn run(
     let batch = batch_of(graph, images.len())?;
     let mut clear = Clear { results: Vec::new(), outside: vec![0; graph.nodes().len()] };
     for id in graph.ids() {
-        let layer = plan.layer(id);
+        let layer = layout.layer(id);
         let node = graph.node(id);
         let words = |values: &[i64]| values.iter().map(|x| x.cast_unsigned()).collect::<Vec<u64>>();
         let operands: Vec<Vec<u64>> =
@@ -127,11 +127,11 @@ fn run(
             }
             Step::Local => {
                 let operands: Vec<&[u64]> = operands.iter().map(Vec::as_slice).collect();
-                local::local(graph, plan, id, batch, &operands)
+                local::local(graph, layout, id, batch, &operands)
             }
-            Step::Average(_) => local::average(graph, plan, id, batch, input()),
+            Step::Average(_) => local::average(graph, layout, id, batch, input()),
             Step::Activate(parts) => {
-                let layer_of = Layer { graph, plan, id, batch };
+                let layer_of = Layer { graph, layout, id, batch };
                 let (weight, bias) = model
                     .layer(id)
                     .map_or((&[][..], &[][..]), |own| (own.weight.as_slice(), own.bias.as_slice()));
@@ -139,11 +139,11 @@ fn run(
                 for part in parts {
                     let y = local::part(graph, id, batch, part, input());
                     values.push(match &part.apply {
-                        Apply::Gadget(nonlinear, gate) => {
-                            let function = layer_of.function(nonlinear, weight, bias);
+                        Apply::Gadget(gadget, gate) => {
+                            let function = layer_of.function(gadget, weight, bias);
                             apply(&*function, gate, &y, truncate, outside)
                         }
-                        Apply::Nothing => y,
+                        Apply::Pass => y,
                         Apply::Constants => layer_of.constants(bias),
                     });
                 }
@@ -163,7 +163,7 @@ fn run(
         };
         clear.results.push(result.into_iter().map(u64::cast_signed).collect());
     }
-    if let (Some(gate), Some(rows)) = (plan.label(), layout::rows(graph, batch)) {
+    if let (Some(gate), Some(rows)) = (layout.label(), rows(graph, batch)) {
         let outside = argmax::outside(gate, &rows, clear.output(graph));
         clear.outside[graph.output().index()] += outside;
     }

@@ -10,7 +10,7 @@ use protocols::{
 };
 
 use super::{
-    layout,
+    layout::rows,
     offline::{ClientLayer, ClientStep, ServerLayer, ServerStep},
     run::Run,
 };
@@ -19,7 +19,7 @@ use crate::graph::OUTPUT;
 impl Run<'_> {
     /// P2: from its half of the last layer's result.
     pub(super) fn produce_result(&self, session: &Session, v: &[u64]) -> Result<()> {
-        let Some(gate) = self.plan.label() else { return Ok(()) };
+        let Some(gate) = self.layout.label() else { return Ok(()) };
         session.produce(OUTPUT, |ctx| argmax::produce(ctx, gate, &self.rows(), v))
     }
 
@@ -29,7 +29,7 @@ impl Run<'_> {
         session: &Session,
         mask: Option<Vec<u64>>,
     ) -> Result<ClientLayer> {
-        if self.plan.label().is_none() {
+        if self.layout.label().is_none() {
             let mask = mask.expect("the mask of the logits");
             return Ok(ClientLayer { before: None, step: ClientStep::Nothing, mask });
         }
@@ -44,7 +44,7 @@ impl Run<'_> {
         session: &'s Session,
         take: Take,
     ) -> Result<ServerLayer<'s>> {
-        let step = match self.plan.label() {
+        let step = match self.layout.label() {
             None => ServerStep::Nothing,
             Some(gate) => {
                 let (label, _) = session.serve(Stage::Ahead, 0, OUTPUT, |ctx| {
@@ -64,9 +64,9 @@ impl Run<'_> {
         material: ServerLayer<'_>,
         u: &[u64],
     ) -> Result<()> {
-        let width = self.plan.layer(self.graph.output()).width;
+        let width = self.layout.layer(self.graph.output()).width;
         session.serve(Stage::Online, depth, OUTPUT, |ctx| {
-            match (self.plan.label(), material.step) {
+            match (self.layout.label(), material.step) {
                 (Some(gate), ServerStep::Label(label)) => {
                     argmax::serve(ctx, gate, &self.rows(), label, u)
                 }
@@ -83,9 +83,9 @@ impl Run<'_> {
         depth: u32,
         material: ClientLayer,
     ) -> Result<Vec<i64>> {
-        let width = self.plan.layer(self.graph.output()).width;
+        let width = self.layout.layer(self.graph.output()).width;
         let (result, _) = session.query(Stage::Online, depth, OUTPUT, |ctx| {
-            match (self.plan.label(), material.step) {
+            match (self.layout.label(), material.step) {
                 (Some(gate), ClientStep::Label(label)) => {
                     let labels = argmax::answer(ctx, gate, &self.rows(), label)?;
                     Ok(labels.into_iter().map(u64::cast_signed).collect())
@@ -97,6 +97,6 @@ impl Run<'_> {
     }
 
     fn rows(&self) -> Rows {
-        layout::rows(self.graph, self.batch).expect("a plan for labels has rows")
+        rows(self.graph, self.batch).expect("a layout for labels has rows")
     }
 }

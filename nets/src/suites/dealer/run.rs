@@ -9,7 +9,6 @@
 
 use std::sync::Arc;
 
-use fixedpoint::width;
 use protocols::{
     Role, Session, Stage,
     dealer::{
@@ -20,110 +19,28 @@ use protocols::{
 };
 
 use super::{
-    layout::Plan,
+    layout::Layout,
     offline::{ClientLayer, Layer, ServerLayer},
     shelf::Shelf,
 };
 use crate::{
     error::{Error, Result},
-    graph::walk::{Order, walk},
-    graph::{Graph, NodeId, OUTPUT, SETUP},
-    suites::securenn::run::Progress,
-    weights::model::EncodedModel,
+    graph::{Graph, NodeId, OUTPUT, Order, SETUP, walk},
+    suites::execution::{DealMode, INPUT_BITS, MaskedWeights, Progress, Stages, check_images},
+    weights::EncodedModel,
 };
-
-/// Magnitudes of the query are below what its ring holds; this is the most that any may.
-const INPUT_BITS: u32 = 60;
 
 /// What runs, the same at all parties.
 #[derive(Clone, Copy)]
 pub struct Run<'a> {
     /// The architecture.
     pub graph: &'a Graph,
-    /// Its plan.
-    pub plan: &'a Plan,
+    /// Its layout.
+    pub layout: &'a Layout,
     /// When each layer starts, online.
     pub order: Order,
     /// Images.
     pub batch: usize,
-}
-
-/// When what can be done ahead of the query is done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Pace {
-    /// Just before it is needed.
-    #[default]
-    Streamed,
-    /// Completely before the query.
-    DealtFirst,
-}
-
-/// A party's two stages: one session, or the second one of its own where the first was long ago.
-#[derive(Clone, Copy)]
-pub struct Stages<'a> {
-    /// For what travels ahead.
-    pub ahead: &'a Session,
-    /// For the query.
-    pub online: &'a Session,
-}
-
-impl Stages<'_> {
-    fn is_one_session(&self) -> bool {
-        std::ptr::eq(self.ahead, self.online)
-    }
-}
-
-/// P1's masked weights D, layer by layer.
-pub struct MaskedWeights(Vec<Option<Vec<u64>>>);
-
-impl MaskedWeights {
-    /// As bytes, each layer packed in its ring.
-    pub fn pack(&self, run: &Run<'_>) -> Vec<u8> {
-        self.pack_layers(run, run.weighted())
-    }
-
-    /// What [`MaskedWeights::pack`] gave for the same network and plan; `None` for anything else.
-    pub fn unpack(run: &Run<'_>, packed: &[u8]) -> Option<MaskedWeights> {
-        MaskedWeights::unpack_layers(run, run.weighted(), packed)
-    }
-
-    /// Those alone that [`query`] needs when [`prepare`] was long ago: of polynomials.
-    pub fn pack_for_query(&self, run: &Run<'_>) -> Vec<u8> {
-        self.pack_layers(run, run.polynomials())
-    }
-
-    /// What [`MaskedWeights::pack_for_query`] gave for the same network and plan; `None` for anything else.
-    pub fn unpack_for_query(run: &Run<'_>, packed: &[u8]) -> Option<MaskedWeights> {
-        MaskedWeights::unpack_layers(run, run.polynomials(), packed)
-    }
-
-    fn pack_layers(&self, run: &Run<'_>, layers: impl Iterator<Item = NodeId>) -> Vec<u8> {
-        let mut packed = Vec::new();
-        for id in layers {
-            let weights = self.layer(id).expect("weights of every layer that has any");
-            width::pack_into(run.plan.layer(id).width, weights, &mut packed);
-        }
-        packed
-    }
-
-    fn unpack_layers(
-        run: &Run<'_>,
-        layers: impl Iterator<Item = NodeId>,
-        mut packed: &[u8],
-    ) -> Option<MaskedWeights> {
-        let mut weights: Vec<Option<Vec<u64>>> = run.graph.ids().map(|_| None).collect();
-        for id in layers {
-            let (width, count) = (run.plan.layer(id).width, run.layer(id).weight_len());
-            let (layer, rest) = packed.split_at_checked(width.bytes(count))?;
-            weights[id.index()] = Some(width::unpack(width, layer, count).ok()?);
-            packed = rest;
-        }
-        packed.is_empty().then_some(MaskedWeights(weights))
-    }
-
-    fn layer(&self, id: NodeId) -> Option<&[u64]> {
-        self.0[id.index()].as_deref()
-    }
 }
 
 /// P0, once for a model and session: sends P1 the masked weights.
@@ -136,14 +53,14 @@ pub fn send_setup(
     model: &EncodedModel,
     key: &WeightKey,
 ) -> Result<()> {
-    let (of_model, of_run) = (model.fixed().fractional_bits(), run.plan.fixed().fractional_bits());
+    let (of_model, of_run) = (model.fixed().fractional_bits(), run.layout.fixed().fractional_bits());
     if of_model != of_run {
         return Err(Error::ModelEncoding { model: of_model, run: of_run });
     }
     model.check(run.graph)?;
     session.serve(Stage::Ahead, 0, SETUP, |ctx| {
         for id in run.weighted() {
-            let (layer, name) = (run.plan.layer(id), run.layer(id).name().to_owned());
+            let (layer, name) = (run.layout.layer(id), run.layer(id).name().to_owned());
             let weights = &model.layer(id).expect("the model was checked").weight;
             send_weights(&mut ctx.narrow(&name, 0), key, &name, layer.width, weights)?;
         }
@@ -162,7 +79,7 @@ pub fn receive_setup(session: &Session, run: &Run<'_>) -> Result<MaskedWeights> 
         for id in run.weighted() {
             let mut ctx = ctx.narrow(run.layer(id).name(), 0);
             let received =
-                receive_weights(&mut ctx, run.plan.layer(id).width, run.layer(id).weight_len())?;
+                receive_weights(&mut ctx, run.layout.layer(id).width, run.layer(id).weight_len())?;
             weights[id.index()] = Some(received);
         }
         Ok(())
@@ -225,7 +142,7 @@ pub fn prepare(
 pub fn serve<'s>(
     stages: Stages<'s>,
     run: &Run<'_>,
-    pace: Pace,
+    mode: DealMode,
     model: &EncodedModel,
     between: &dyn Fn() -> protocols::Result<()>,
     progress: Progress<'_>,
@@ -233,9 +150,9 @@ pub fn serve<'s>(
     check(stages.online, run, Role::ModelOwner)?;
     model.check(run.graph)?;
     // What comes meanwhile waits with its sender; what came long ago is read in the order of then.
-    let take = match pace {
-        Pace::Streamed if stages.is_one_session() => Take::WhenNeeded,
-        Pace::Streamed | Pace::DealtFirst => Take::Ahead,
+    let take = match mode {
+        DealMode::Streamed if stages.is_one_session() => Take::WhenNeeded,
+        DealMode::Streamed | DealMode::DealtFirst => Take::Ahead,
     };
     let collect = |shelf: &Shelf<ServerLayer<'s>>| {
         collect_layers(stages.ahead, run, take, &|_, _| {}, |id, material| {
@@ -259,11 +176,11 @@ pub fn serve<'s>(
         progress(run.graph.nodes().len(), OUTPUT);
         run.serve_result(stages.online, depth, material, &result)
     };
-    Ok(staged(pace, run.graph, collect, between, answer)?)
+    Ok(staged(mode, run.graph, collect, between, answer)?)
 }
 
 /// P1: has a batch of images, in NCHW order with f fractional bits, evaluated. The result is their logits at
-/// the scale of [`Plan::result`], or where the plan has a label ([`Plan::label`]), that of each image.
+/// the scale of [`Layout::result`], or where the layout has a label ([`Layout::label`]), that of each image.
 /// `between` as in [`serve`]. Where `weights` are only those of polynomials it sends nothing ahead: it did in
 /// [`prepare`].
 ///
@@ -273,14 +190,16 @@ pub fn serve<'s>(
 pub fn query(
     stages: Stages<'_>,
     run: &Run<'_>,
-    pace: Pace,
+    mode: DealMode,
     weights: &MaskedWeights,
     images: &[u64],
     between: &dyn Fn() -> protocols::Result<()>,
     progress: Progress<'_>,
 ) -> Result<Vec<i64>> {
     check(stages.online, run, Role::DataOwner)?;
-    check_images(run, images)?;
+    let first = run.graph.ids().next().expect("a graph has an input");
+    let limit_bits = INPUT_BITS.min(run.layout.layer(first).width.bits() - 1);
+    check_images(run.graph, run.batch, images, limit_bits)?;
     let prepare = |shelf: &Shelf<ClientLayer>| {
         prepare_layers(stages.ahead, run, weights, &|_, _| {}, |id, material| {
             let bytes = material.bytes();
@@ -300,7 +219,7 @@ pub fn query(
         progress(run.graph.nodes().len(), OUTPUT);
         run.answer_result(stages.online, depth, material)
     };
-    Ok(staged(pace, run.graph, prepare, between, answer)?)
+    Ok(staged(mode, run.graph, prepare, between, answer)?)
 }
 
 /// P0's first stage, layer by layer.
@@ -346,14 +265,14 @@ fn prepare_layers(
 
 /// Runs both stages, one beside or after the other.
 fn staged<T: Send, O>(
-    pace: Pace,
+    mode: DealMode,
     graph: &Graph,
     ahead: impl FnOnce(&Shelf<T>) -> protocols::Result<()> + Send,
     between: &dyn Fn() -> protocols::Result<()>,
     online: impl FnOnce(&Shelf<T>) -> protocols::Result<O>,
 ) -> protocols::Result<O> {
-    let shelf = Shelf::new(graph.nodes().len() + 1, pace == Pace::Streamed);
-    if pace == Pace::DealtFirst {
+    let shelf = Shelf::new(graph.nodes().len() + 1, mode == DealMode::Streamed);
+    if mode == DealMode::DealtFirst {
         ahead(&shelf)?;
         between()?;
         return online(&shelf);
@@ -383,25 +302,10 @@ fn check(session: &Session, run: &Run<'_>, due: Role) -> Result<()> {
     run.graph.check_batch(run.batch)
 }
 
-fn check_images(run: &Run<'_>, images: &[u64]) -> Result<()> {
-    let (dims, batch, got) = (run.graph.input(), run.batch, images.len());
-    let expected = batch * dims.len();
-    if got != expected {
-        return Err(Error::Images { dims, batch, expected, got });
-    }
-    let first = run.graph.ids().next().expect("a graph has an input");
-    let limit_bits = INPUT_BITS.min(run.plan.layer(first).width.bits() - 1);
-    let too_large = |x: &u64| x.cast_signed().unsigned_abs() >> limit_bits != 0;
-    match images.iter().position(too_large) {
-        Some(index) => Err(Error::InputRange { index, limit_bits }),
-        None => Ok(()),
-    }
-}
-
 impl Run<'_> {
-    fn layer(&self, id: NodeId) -> Layer<'_> {
-        let &Run { graph, plan, batch, .. } = self;
-        Layer { graph, plan, id, batch }
+    pub(super) fn layer(&self, id: NodeId) -> Layer<'_> {
+        let &Run { graph, layout, batch, .. } = self;
+        Layer { graph, layout, id, batch }
     }
 
     /// Where the material of what follows the last layer waits.
@@ -410,12 +314,12 @@ impl Run<'_> {
     }
 
     /// The layers with weights: linear ones, and those with polynomials.
-    fn weighted(&self) -> impl Iterator<Item = NodeId> + '_ {
+    pub(super) fn weighted(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.graph.ids().filter(|&id| self.layer(id).weight_len() > 0)
     }
 
     /// The layers with polynomials.
-    fn polynomials(&self) -> impl Iterator<Item = NodeId> + '_ {
+    pub(super) fn polynomials(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.weighted().filter(|&id| self.graph.linear_shape(id, 1).is_none())
     }
 }
@@ -438,12 +342,12 @@ mod tests {
         *,
     };
     use crate::{
-        graph::Dims, output::Output, test_nets, weights::Weights, weights::model::Model, zoo,
+        graph::Dims, output::Output, test_nets, weights::Weights, weights::Model, zoo,
     };
 
     struct World {
         graph: Graph,
-        plan: Plan,
+        layout: Layout,
         model: EncodedModel,
         images: Vec<u64>,
         batch: usize,
@@ -459,22 +363,22 @@ mod tests {
         fn with(graph: Graph, model: &Model, images: &[f64], batch: usize) -> World {
             let fixed = FixedPoint::new(12);
             let bounds = Bounds::Alike(DEFAULT_MAGNITUDE_BITS);
-            let plan = Plan::new(&graph, fixed, &bounds, Output::Logits).unwrap();
-            let model = plan.encode(&graph, model).unwrap();
+            let layout = Layout::new(&graph, fixed, &bounds, Output::Logits).unwrap();
+            let model = layout.encode(&graph, model).unwrap();
             let images = fixed.encode_slice(images).unwrap();
-            World { graph, plan, model, images, batch }
+            World { graph, layout, model, images, batch }
         }
 
         /// The same with labels for results, its input being as large as before.
         fn for_labels(mut self) -> World {
             let bounds = Bounds::Alike(DEFAULT_MAGNITUDE_BITS);
-            let fixed = self.plan.fixed();
-            self.plan = Plan::new(&self.graph, fixed, &bounds, Output::Label).unwrap();
+            let fixed = self.layout.fixed();
+            self.layout = Layout::new(&self.graph, fixed, &bounds, Output::Label).unwrap();
             self
         }
 
-        fn over(&self, world: &TestWorld, order: Order, pace: Pace) -> Outcome<Vec<i64>> {
-            let run = Run { graph: &self.graph, plan: &self.plan, order, batch: self.batch };
+        fn over(&self, world: &TestWorld, order: Order, mode: DealMode) -> Outcome<Vec<i64>> {
+            let run = Run { graph: &self.graph, layout: &self.layout, order, batch: self.batch };
             let quiet = |_: usize, _: &str| {};
             world.run(|session| {
                 let stages = Stages { ahead: session, online: session };
@@ -483,12 +387,12 @@ mod tests {
                     Role::ModelOwner => {
                         send_setup(session, &run, &self.model, &key(Role::CryptoProducer))
                             .and_then(|()| {
-                                serve(stages, &run, pace, &self.model, &|| Ok(()), &quiet)
+                                serve(stages, &run, mode, &self.model, &|| Ok(()), &quiet)
                             })
                             .map(|()| Vec::new())
                     }
                     Role::DataOwner => receive_setup(session, &run).and_then(|weights| {
-                        query(stages, &run, pace, &weights, &self.images, &|| Ok(()), &quiet)
+                        query(stages, &run, mode, &weights, &self.images, &|| Ok(()), &quiet)
                     }),
                     Role::CryptoProducer => {
                         produce(session, &run, &key(Role::ModelOwner), &quiet).map(|()| Vec::new())
@@ -502,18 +406,18 @@ mod tests {
         }
 
         /// Runs it and checks result and cost; gives the error of the result.
-        fn check(&self, order: Order, pace: Pace) {
+        fn check(&self, order: Order, mode: DealMode) {
             let name = self.graph.name();
-            let outcome = self.over(&TestWorld::new(20), order, pace);
+            let outcome = self.over(&TestWorld::new(20), order, mode);
             let [served, logits, dealt] = outcome.results.map(|result| result.unwrap());
             assert!(served.is_empty() && dealt.is_empty());
             let clear =
-                reference::evaluate(&self.graph, &self.plan, &self.model, &self.images).unwrap();
+                reference::evaluate(&self.graph, &self.layout, &self.model, &self.images).unwrap();
             assert_eq!(clear.first_outside(), None, "{name}");
             let due = clear.output(&self.graph);
             let simulated = |seed| {
                 let coins =
-                    reference::simulate(&self.graph, &self.plan, &self.model, &self.images, seed);
+                    reference::simulate(&self.graph, &self.layout, &self.model, &self.images, seed);
                 let coins = coins.unwrap();
                 let pairs = coins.output(&self.graph).iter().zip(due);
                 pairs.map(|(got, due)| got.abs_diff(*due)).max().unwrap()
@@ -531,17 +435,17 @@ mod tests {
 
         fn check_cost(&self, seen: &[LayerMeasurement]) {
             let of = |name: &str| seen.iter().find(|layer| layer.name == name).unwrap();
-            let setup = cost::setup(&self.graph, &self.plan);
+            let setup = cost::setup(&self.graph, &self.layout);
             assert_eq!(of(SETUP).sent, setup.links());
             for id in self.graph.ids() {
                 let name = &self.graph.node(id).name;
-                let (seen, cost) = (of(name), cost::layer(&self.graph, &self.plan, id, self.batch));
+                let (seen, cost) = (of(name), cost::layer(&self.graph, &self.layout, id, self.batch));
                 assert_eq!(seen.sent, cost.links(), "{name}");
                 assert_eq!(seen.received, cost.links(), "{name}");
                 assert_eq!(seen.ahead, cost.ahead_links(), "{name}");
                 assert_eq!(seen.rounds(), cost.rounds(), "{name}");
             }
-            let output = cost::output(&self.graph, &self.plan, self.batch);
+            let output = cost::output(&self.graph, &self.layout, self.batch);
             assert_eq!(of(OUTPUT).sent, output.links());
         }
     }
@@ -559,9 +463,9 @@ mod tests {
             test_nets::shuffle_units(),
         ] {
             let world = World::new(graph, 3);
-            world.check(Order::Sequential, Pace::Streamed);
-            world.check(Order::Overlapped, Pace::Streamed);
-            world.check(Order::Sequential, Pace::DealtFirst);
+            world.check(Order::Sequential, DealMode::Streamed);
+            world.check(Order::Overlapped, DealMode::Streamed);
+            world.check(Order::Sequential, DealMode::DealtFirst);
         }
     }
 
@@ -572,17 +476,17 @@ mod tests {
         let digits = World::with(graph, &model, &images, batch);
         for world in [World::new(test_nets::tiny(), 3), World::new(test_nets::fire(), 2), digits] {
             let world = world.for_labels();
-            for pace in [Pace::Streamed, Pace::DealtFirst] {
-                let outcome = world.over(&TestWorld::new(21), Order::Sequential, pace);
+            for mode in [DealMode::Streamed, DealMode::DealtFirst] {
+                let outcome = world.over(&TestWorld::new(21), Order::Sequential, mode);
                 let [_, labels, _] = outcome.results.map(|result| result.unwrap());
                 let clear =
-                    reference::evaluate(&world.graph, &world.plan, &world.model, &world.images)
+                    reference::evaluate(&world.graph, &world.layout, &world.model, &world.images)
                         .unwrap();
                 assert_eq!(clear.first_outside(), None);
                 let logits = clear.output(&world.graph);
                 let allowed = reference::expected_error(
                     &world.graph,
-                    &world.plan,
+                    &world.layout,
                     &world.model,
                     &world.images,
                     &clear,
@@ -602,16 +506,16 @@ mod tests {
     #[test]
     fn a_label_takes_nine_messages_and_little_more() {
         let world = World::new(test_nets::digits_graph(), 1);
-        let logits = cost::output(&world.graph, &world.plan, 1);
+        let logits = cost::output(&world.graph, &world.layout, 1);
         let online = |cost: &protocols::Cost| cost.bytes() - cost.ahead_links().total();
         // 10 logits of 33 bits; 4 bits after 4 levels.
         assert_eq!((logits.bytes(), logits.rounds()), (42, 1));
         let world = world.for_labels();
-        let label = cost::output(&world.graph, &world.plan, 1);
+        let label = cost::output(&world.graph, &world.layout, 1);
         assert_eq!(label.rounds(), 9);
         assert!(online(&label) > online(&logits) && label.bytes() < 5000, "{}", label.bytes());
         // Nobody but P2 and P0 knows the mask of the logits.
-        assert_eq!(world.plan.layer(world.graph.output()).mask, Mask::Hidden);
+        assert_eq!(world.layout.layer(world.graph.output()).mask, Mask::Hidden);
     }
 
     #[test]
@@ -627,10 +531,10 @@ mod tests {
         ] {
             let input = Dims::new(1, 28, 28);
             let published = zoo::with_plans(net).unwrap();
-            let plan = zoo::Plan::published(published, name, input).unwrap();
-            let options = zoo::Options { plan: Some(plan), ..zoo::Options::new(input, 10) };
+            let layout = zoo::Layout::published(published, name, input).unwrap();
+            let options = zoo::Options { layout: Some(layout), ..zoo::Options::new(input, 10) };
             let graph = zoo::build(net, &options).unwrap();
-            World::new(graph, 1).check(Order::Sequential, Pace::Streamed);
+            World::new(graph, 1).check(Order::Sequential, DealMode::Streamed);
         }
     }
 
@@ -638,6 +542,6 @@ mod tests {
     fn digits_are_told_as_in_clear() {
         let test_nets::Digits { graph, model, images, .. } = test_nets::digits();
         let batch = images.len() / graph.input().len();
-        World::with(graph, &model, &images, batch).check(Order::Sequential, Pace::Streamed);
+        World::with(graph, &model, &images, batch).check(Order::Sequential, DealMode::Streamed);
     }
 }

@@ -26,7 +26,7 @@
 //! 2^(64-b) and happens with probability |x| / 2^64. But it takes every weight and every coin at its
 //! worst, layer upon layer, so after tens of layers it says nothing. [`expected_error`] is what a run is
 //! held to: where the worst case is more than [`MARGIN`] times what simulated coins do to this very input
-//! ([`crate::reference::simulated`]), it is that.
+//! ([`simulated`]), it is that.
 //!
 //! A run whose sum of these probabilities is small
 //! is also far inside of DReLU's domain: 2^-6 in sum means |x| < 2^58 before and 2^(58-f) after every
@@ -35,13 +35,16 @@
 use std::ops::Range;
 
 use fixedpoint::truncation;
-use protocols::{channels, securenn::avgpool::Divisor};
+use protocols::{average::Divisor, channels};
 
+use super::reference::simulated;
 use crate::{
     error::Result,
-    graph::{ActivationKind, Graph, NodeId, Op, Portion},
-    reference::{self, batch_of},
-    weights::model::EncodedModel,
+    functions::{ActivationKind, LargestTerms},
+    graph::{Activation, Graph, NodeId, Op, Portion},
+    reference::batch_of,
+    suites::judge::{MARGIN, SIMULATIONS},
+    weights::EncodedModel,
 };
 
 /// For every layer a bound on |secure - reference| of its values, in units of 2^-f.
@@ -58,30 +61,19 @@ pub fn error_bound(graph: &Graph, model: &EncodedModel) -> Result<Vec<f64>> {
         let largest = inputs.iter().copied().fold(0.0, f64::max);
         bounds.push(match &graph.node(id).op {
             // What is a multiple of 2^f before is exact after it.
-            op if op.is_binary() => largest * widest_row(model, id) / unit,
-            Op::Conv(_) | Op::Dense(_) => truncated(largest * widest_row(model, id), unit),
-            Op::AvgPool(_) | Op::GlobalAvgPool => match averaging(graph, model, id) {
+            Op::Linear(linear) if linear.is_binary() => largest * widest_row(model, id) / unit,
+            Op::Linear(_) => truncated(largest * widest_row(model, id), unit),
+            Op::AvgPool(_) => match averaging(graph, model, id) {
                 (_, 0) => largest,
                 (weight, bits) => truncated(largest * weight, f64::from(bits).exp2()),
             },
-            op @ (Op::Activation(_) | Op::Mix(_)) => {
-                let of = |portion: Portion| match portion.kind {
-                    None | Some(ActivationKind::Relu) => largest,
-                    Some(ActivationKind::LeakyRelu { .. }) => largest + 1.0,
-                    Some(ActivationKind::Relu6) => largest.min(6.0 * unit),
-                    // It depends on how large the values are.
-                    Some(
-                        ActivationKind::Square
-                        | ActivationKind::Cube
-                        | ActivationKind::Polynomial { .. },
-                    ) => f64::INFINITY,
-                    Some(ActivationKind::Sign) if largest == 0.0 => 0.0,
-                    Some(ActivationKind::Sign) => largest.max(2.0 * unit),
-                    // No slope is above 1; every piece but the first has a coin.
-                    Some(ActivationKind::Sigmoid | ActivationKind::Tanh) => largest + 1.0,
+            Op::Activation(activation) => {
+                let error = |portion: Portion| match portion.kind {
+                    Some(kind) => kind.function().propagated_error(largest, unit),
+                    None => largest,
                 };
-                let portions = op.portions(graph.dims(id).channels);
-                portions.into_iter().map(of).fold(0.0, f64::max)
+                let portions = activation.portions(graph.dims(id).channels);
+                portions.into_iter().map(error).fold(0.0, f64::max)
             }
             Op::Add => inputs.iter().sum(),
             Op::Input
@@ -89,22 +81,13 @@ pub fn error_bound(graph: &Graph, model: &EncodedModel) -> Result<Vec<f64>> {
             | Op::Concat
             | Op::Slice { .. }
             | Op::Shuffle { .. }
-            | Op::Flatten
             | Op::Reshape(_) => largest,
         });
     }
     Ok(bounds)
 }
 
-/// How many times the largest error of a simulation an error may reach before it counts as wrong.
-/// Errors are sums of many independent coins, so nearly normal: one of 8 times the largest of several
-/// is not to be expected in any number of runs.
-pub const MARGIN: f64 = 8.0;
-
-/// Simulations that [`expected_error`] takes the largest error of.
-pub(crate) const SIMULATIONS: u64 = 2;
-
-/// For every layer how far from the reference (`results`, by [`crate::reference::fixed`]) the parties'
+/// For every layer how far from the reference (`results`, by [`super::reference::fixed`]) the parties'
 /// results may be expected at most, in units of 2^-f: [`error_bound`], or [`MARGIN`] times the largest
 /// error in simulated runs where that is less. It never fails for want of luck where the bound is small,
 /// and stays close in deep networks, where the bound explodes.
@@ -119,7 +102,7 @@ pub fn expected_error(
     let mut errors = error_bound(graph, model)?;
     let mut largest = vec![0.0; errors.len()];
     for seed in 0..SIMULATIONS {
-        let simulated = reference::simulated(graph, model, &results[0], seed)?;
+        let simulated = simulated(graph, model, &results[0], seed)?;
         for (largest, (got, due)) in largest.iter_mut().zip(simulated.iter().zip(results)) {
             let errors = got.iter().zip(due).map(|(got, due)| magnitude(got.wrapping_sub(*due)));
             *largest = errors.fold(*largest, f64::max);
@@ -132,7 +115,7 @@ pub fn expected_error(
 }
 
 /// For every image a bound on the probability that one of its truncations goes wrong, given the
-/// reference's results ([`crate::reference::fixed`]) and how far from them the parties' may be
+/// reference's results ([`super::reference::fixed`]) and how far from them the parties' may be
 /// ([`expected_error`] or [`error_bound`]): the sum of |x| / 2^64 over all truncated values x, as large as
 /// they are before truncation.
 /// A layer whose products might wrap around the ring counts with the most they could reach, which
@@ -162,7 +145,7 @@ pub fn truncation_failure(
             let sum: f64 = truncated.iter().map(|&y| magnitude(y)).sum();
             let count = truncated.len() as f64;
             // A small cube may have a larger square, and a polynomial larger terms.
-            let exact = reach < f64::exp2(63.0) && !has_powers(graph, id);
+            let exact = reach < f64::exp2(63.0) && !has_larger_intermediates(graph, id);
             let before = match exact {
                 // x < (|y| + 1) 2^bits for a result y.
                 true => (sum + count * (errors[id.index()] + 1.0)) * f64::from(bits).exp2(),
@@ -199,9 +182,10 @@ pub fn max_abs(
     Ok(graph.ids().map(of_layer).collect())
 }
 
-fn has_powers(graph: &Graph, id: NodeId) -> bool {
-    let powers = |kind| matches!(kind, ActivationKind::Cube | ActivationKind::Polynomial { .. });
-    graph.node(id).op.kinds().any(powers)
+fn has_larger_intermediates(graph: &Graph, id: NodeId) -> bool {
+    let activation = graph.node(id).op.activation();
+    let mut kinds = activation.into_iter().flat_map(Activation::kinds);
+    kinds.any(|kind| kind.function().has_larger_intermediates())
 }
 
 /// The channels that a layer truncates, and by how many bits.
@@ -213,25 +197,16 @@ fn truncation_of(
     let channels = graph.dims(id).channels;
     let bits = model.fixed().fractional_bits();
     match &graph.node(id).op {
-        Op::Conv(_) | Op::Dense(_) => Some((whole(channels), bits)),
-        Op::AvgPool(_) | Op::GlobalAvgPool => match averaging(graph, model, id) {
+        Op::Linear(_) => Some((whole(channels), bits)),
+        Op::AvgPool(_) => match averaging(graph, model, id) {
             (_, 0) => None,
             (_, bits) => Some((whole(channels), bits)),
         },
-        op @ (Op::Activation(_) | Op::Mix(_)) => {
-            let truncates = |portion: &Portion| match portion.kind {
-                Some(
-                    ActivationKind::LeakyRelu { .. }
-                    | ActivationKind::Square
-                    | ActivationKind::Cube
-                    | ActivationKind::Sigmoid
-                    | ActivationKind::Tanh,
-                ) => true,
-                Some(ActivationKind::Polynomial { degree }) => degree > 0,
-                Some(ActivationKind::Relu | ActivationKind::Relu6 | ActivationKind::Sign)
-                | None => false,
+        Op::Activation(activation) => {
+            let truncates = |portion: &Portion| {
+                portion.kind.is_some_and(|kind| kind.function().truncates())
             };
-            let portions = op.portions(channels).into_iter().filter(truncates);
+            let portions = activation.portions(channels).into_iter().filter(truncates);
             let truncated: Vec<_> = portions.flat_map(|portion| portion.channels).collect();
             (!truncated.is_empty()).then_some((truncated, bits))
         }
@@ -241,7 +216,6 @@ fn truncation_of(
         | Op::Concat
         | Op::Slice { .. }
         | Op::Shuffle { .. }
-        | Op::Flatten
         | Op::Reshape(_) => None,
     }
 }
@@ -263,31 +237,31 @@ fn reach(
     let unit = model.fixed().one() as f64;
     let input = |input: &NodeId| largest(&results[input.index()]) + errors[input.index()];
     let input = node.inputs.iter().map(input).fold(0.0, f64::max);
-    match (&node.op, model.layer(id)) {
-        (Op::Conv(_) | Op::Dense(_), Some(layer)) => {
+    match &node.op {
+        Op::Linear(_) => {
+            let layer = model.layer(id).expect("the model was checked");
             input * widest_row(model, id) + largest(&layer.bias)
         }
-        (Op::AvgPool(_) | Op::GlobalAvgPool, _) => {
+        Op::AvgPool(_) => {
             let (weight, _) = averaging(graph, model, id);
             input * weight
         }
-        (op @ (Op::Activation(_) | Op::Mix(_)), layer) => {
-            let of = |kind| match kind {
-                ActivationKind::Square => input * input,
-                // The truncations of x^2 and of x^3, which is one of them more where x is large.
-                ActivationKind::Cube => input * input * (1.0 + input / unit),
-                // Horner's rule: each product is of what the one before left and x.
-                ActivationKind::Polynomial { degree } => {
-                    let layer = layer.expect("a layer with polynomials");
-                    let (weight, bias) = (largest(&layer.weight), largest(&layer.bias));
-                    let step = |sum: f64, _| sum * input / unit + weight.max(bias);
-                    (1..degree).fold(weight, step) * input * f64::from(degree)
-                }
-                _ => input * unit,
-            };
-            op.kinds().map(of).fold(0.0, f64::max)
+        Op::Activation(activation) => {
+            let terms = model.layer(id).map(|layer| LargestTerms {
+                coefficient: largest(&layer.weight),
+                constant: largest(&layer.bias),
+            });
+            let terms = terms.unwrap_or_default();
+            let product = |kind: ActivationKind| kind.function().largest_product(input, unit, terms);
+            activation.kinds().map(product).fold(0.0, f64::max)
         }
-        _ => input * unit,
+        Op::Input
+        | Op::MaxPool(_)
+        | Op::Add
+        | Op::Concat
+        | Op::Slice { .. }
+        | Op::Shuffle { .. }
+        | Op::Reshape(_) => input * unit,
     }
 }
 
@@ -328,7 +302,7 @@ fn magnitude(value: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{graph::Dims, test_nets, weights::Weights, weights::model::Model, zoo};
+    use crate::{graph::Dims, test_nets, weights::Weights, weights::Model, zoo};
     use fixedpoint::encoding::FixedPoint;
 
     fn encoded(graph: &Graph, bits: u32) -> EncodedModel {

@@ -12,19 +12,13 @@
 //! probability |x| / 2^64: they must stay far below.
 
 use fixedpoint::{Padding, encoding::FixedPoint, truncation};
-use protocols::securenn::avgpool::Divisor;
+use protocols::average::Divisor;
 
 use crate::{
     error::Result,
-    graph::{ActivationKind, Graph, NodeId, Op},
+    graph::{Graph, NodeId, Op},
     ranges::{LayerRange, bits},
 };
-
-/// Above this probability that truncation spoils an image, a user should be warned.
-pub const WARN_FAILURE: f64 = 1.0 / 1024.0;
-
-/// Above this one nothing should be run.
-pub const REFUSE_FAILURE: f64 = 1.0 / 64.0;
 
 /// What a layer asks of the ring.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -91,18 +85,20 @@ fn demand(graph: &Graph, id: NodeId, ranges: &[LayerRange], fixed: FixedPoint) -
     let range = &ranges[id.index()];
     let f = fixed.fractional_bits();
     let truncated = truncated_at(graph, id, fixed);
-    let mut demand = match &node.op {
-        Op::Input => Demand::of(range.result.magnitude(), f, COMPARABLE),
-        _ => Demand::of(range.result.magnitude(), truncated.unwrap_or(f), DOMAIN),
+    let result = range.result.magnitude();
+    let mut demand = if node.op == Op::Input {
+        Demand::new(result, f, COMPARABLE)
+    } else {
+        Demand::new(result, truncated.unwrap_or(f), DOMAIN)
     };
     if let Some(compared) = range.compared_by(&node.op) {
-        demand = demand.closer(Demand::of(compared.magnitude(), f, DOMAIN));
+        demand = demand.closer(Demand::new(compared.magnitude(), f, DOMAIN));
     }
     if let Op::MaxPool(window) = &node.op
         && window.padding != Padding::NONE
     {
         let input = &ranges[node.inputs[0].index()];
-        demand = demand.closer(Demand::of(input.result.magnitude(), f, COMPARABLE));
+        demand = demand.closer(Demand::new(input.result.magnitude(), f, COMPARABLE));
     }
     if let Some(scale) = truncated {
         let before = range.sum * f64::from(scale).exp2();
@@ -112,16 +108,13 @@ fn demand(graph: &Graph, id: NodeId, ranges: &[LayerRange], fixed: FixedPoint) -
 }
 
 impl Demand {
-    fn of(magnitude: f64, fractional_bits: u32, limit: u32) -> Demand {
+    fn new(magnitude: f64, fractional_bits: u32, limit: u32) -> Demand {
         Demand { bits: bits(magnitude, fractional_bits), limit, failure: 0.0 }
     }
 
     /// The one of both that is closer to its limit, or further beyond.
     fn closer(self, other: Demand) -> Demand {
-        match self.bits + other.limit >= other.bits + self.limit {
-            true => self,
-            false => other,
-        }
+        if self.bits + other.limit >= other.bits + self.limit { self } else { other }
     }
 }
 
@@ -129,20 +122,11 @@ impl Demand {
 fn truncated_at(graph: &Graph, id: NodeId, fixed: FixedPoint) -> Option<u32> {
     let f = fixed.fractional_bits();
     match &graph.node(id).op {
-        Op::Conv(_) | Op::Dense(_) => Some(2 * f),
-        op @ (Op::Activation(_) | Op::Mix(_)) => {
-            let truncates = |kind| match kind {
-                ActivationKind::LeakyRelu { .. }
-                | ActivationKind::Square
-                | ActivationKind::Cube
-                | ActivationKind::Sigmoid
-                | ActivationKind::Tanh => true,
-                ActivationKind::Polynomial { degree } => degree > 0,
-                ActivationKind::Relu | ActivationKind::Relu6 | ActivationKind::Sign => false,
-            };
-            op.kinds().any(truncates).then_some(2 * f)
+        Op::Linear(_) => Some(2 * f),
+        Op::Activation(activation) => {
+            activation.kinds().any(|kind| kind.function().truncates()).then_some(2 * f)
         }
-        Op::AvgPool(_) | Op::GlobalAvgPool => {
+        Op::AvgPool(_) => {
             let shape = graph.pool_shape(id, 1).expect("a pooling layer");
             let bits = Divisor::new(&shape, graph.counted_padding(id), &fixed).bits();
             (bits > 0).then_some(f + bits)
@@ -153,21 +137,23 @@ fn truncated_at(graph: &Graph, id: NodeId, fixed: FixedPoint) -> Option<u32> {
         | Op::Concat
         | Op::Slice { .. }
         | Op::Shuffle { .. }
-        | Op::Reshape(_)
-        | Op::Flatten => None,
+        | Op::Reshape(_) => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::{error as bounds, reference},
+        *,
+    };
     use crate::{
+        graph::ActivationKind,
         ranges::{Range, calibrated, intervals, observed},
-        reference,
-        suites::securenn::error as bounds,
+        reference::float,
+        suites::WARN_FAILURE,
         test_nets,
-        weights::Weights,
-        weights::model::Model,
+        weights::{Model, Weights},
     };
 
     const INPUT: [Range; 1] = [Range { low: -1.0, high: 1.0 }];

@@ -21,6 +21,7 @@ use protocols::{
 
 use super::cost::without_terms;
 use crate::{
+    suites::execution::{INPUT_BITS, Progress, check_images},
     error::{Error, Result},
     functions::{ActivationKind, EncodedTerms},
     graph::{Activation, Graph, Linear, NodeId, OUTPUT, Op, Order, Portion, walk},
@@ -36,9 +37,6 @@ pub enum EvaluatorInputs<'a> {
     /// P1: encoded images in NCHW order.
     DataOwner(&'a [u64]),
 }
-
-/// Called with a layer's place and name.
-pub type Progress<'a> = &'a (dyn Fn(usize, &str) + Sync);
 
 /// What runs, the same at all parties.
 #[derive(Clone, Copy)]
@@ -153,16 +151,7 @@ fn check_inputs(
             model.check(graph)
         }
         (Role::DataOwner, EvaluatorInputs::DataOwner(images)) => {
-            let (dims, got) = (graph.input(), images.len());
-            let expected = batch * dims.len();
-            if got != expected {
-                return Err(Error::Images { dims, batch, expected, got });
-            }
-            let too_large = |x: &u64| x.cast_signed().unsigned_abs() >> INPUT_BITS != 0;
-            match images.iter().position(too_large) {
-                Some(index) => Err(Error::InputRange { index, limit_bits: INPUT_BITS }),
-                None => Ok(()),
-            }
+            check_images(graph, batch, images, INPUT_BITS)
         }
         _ => Err(Error::WrongParty { role }),
     }
@@ -387,7 +376,7 @@ mod tests {
         suites::securenn::error::{error_bound, expected_error},
         test_nets,
         weights::Weights,
-        weights::model::Model,
+        weights::Model,
     };
 
     const FIXED: FixedPoint = FixedPoint::new(13);
