@@ -87,6 +87,9 @@ mod tests {
         let around = Range { low: -2.0, high: 1.0 };
         assert_eq!(around.power_times(2, 1.0), Range { low: 0.0, high: 4.0 });
         assert_eq!(around.power_times(3, -1.0), Range { low: -1.0, high: 8.0 });
-        assert_eq!(Range { low: 1.0, high: 3.0 }.power_times(2, 2.0), Range { low: 2.0, high: 18.0 });
+        assert_eq!(
+            Range { low: 1.0, high: 3.0 }.power_times(2, 2.0),
+            Range { low: 2.0, high: 18.0 }
+        );
     }
 }

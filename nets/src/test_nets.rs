@@ -5,14 +5,23 @@ use std::{fs, path::Path};
 use fixedpoint::Padding;
 
 use crate::{
+    cost::NetworkCost,
     graph::{
-        Activation, ActivationKind, Average, Conv, Dense, Dims, Graph, GraphBuilder, Linear, Op, Run,
-        Window,
+        Activation, ActivationKind, Average, Conv, Dense, Dims, Graph, GraphBuilder, Linear, Op,
+        Run, Window,
     },
+    output::Output,
+    suites::SuiteName,
     uniform::Uniform,
     weights::{Model, Weights},
     zoo,
 };
+
+/// The cost of one image in `securenn`.
+pub(crate) fn securenn_cost(graph: &Graph) -> NetworkCost {
+    let suite = SuiteName::SecureNn.with_defaults(graph.clone(), Output::Logits).unwrap();
+    suite.cost(1).unwrap()
+}
 
 /// The trained digits net with held-out images.
 pub(crate) struct Digits {
@@ -62,7 +71,7 @@ pub(crate) fn everything() -> Graph {
     let mut net = GraphBuilder::new("everything", Dims::new(2, 9, 8)).unwrap();
     let same =
         |out, kernel| Conv { padding: Padding::same(kernel / 2), ..Conv::square(out, kernel) };
-    let partial = |kind, ratio| Activation { kind, ratio };
+    let partial = |kind, ratio| Activation::Leading { kind, ratio };
     let x = net.input();
     let stem = net.conv_bn("stem", "stem_bn", x, same(6, 3)).unwrap();
     let relu6 = partial(ActivationKind::Relu6, 0.5);
@@ -120,7 +129,7 @@ pub(crate) fn powers() -> Graph {
     ] {
         let name = format!("{}_{ratio}", kind.name());
         let x = net.conv(&format!("{name}_conv"), net.input(), conv).unwrap();
-        branches.push(net.activation(&name, x, Activation { kind, ratio }).unwrap());
+        branches.push(net.activation(&name, x, Activation::Leading { kind, ratio }).unwrap());
     }
     let all = net.concat("all", &branches).unwrap();
     let next = net.conv("next", all, Conv::square(5, 2)).unwrap();
@@ -168,8 +177,9 @@ pub(crate) fn mixed() -> Graph {
 /// Binary layers, batch norms and signs, with max pools after and between them.
 pub(crate) fn binary() -> Graph {
     let mut net = GraphBuilder::new("binary", Dims::new(2, 8, 8)).unwrap();
-    let conv =
-        |out| Linear::Conv(Conv { binary: true, padding: Padding::same(1), ..Conv::square(out, 3) });
+    let conv = |out| {
+        Linear::Conv(Conv { binary: true, padding: Padding::same(1), ..Conv::square(out, 3) })
+    };
     let sign = ActivationKind::Sign;
     let x = net.linear_bn("conv1", "bn1", net.input(), conv(5)).unwrap();
     let x = net.function("sign1", x, sign).unwrap();

@@ -105,11 +105,8 @@ impl Nonlinear for Polynomial {
 
     fn securenn(&self, fixed: FixedPoint, terms: EncodedTerms) -> Box<dyn Elementwise> {
         let EncodedTerms { plane, coefficients, constants } = terms;
-        let shape = PolynomialShape {
-            degree: self.degree as usize,
-            channels: constants.len(),
-            plane,
-        };
+        let shape =
+            PolynomialShape { degree: self.degree as usize, channels: constants.len(), plane };
         let (coefficients, constants) = (Share::new(coefficients), Share::new(constants));
         Box::new(securenn::Polynomial { shape, coefficients, constants, fixed })
     }

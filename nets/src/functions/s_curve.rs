@@ -1,10 +1,7 @@
 //! The logistic function and the hyperbolic tangent, in eight straight pieces.
 
 use fixedpoint::encoding::FixedPoint;
-use protocols::{
-    securenn::Elementwise,
-    spline::Spline,
-};
+use protocols::{securenn::Elementwise, spline::Spline};
 
 use super::{
     forms::{DealerForm, SLOPE_BITS},

@@ -214,7 +214,10 @@ mod tests {
     use super::*;
     use fixedpoint::Padding;
 
-    use super::super::{op::{MAX_MIXED, Run}, shape::MAX_VALUES};
+    use super::super::{
+        op::{MAX_MIXED, Run},
+        shape::MAX_VALUES,
+    };
 
     fn builder() -> GraphBuilder {
         GraphBuilder::new("test", Dims::new(4, 6, 6)).unwrap()
@@ -345,7 +348,12 @@ mod tests {
     fn batch_norm_belongs_to_a_convolution() {
         let mut net = builder();
         let node = Node { batch_norm: Some("bn".into()), ..Node::input() };
-        let node = Node { name: "r".into(), op: Op::Reshape(Reshape::Flat), inputs: vec![net.input()], ..node };
+        let node = Node {
+            name: "r".into(),
+            op: Op::Reshape(Reshape::Flat),
+            inputs: vec![net.input()],
+            ..node
+        };
         assert!(text(net.push(node), "r").contains("'bn'"));
         let x = net.input();
         assert!(net.conv_bn("c", "bn", x, Conv::square(2, 1)).is_ok());

@@ -117,11 +117,11 @@ impl Canonical {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use super::super::{
         architecture::NodeId,
         op::{Conv, Dense},
     };
+    use super::*;
     use crate::test_nets;
 
     #[test]

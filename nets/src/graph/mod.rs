@@ -28,7 +28,7 @@ pub use op::{
     Activation, Average, Conv, Dense, Linear, MAX_FUNCTIONS, MAX_MIXED, Op, Portion, Reshape, Run,
     Window, leading,
 };
-pub(crate) use shape::{check_dims, output_dims};
 pub use shape::MAX_VALUES;
+pub(crate) use shape::{check_dims, output_dims};
 pub use walk::Order;
 pub(crate) use walk::walk;

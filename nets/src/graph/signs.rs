@@ -37,9 +37,7 @@ impl Graph {
         for id in self.ids().rev() {
             let node = self.node(id);
             let signs = match &node.op {
-                Op::Activation(activation) => {
-                    *activation == Activation::full(ActivationKind::Sign)
-                }
+                Op::Activation(activation) => *activation == Activation::full(ActivationKind::Sign),
                 Op::MaxPool(_)
                 | Op::Concat
                 | Op::Slice { .. }

@@ -8,8 +8,8 @@ use crate::{
     error::{Error, Result, ShapeProblem},
     functions::Terms,
     graph::{
-        Activation, ActivationKind, Average, Conv, Dims, Graph, GraphBuilder, INPUT, Linear, NodeId,
-        OUTPUT, Op, check_dims as check_graph_dims, output_dims,
+        Activation, ActivationKind, Average, Conv, Dims, Graph, GraphBuilder, INPUT, Linear,
+        NodeId, OUTPUT, Op, check_dims as check_graph_dims, output_dims,
     },
     ranges::Range,
     weights::Weights,
@@ -169,7 +169,10 @@ impl Draft {
                 Kind::Scale { scale, shift } => {
                     let channels = layer.dims.channels;
                     let conv = Conv { groups: channels, bias: true, ..Conv::square(channels, 1) };
-                    (Op::Linear(Linear::Conv(conv)), Some(LinearTensors { weight: scale, bias: shift }))
+                    (
+                        Op::Linear(Linear::Conv(conv)),
+                        Some(LinearTensors { weight: scale, bias: shift }),
+                    )
                 }
             };
             places[place] = builder.add_node(&layer.name, op, &inputs)?;

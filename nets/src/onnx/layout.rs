@@ -103,7 +103,9 @@ impl Translator<'_> {
     pub fn sized(&mut self, layer: LayerId, dims: Dims) -> Result<LayerId, Refusal> {
         match dims {
             dims if dims == self.draft.dims(layer) => Ok(layer),
-            Dims { height: 1, width: 1, .. } => self.plain("flatten", Op::Reshape(Reshape::Flat), &[layer]),
+            Dims { height: 1, width: 1, .. } => {
+                self.plain("flatten", Op::Reshape(Reshape::Flat), &[layer])
+            }
             dims => self.plain("reshape", Op::Reshape(Reshape::Image(dims)), &[layer]),
         }
     }

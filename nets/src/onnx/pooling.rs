@@ -110,7 +110,8 @@ impl<'f> Translator<'f> {
                 let kernel = (dims.height, dims.width);
                 let conv =
                     Conv { kernel, groups: channels, bias: true, ..Conv::square(channels, 1) };
-                let linear = LinearTensors { weight: vec![1.0; dims.len()], bias: vec![0.0; channels] };
+                let linear =
+                    LinearTensors { weight: vec![1.0; dims.len()], bias: vec![0.0; channels] };
                 self.layer(name, Kind::Linear(Linear::Conv(conv), linear), &[layer])?
             }
             _ => self.plain(name, Op::AvgPool(Average::Channels), &[layer])?,

@@ -24,7 +24,7 @@ use serde::{
 
 use crate::{
     error::{Error, Result},
-    graph::{GraphBuilder, Activation, ActivationKind, Graph, MAX_MIXED, Node, NodeId, Op, Run},
+    graph::{Activation, ActivationKind, Graph, GraphBuilder, MAX_MIXED, Node, NodeId, Op, Run},
     zoo::Pool,
 };
 
@@ -386,6 +386,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::leading;
     use crate::{graph::Dims, test_nets, zoo};
 
     fn plan(json: &str) -> ActivationPlan {
@@ -396,12 +397,12 @@ mod tests {
     fn published_plans_are_exchanges() {
         let input = Dims::new(1, 28, 28);
         for net in [zoo::Published::SqueezeNet, zoo::Published::MobileNetV2] {
-            let build = |plan| {
-                let options = zoo::Options { plan: Some(plan), ..zoo::Options::new(input, 10) };
+            let build = |ratios| {
+                let options = zoo::Options { ratios: Some(ratios), ..zoo::Options::new(input, 10) };
                 zoo::build(net.name(), &options).unwrap()
             };
-            let original = build(zoo::Plan::original(net.kind()));
-            let ours = build(zoo::Plan::published(net, "ours", input).unwrap());
+            let original = build(zoo::Ratios::original(net.kind()));
+            let ours = build(zoo::Ratios::published(net, "ours", input).unwrap());
             let mut exchange = ActivationPlan::default();
             for id in original.ids() {
                 let node = original.node(id);
@@ -412,13 +413,16 @@ mod tests {
                         let none = Replacement::Whole("none".parse().unwrap());
                         exchange.activations.insert(node.name.clone(), none);
                     }
-                    (Op::Activation(_), Some(Op::Activation(own))) => {
-                        let active = own.channels(channels);
+                    (
+                        Op::Activation(_),
+                        Some(Op::Activation(Activation::Leading { kind, ratio })),
+                    ) => {
+                        let active = leading(ratio, channels);
                         let mut functions = BTreeMap::new();
-                        let all = FunctionName::of(Some(own.kind));
+                        let all = FunctionName::new(Some(kind));
                         functions.insert(all, Channels::new(0..active));
                         if active < channels {
-                            let none = FunctionName::of(None);
+                            let none = FunctionName::new(None);
                             functions.insert(none, Channels::new(active..channels));
                         }
                         let functions = Replacement::Channels(functions);
@@ -444,8 +448,8 @@ mod tests {
         let text =
             format!(r#"{{"activations": {{"{name}": {{"polynomial-2": "0,2", "none": "1"}}}}}}"#);
         let mixed = plan(&text).apply(&graph).unwrap();
-        let Op::Mix(runs) = &mixed.node(layer).op else { panic!("a mix") };
-        let kinds: Vec<_> = runs.iter().map(|run| FunctionName::of(run.kind).name()).collect();
+        let Op::Activation(Activation::Runs(runs)) = &mixed.node(layer).op else { panic!("a mix") };
+        let kinds: Vec<_> = runs.iter().map(|run| FunctionName::new(run.kind).name()).collect();
         assert_eq!(kinds, ["polynomial-2", "none", "polynomial-2", "relu"]);
         assert_eq!(runs.iter().map(|run| run.channels).sum::<usize>(), channels);
         assert_eq!(ActivationPlan::default().apply(&graph).unwrap(), graph);

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{
     graph::{Activation, ActivationKind, Graph, NodeId, Op, leading},
-    plans::activation_plan::{Channels, ActivationPlan, FunctionName, Replacement},
+    plans::activation_plan::{ActivationPlan, Channels, FunctionName, Replacement},
     weights::Weights,
     zoo::Pool,
 };
@@ -180,10 +180,10 @@ impl Parts {
 mod tests {
     use super::*;
     use crate::{
-        NetworkCost, Output,
         error::{Error, Result},
         graph::Dims,
-        zoo::{self, Options, Plan, Published},
+        test_nets,
+        zoo::{self, Options, Published, Ratios},
     };
 
     fn squeezenet() -> Graph {
@@ -191,7 +191,7 @@ mod tests {
     }
 
     fn bytes(graph: &Graph, exchange: &ActivationPlan) -> Result<f64> {
-        Ok(securenn_cost(&exchange.apply(graph)?).totals().bytes as f64)
+        Ok(test_nets::securenn_cost(&exchange.apply(graph)?).totals().bytes as f64)
     }
 
     #[test]
@@ -204,8 +204,8 @@ mod tests {
         assert_eq!((sites[0].channels, sites[0].active, sites[0].values), (96, 96, 28 * 28));
         assert_eq!(pools(&graph), ["features.2", "features.6", "features.11"]);
 
-        let plan = Plan::published(Published::SqueezeNet, "0.5-1", graph.input()).unwrap();
-        let options = Options { plan: Some(plan), ..Options::new(graph.input(), 10) };
+        let ratios = Ratios::published(Published::SqueezeNet, "0.5-1", graph.input()).unwrap();
+        let options = Options { ratios: Some(ratios), ..Options::new(graph.input(), 10) };
         let partial = super::sites(&zoo::build("squeezenet", &options).unwrap());
         assert_eq!((partial[1].channels, partial[1].active), (16, 8));
     }
@@ -218,8 +218,10 @@ mod tests {
         let norms = importance(&weights, site);
         assert_eq!(norms.len(), site.active);
         assert_eq!(norms.iter().copied().fold(0.0, f64::max), 1.0);
-        let first: f64 =
-            weights.suffixed("features.3.squeeze", "weight").unwrap()[..96].iter().map(|w| w.abs()).sum();
+        let first: f64 = weights.suffixed("features.3.squeeze", "weight").unwrap()[..96]
+            .iter()
+            .map(|w| w.abs())
+            .sum();
         let second: f64 = weights.suffixed("features.3.squeeze", "weight").unwrap()[96..192]
             .iter()
             .map(|w| w.abs())
@@ -261,8 +263,7 @@ mod tests {
     #[test]
     fn the_published_design_steps_are_plans_with_their_published_savings() {
         let graph = |net| zoo::build(net, &Options::new(Dims::new(3, 32, 32), 10)).unwrap();
-        let paper =
-            |graph: &Graph| NetworkCost::securenn(graph, 1, Output::Logits).unwrap().totals().paper;
+        let paper = |graph: &Graph| test_nets::securenn_cost(graph).totals().paper;
         let check = |graph: &Graph, exchange: &ActivationPlan, bits, rounds: Option<f64>| {
             let (before, after) = (paper(graph), paper(&exchange.apply(graph).unwrap()));
             let close = |before: f64, after: f64, published: f64| {

@@ -197,6 +197,7 @@ fn agree(published: Figures, ours: Figures) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_nets;
 
     #[test]
     fn every_published_cell_agrees_but_one_misprint() {
@@ -215,7 +216,7 @@ mod tests {
         change(&mut plan);
         let options = zoo::Options { ratios: Some(plan), ..zoo::Options::new(input, 10) };
         let graph = zoo::build(net.name(), &options).unwrap();
-        let paper = paper(graph);
+        let paper = test_nets::securenn_cost(&graph).totals().paper;
         (paper.megabytes(), paper.rounds as f64)
     }
 

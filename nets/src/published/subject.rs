@@ -9,7 +9,7 @@ use super::{
 use crate::{
     cost::{NetworkCost, Totals},
     error::Result,
-    graph::{GraphBuilder, Activation, ActivationKind, Conv, Dims, Graph, INPUT, SETUP},
+    graph::{Activation, ActivationKind, Conv, Dims, Graph, GraphBuilder, INPUT, SETUP},
     output::Output,
     suite_name::SuiteName,
     zoo,

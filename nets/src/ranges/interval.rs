@@ -72,7 +72,9 @@ impl Intervals<'_> {
                 // What is encoded in real numbers again: an end that has an encoding stays.
                 let nearest = |x: f64| (x / self.unit).round() * self.unit;
                 let encoded = |range: &Range| {
-                    range.union(Range { low: nearest(range.low), high: nearest(range.high) }).clamped()
+                    range
+                        .union(Range { low: nearest(range.low), high: nearest(range.high) })
+                        .clamped()
                 };
                 image.iter().map(encoded).collect()
             }
@@ -84,9 +86,7 @@ impl Intervals<'_> {
             Op::Activation(activation) => self.activate(id, activation, inputs[0]),
             Op::MaxPool(_) => inputs[0].to_vec(),
             Op::AvgPool(_) => self.average(id, inputs[0]),
-            Op::Add => {
-                inputs[0].iter().zip(inputs[1]).map(|(a, b)| a.plus(*b)).collect()
-            }
+            Op::Add => inputs[0].iter().zip(inputs[1]).map(|(a, b)| a.plus(*b)).collect(),
             Op::Concat => inputs.concat(),
             &Op::Slice { start, end } => inputs[0][start..end].to_vec(),
             &Op::Shuffle { groups } => channels::shuffle(1, dims.channels, 1, groups, inputs[0]),
@@ -162,11 +162,8 @@ impl Intervals<'_> {
     fn average(&self, id: NodeId, inputs: &[Range]) -> Vec<Range> {
         let shape = self.graph.pool_shape(id, 1).expect("a pooling layer");
         let average = |range: &Range| {
-            let range = if shape.padding == Padding::NONE {
-                *range
-            } else {
-                range.union(Range::ZERO)
-            };
+            let range =
+                if shape.padding == Padding::NONE { *range } else { range.union(Range::ZERO) };
             // The factor of n values is within 2^-f of 1 / n, in parts of it.
             range.off_by(self.unit * (range.magnitude() + 2.0))
         };
@@ -200,9 +197,7 @@ fn compared(graph: &Graph, id: NodeId, inputs: &[&[Range]]) -> Option<Range> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        dims::Dims, ranges::observed, suites::securenn, test_nets, weights::Weights, zoo,
-    };
+    use crate::{dims::Dims, ranges::observed, suites::securenn, test_nets, weights::Weights, zoo};
 
     const FIXED: FixedPoint = FixedPoint::new(10);
     const INPUT: [Range; 1] = [Range { low: -1.0, high: 1.0 }];

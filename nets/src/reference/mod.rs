@@ -4,6 +4,6 @@
 mod float;
 mod walk;
 
-pub use float::{classes, float};
 pub(crate) use float::fold_windows;
+pub use float::{classes, float};
 pub(crate) use walk::{Activated, Arithmetic, batch_of, walk};

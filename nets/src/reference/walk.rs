@@ -53,7 +53,12 @@ pub(crate) struct Activated<'a> {
 
 impl Activated<'_> {
     /// Each portion of the channels through its function.
-    fn evaluate<A: Arithmetic>(&self, arithmetic: &A, batch: usize, x: &[A::Value]) -> Vec<A::Value> {
+    fn evaluate<A: Arithmetic>(
+        &self,
+        arithmetic: &A,
+        batch: usize,
+        x: &[A::Value],
+    ) -> Vec<A::Value> {
         let (channels, plane) = (self.dims.channels, self.dims.plane());
         let mut out = x.to_vec();
         for Portion { kind, channels: ranges } in self.activation.portions(channels) {
@@ -94,9 +99,7 @@ pub(crate) fn walk<A: Arithmetic>(
                 layer.evaluate(arithmetic, batch, input(0))
             }
             Op::MaxPool(_) => arithmetic.max_pool(&pool(), input(0)),
-            Op::AvgPool(_) => {
-                arithmetic.avg_pool(&pool(), graph.counted_padding(id), input(0))
-            }
+            Op::AvgPool(_) => arithmetic.avg_pool(&pool(), graph.counted_padding(id), input(0)),
             Op::Add => arithmetic.add(input(0), input(1)),
             Op::Concat => {
                 let part = |&id: &NodeId| (results[id.index()].as_slice(), graph.dims(id).channels);

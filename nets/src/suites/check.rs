@@ -82,12 +82,7 @@ pub fn check<E: From<crate::Error>>(
     }
 }
 
-fn misfit(
-    suite: &dyn Suite,
-    survey: &Survey<'_>,
-    layer: NodeId,
-    samples: bool,
-) -> Result<Misfit> {
+fn misfit(suite: &dyn Suite, survey: &Survey<'_>, layer: NodeId, samples: bool) -> Result<Misfit> {
     let remedy = suite.remedy(survey, samples)?;
     Ok(Misfit { layer, bound_bits: suite.bound_bits(layer), remedy })
 }

@@ -42,9 +42,8 @@ impl Reference {
         match output {
             Output::Logits => {
                 let pairs = results.iter().zip(&self.outputs);
-                let off = |&(&got, &due): &(&u64, &u64)| {
-                    difference(got, due).abs() > self.tolerance
-                };
+                let off =
+                    |&(&got, &due): &(&u64, &u64)| difference(got, due).abs() > self.tolerance;
                 pairs.filter(off).count()
             }
             Output::Label => {
@@ -76,6 +75,9 @@ mod tests {
         // Of two classes 10 is ahead by 20, and 5 by 5.
         assert_eq!(reference.count_wrong(&[0, 1], Output::Label, 2), 0);
         assert_eq!(reference.count_wrong(&[1, 0], Output::Label, 2), 2);
-        assert_eq!(super::Reference { tolerance: 3.0, ..reference }.count_wrong(&[1, 0], Output::Label, 2), 1);
+        assert_eq!(
+            super::Reference { tolerance: 3.0, ..reference }.count_wrong(&[1, 0], Output::Label, 2),
+            1
+        );
     }
 }

@@ -4,12 +4,7 @@ use std::fmt;
 
 use fixedpoint::encoding::FixedPoint;
 
-use super::{
-    check::Remedy,
-    execution::Execution,
-    judge::Reference,
-    preprocessing::Preprocessing,
-};
+use super::{check::Remedy, execution::Execution, judge::Reference, preprocessing::Preprocessing};
 use crate::{
     cost::NetworkCost,
     error::Result,

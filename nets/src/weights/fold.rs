@@ -144,7 +144,8 @@ mod tests {
         let folded = run(&graph);
         // The same convolution alone, and batch norm as it is defined.
         let plain = run(&test_nets::tiny_without_batch_norm());
-        let [gamma, beta, mean, var] = BATCH_NORM.map(|suffix| weights.suffixed("bn1", suffix).unwrap());
+        let [gamma, beta, mean, var] =
+            BATCH_NORM.map(|suffix| weights.suffixed("bn1", suffix).unwrap());
         let dims = graph.dims(id);
         for (index, (&got, &x)) in folded[id.index()].iter().zip(&plain[id.index()]).enumerate() {
             let c = index / dims.plane() % dims.channels;

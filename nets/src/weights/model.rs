@@ -216,7 +216,7 @@ fn encode(node: &str, tensor: &'static str, values: &[f64], bits: &[u32]) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{reference, test_nets};
+    use crate::{test_nets, weights::Weights};
 
     #[test]
     fn encoding_has_f_and_2f_bits() {
@@ -250,5 +250,4 @@ mod tests {
         assert!(model.encode(&graph, FixedPoint::new(31)).is_err());
         assert!(model.encode(&graph, FixedPoint::new(0)).is_err());
     }
-
 }

@@ -33,7 +33,8 @@ impl Weights {
                     let own = drawn.into_iter().take(degree);
                     own.chain(std::iter::repeat(0.0)).take(columns).collect()
                 };
-                let values = activation.degrees(graph.dims(id).channels).into_iter().flat_map(of).collect();
+                let values =
+                    activation.degrees(graph.dims(id).channels).into_iter().flat_map(of).collect();
                 return (name, values);
             }
             let (low, high) = match shape.as_slice() {

@@ -6,7 +6,7 @@ use fixedpoint::Padding;
 use super::Options;
 use crate::{
     error::Result,
-    graph::{GraphBuilder, Conv, Graph, NodeId, Window},
+    graph::{Conv, Graph, GraphBuilder, NodeId, Window},
 };
 
 pub(super) const NAME: &str = "cnn-7";

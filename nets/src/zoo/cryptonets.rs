@@ -7,7 +7,7 @@ use fixedpoint::Padding;
 use super::Options;
 use crate::{
     error::Result,
-    graph::{GraphBuilder, Activation, ActivationKind, Conv, Graph},
+    graph::{ActivationKind, Conv, Graph, GraphBuilder},
 };
 
 pub(super) const NAME: &str = "cryptonets";

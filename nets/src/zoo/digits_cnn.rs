@@ -5,7 +5,7 @@ use fixedpoint::Padding;
 use super::Options;
 use crate::{
     error::Result,
-    graph::{GraphBuilder, Conv, Graph, Window},
+    graph::{Conv, Graph, GraphBuilder, Window},
 };
 
 pub(super) const NAME: &str = "digits-cnn";

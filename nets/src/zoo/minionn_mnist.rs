@@ -3,7 +3,7 @@
 use super::Options;
 use crate::{
     error::Result,
-    graph::{GraphBuilder, Conv, Graph, Window},
+    graph::{Conv, Graph, GraphBuilder, Window},
 };
 
 pub(super) const NAME: &str = "minionn-mnist";

@@ -28,7 +28,7 @@ pub use cryptonets::cryptonets;
 pub use digits_cnn::digits_cnn;
 pub use minionn_mnist::minionn_mnist;
 pub use mobilenet_v2::mobilenet_v2;
-pub use ratios::{BlockRatios, Kind, PUBLISHED_RATIOS, Ratios, Pool, Published};
+pub use ratios::{BlockRatios, Kind, PUBLISHED_RATIOS, Pool, Published, Ratios};
 pub use resnet32::resnet32;
 pub use secureml::secureml;
 pub use shufflenet_v2::shufflenet_v2;

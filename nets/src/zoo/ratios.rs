@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{Error, Result},
-    graph::{GraphBuilder, Activation, ActivationKind, Dims, NodeId, Window},
+    graph::{Activation, ActivationKind, Dims, GraphBuilder, NodeId, Window},
 };
 
 /// The activations of a net.

@@ -4,7 +4,7 @@
 use super::Options;
 use crate::{
     error::Result,
-    graph::{GraphBuilder, Activation, ActivationKind, Graph},
+    graph::{ActivationKind, Graph, GraphBuilder},
 };
 
 pub(super) const NAME: &str = "secureml";

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     error::Result,
-    graph::{GraphBuilder, Conv, Graph, NodeId},
+    graph::{Conv, Graph, GraphBuilder, NodeId},
 };
 
 pub(super) const NAME: &str = "squeezenet";

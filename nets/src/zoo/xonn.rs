@@ -15,7 +15,7 @@ use fixedpoint::Padding;
 use super::Options;
 use crate::{
     error::Result,
-    graph::{GraphBuilder, Activation, ActivationKind, Conv, Dense, Graph, NodeId, Linear, Window},
+    graph::{ActivationKind, Conv, Dense, Graph, GraphBuilder, Linear, NodeId, Window},
 };
 
 /// A layer of a binary net; channels and lengths are times s.

@@ -75,19 +75,16 @@ fn more(layer: &LayerLayout, gate: &Gate) -> bool {
 mod tests {
     use fixedpoint::encoding::FixedPoint;
 
-    use super::{
-        super::layout::{Bounds, LayerBound},
-        *,
-    };
+    use super::{super::layout::Bounds, *};
     use crate::{
-        graph::{Activation, ActivationKind, Dims, Op},
+        graph::{Activation, ActivationKind, Dims, GraphBuilder, Op},
         output::Output,
-        ranges::{MIN_MARGIN, calibrated, intervals, tighter},
+        ranges::{LayerBound, MIN_MARGIN, calibrated, intervals, tighter},
         suites::dealer::PublicBounds,
         suites::dealer::reference,
         test_nets,
-        weights::Weights,
         weights::Model,
+        weights::Weights,
     };
 
     const FIXED: FixedPoint = FixedPoint::new(12);

@@ -1,7 +1,7 @@
 //! What needs no message: the same on z, on r and on plain values.
 
 use fixedpoint::Padding;
-use protocols::{channels, average};
+use protocols::{average, channels};
 
 use super::layout::{Layout, Part, Step};
 use crate::graph::{Graph, NodeId, Op};
@@ -33,16 +33,20 @@ pub(super) fn local(
             channels::shuffle(batch, dims.channels, dims.plane(), groups, &lifted[0])
         }
         Op::Reshape(_) => lifted.into_iter().next().expect("one operand"),
-        op @ (Op::Input
-        | Op::Linear(_)
-        | Op::Activation(_)
-        | Op::MaxPool(_)
-        | Op::AvgPool(_)) => unreachable!("{} is not local", op.name()),
+        op @ (Op::Input | Op::Linear(_) | Op::Activation(_) | Op::MaxPool(_) | Op::AvgPool(_)) => {
+            unreachable!("{} is not local", op.name())
+        }
     }
 }
 
 /// An average at its larger scale.
-pub(super) fn average(graph: &Graph, layout: &Layout, id: NodeId, batch: usize, x: &[u64]) -> Vec<u64> {
+pub(super) fn average(
+    graph: &Graph,
+    layout: &Layout,
+    id: NodeId,
+    batch: usize,
+    x: &[u64],
+) -> Vec<u64> {
     let Step::Average(divisor) = &layout.layer(id).step else { unreachable!("an average") };
     average::lifted(&graph.pool_shape(id, batch).expect("a pooling layer"), divisor, x)
 }

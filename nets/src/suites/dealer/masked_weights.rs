@@ -54,4 +54,3 @@ impl MaskedWeights {
         self.0[id.index()].as_deref()
     }
 }
-

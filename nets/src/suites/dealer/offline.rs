@@ -19,8 +19,8 @@ use super::{
 use crate::{
     functions::Gadget,
     graph::{Graph, NodeId},
-    weights::{channel_coefficients, channel_constants},
     weights::weight_shape,
+    weights::{channel_coefficients, channel_constants},
 };
 
 /// A layer of a network that runs on a batch.
@@ -300,7 +300,8 @@ impl Layer<'_> {
             }
         };
         // The query's is used again online.
-        let query = mask.as_ref().filter(|_| layer.step == Step::Input).cloned().unwrap_or_default();
+        let query =
+            mask.as_ref().filter(|_| layer.step == Step::Input).cloned().unwrap_or_default();
         Ok((mask, ClientLayer { before, step: kept, mask: query }))
     }
 
@@ -328,8 +329,7 @@ impl Layer<'_> {
                     let count = local::part_len(graph, id, batch, part);
                     match &part.apply {
                         Apply::Gadget(gadget, gate) => {
-                            gadget::collect(lane, &*gadget.function(), gate, count, take)
-                                .map(Some)
+                            gadget::collect(lane, &*gadget.function(), gate, count, take).map(Some)
                         }
                         Apply::Pass | Apply::Constants => Ok(None),
                     }

@@ -123,8 +123,8 @@ mod tests {
     use crate::{
         ranges::{intervals, tighter},
         test_nets,
-        weights::Weights,
         weights::Model,
+        weights::Weights,
     };
 
     const FIXED: FixedPoint = FixedPoint::new(12);

@@ -45,7 +45,12 @@ impl Clear {
 ///
 /// # Errors
 /// [`crate::Error::Images`], [`crate::Error::Batch`], [`crate::Error::ModelGraph`].
-pub fn evaluate(graph: &Graph, layout: &Layout, model: &EncodedModel, images: &[u64]) -> Result<Clear> {
+pub fn evaluate(
+    graph: &Graph,
+    layout: &Layout,
+    model: &EncodedModel,
+    images: &[u64],
+) -> Result<Clear> {
     run(graph, layout, model, images, &|y, gate| y >> gate.shift())
 }
 

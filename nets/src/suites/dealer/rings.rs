@@ -29,7 +29,12 @@ impl Layout {
     /// # Errors
     /// [`crate::Error::FractionalBits`], [`crate::Error::RingWidth`] for a layer that needs more than 61
     /// bits, [`crate::Error::OneClass`].
-    pub fn new(graph: &Graph, fixed: FixedPoint, bounds: &Bounds, output: Output) -> Result<Layout> {
+    pub fn new(
+        graph: &Graph,
+        fixed: FixedPoint,
+        bounds: &Bounds,
+        output: Output,
+    ) -> Result<Layout> {
         check_fractional_bits(fixed)?;
         let (layers, label) = Rings::new(graph, fixed, bounds, output)?.settle()?;
         Ok(Layout { fixed, layers, label })
@@ -136,11 +141,9 @@ impl<'a> Rings<'a> {
                 Ok((Step::AnySign(gate(bound, 0, out)), bound + 1))
             }
             Op::MaxPool(window) => self.max_pool(id, window, out),
-            Op::Add
-            | Op::Concat
-            | Op::Slice { .. }
-            | Op::Shuffle { .. }
-            | Op::Reshape(_) => Ok((Step::Local, out)),
+            Op::Add | Op::Concat | Op::Slice { .. } | Op::Shuffle { .. } | Op::Reshape(_) => {
+                Ok((Step::Local, out))
+            }
         }
     }
 
@@ -157,9 +160,7 @@ impl<'a> Rings<'a> {
             let apply = match form.map(|form| (form.gadget, form.kept)) {
                 None => Apply::Pass,
                 Some((None, _)) => Apply::Constants,
-                Some((Some(gadget), kept)) => {
-                    Apply::Gadget(gadget, gate(bound, scale - kept, out))
-                }
+                Some((Some(gadget), kept)) => Apply::Gadget(gadget, gate(bound, scale - kept, out)),
             };
             parts.push(Part { portion, raise, apply, lift });
         }
@@ -235,9 +236,7 @@ fn known_masks(graph: &Graph, scales: &[LayerScales], output: Output) -> Vec<boo
             // What a gadget gives has a mask of its own, which P1 knows.
             Op::Linear(_) | Op::AvgPool(_) if own.truncates_input => false,
             Op::Linear(_) => true,
-            Op::Activation(_) => {
-                known[id.index()] && own.parts.iter().any(PartScales::passes)
-            }
+            Op::Activation(_) => known[id.index()] && own.parts.iter().any(PartScales::passes),
             Op::MaxPool(_)
             | Op::AvgPool(_)
             | Op::Add

@@ -53,7 +53,8 @@ pub fn send_setup(
     model: &EncodedModel,
     key: &WeightKey,
 ) -> Result<()> {
-    let (of_model, of_run) = (model.fixed().fractional_bits(), run.layout.fixed().fractional_bits());
+    let (of_model, of_run) =
+        (model.fixed().fractional_bits(), run.layout.fixed().fractional_bits());
     if of_model != of_run {
         return Err(Error::ModelEncoding { model: of_model, run: of_run });
     }
@@ -341,9 +342,7 @@ mod tests {
         },
         *,
     };
-    use crate::{
-        graph::Dims, output::Output, test_nets, weights::Weights, weights::Model, zoo,
-    };
+    use crate::{graph::Dims, output::Output, test_nets, weights::Model, weights::Weights, zoo};
 
     struct World {
         graph: Graph,
@@ -439,7 +438,8 @@ mod tests {
             assert_eq!(of(SETUP).sent, setup.links());
             for id in self.graph.ids() {
                 let name = &self.graph.node(id).name;
-                let (seen, cost) = (of(name), cost::layer(&self.graph, &self.layout, id, self.batch));
+                let (seen, cost) =
+                    (of(name), cost::layer(&self.graph, &self.layout, id, self.batch));
                 assert_eq!(seen.sent, cost.links(), "{name}");
                 assert_eq!(seen.received, cost.links(), "{name}");
                 assert_eq!(seen.ahead, cost.ahead_links(), "{name}");
@@ -530,9 +530,9 @@ mod tests {
             ("mobilenet-v2", "none"),
         ] {
             let input = Dims::new(1, 28, 28);
-            let published = zoo::with_plans(net).unwrap();
-            let layout = zoo::Layout::published(published, name, input).unwrap();
-            let options = zoo::Options { layout: Some(layout), ..zoo::Options::new(input, 10) };
+            let published = zoo::with_ratios(net).unwrap();
+            let ratios = zoo::Ratios::published(published, name, input).unwrap();
+            let options = zoo::Options { ratios: Some(ratios), ..zoo::Options::new(input, 10) };
             let graph = zoo::build(net, &options).unwrap();
             World::new(graph, 1).check(Order::Sequential, DealMode::Streamed);
         }

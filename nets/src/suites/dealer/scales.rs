@@ -97,12 +97,7 @@ impl PartScales {
 }
 
 /// The functions of an activation and the scale of its result.
-fn parts(
-    activation: &Activation,
-    channels: usize,
-    scale: u32,
-    f: u32,
-) -> (Vec<PartScales>, u32) {
+fn parts(activation: &Activation, channels: usize, scale: u32, f: u32) -> (Vec<PartScales>, u32) {
     let form = |portion: &Portion| match portion.kind {
         Some(kind) => Some(kind.function().dealer(scale, f)),
         None if scale > f => {

@@ -16,7 +16,10 @@ use crate::{
     output::Output,
     ranges::{LayerRange, Survey},
     suite_name::SuiteName,
-    suites::{Execution, Inputs, MaskedWeights, OutOfRange, Preprocessing, Progress, Reference, Remedy, Suite},
+    suites::{
+        Execution, Inputs, MaskedWeights, OutOfRange, Preprocessing, Progress, Reference, Remedy,
+        Suite,
+    },
     weights::{EncodedModel, Model},
 };
 
@@ -33,12 +36,7 @@ impl Dealer {
     ///
     /// # Errors
     /// As [`Layout::new`].
-    pub fn new(
-        graph: Graph,
-        fixed: FixedPoint,
-        bounds: &Bounds,
-        output: Output,
-    ) -> Result<Dealer> {
+    pub fn new(graph: Graph, fixed: FixedPoint, bounds: &Bounds, output: Output) -> Result<Dealer> {
         let layout = Layout::new(&graph, fixed, bounds, output)?;
         Ok(Dealer { graph, layout, output })
     }
@@ -93,10 +91,9 @@ impl Suite for Dealer {
     fn reference(&self, model: &EncodedModel, images: &[u64]) -> Result<Reference> {
         let (graph, layout) = (&self.graph, &self.layout);
         let clear = reference::evaluate(graph, layout, model, images)?;
-        let out_of_range = clear.first_outside().map(|(place, values)| OutOfRange {
-            layer: NodeId::new(place),
-            values,
-        });
+        let out_of_range = clear
+            .first_outside()
+            .map(|(place, values)| OutOfRange { layer: NodeId::new(place), values });
         // Results out of range have no tolerance: they are refused.
         let tolerance = match out_of_range {
             None => reference::expected_error(graph, layout, model, images, &clear)?,

@@ -68,7 +68,8 @@ impl SuiteBench for Benches {
             Protocol::MatMul => vec![matmul::ideal(&work.matmul_shape(), left, x)],
             Protocol::Conv => vec![conv::ideal(&work.conv_shape(), left, x)],
         };
-        let is_wrong = |&(place, got): &(usize, &u64)| ideals.iter().all(|due| due.get(place) != Some(got));
+        let is_wrong =
+            |&(place, got): &(usize, &u64)| ideals.iter().all(|due| due.get(place) != Some(got));
         let due = ideals[0].len();
         let wrong = results.iter().take(due).enumerate().filter(is_wrong).count();
         wrong + results.len().abs_diff(due)

@@ -203,9 +203,8 @@ fn truncation_of(
             (_, bits) => Some((whole(channels), bits)),
         },
         Op::Activation(activation) => {
-            let truncates = |portion: &Portion| {
-                portion.kind.is_some_and(|kind| kind.function().truncates())
-            };
+            let truncates =
+                |portion: &Portion| portion.kind.is_some_and(|kind| kind.function().truncates());
             let portions = activation.portions(channels).into_iter().filter(truncates);
             let truncated: Vec<_> = portions.flat_map(|portion| portion.channels).collect();
             (!truncated.is_empty()).then_some((truncated, bits))
@@ -252,7 +251,8 @@ fn reach(
                 constant: largest(&layer.bias),
             });
             let terms = terms.unwrap_or_default();
-            let product = |kind: ActivationKind| kind.function().largest_product(input, unit, terms);
+            let product =
+                |kind: ActivationKind| kind.function().largest_product(input, unit, terms);
             activation.kinds().map(product).fold(0.0, f64::max)
         }
         Op::Input
@@ -301,8 +301,8 @@ fn magnitude(value: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::{graph::Dims, test_nets, weights::Weights, weights::Model, zoo};
+    use super::{super::reference::fixed, *};
+    use crate::{graph::Dims, test_nets, weights::Model, weights::Weights, zoo};
     use fixedpoint::encoding::FixedPoint;
 
     fn encoded(graph: &Graph, bits: u32) -> EncodedModel {
@@ -337,7 +337,7 @@ mod tests {
         let model = encoded(&graph, 13);
         let images = test_nets::images(&graph, 2, 6);
         let images = model.fixed().encode_slice(&images).unwrap();
-        let results = reference::fixed(&graph, &model, &images).unwrap();
+        let results = fixed(&graph, &model, &images).unwrap();
         let errors = error_bound(&graph, &model).unwrap();
         let failures = truncation_failure(&graph, &model, &results, &errors).unwrap();
         assert_eq!(failures.len(), 2);
@@ -367,7 +367,7 @@ mod tests {
         let test_nets::Digits { graph, model, images, .. } = test_nets::digits();
         let model = model.encode(&graph, FixedPoint::default()).unwrap();
         let images = model.fixed().encode_slice(&images).unwrap();
-        let results = reference::fixed(&graph, &model, &images).unwrap();
+        let results = fixed(&graph, &model, &images).unwrap();
         let errors = error_bound(&graph, &model).unwrap();
         for failure in truncation_failure(&graph, &model, &results, &errors).unwrap() {
             assert!(failure < f64::exp2(-20.0), "{failure}");
@@ -382,7 +382,7 @@ mod tests {
             let model = encoded(&graph, 13);
             let images = test_nets::images(&graph, 1, 9);
             let images = model.fixed().encode_slice(&images).unwrap();
-            let results = reference::fixed(&graph, &model, &images).unwrap();
+            let results = fixed(&graph, &model, &images).unwrap();
             let errors = expected_error(&graph, &model, &results).unwrap();
             let bound = error_bound(&graph, &model).unwrap();
             assert!(errors.iter().zip(&bound).all(|(error, bound)| error <= bound));
@@ -390,7 +390,7 @@ mod tests {
             let logits = largest(&results[output]);
             assert!(logits > 0.1 * 8192.0 && logits < 100.0 * 8192.0, "{net}: {logits}");
             assert!(errors[output] < logits / 4.0, "{net}: {} of {logits}", errors[output]);
-            let other = reference::simulated(&graph, &model, &images, 1000).unwrap();
+            let other = simulated(&graph, &model, &images, 1000).unwrap();
             for (got, due) in other[output].iter().zip(&results[output]) {
                 assert!(magnitude(got.wrapping_sub(*due)) <= errors[output], "{net}");
             }

@@ -148,9 +148,7 @@ mod tests {
         *,
     };
     use crate::{
-        graph::ActivationKind,
         ranges::{Range, calibrated, intervals, observed},
-        reference::float,
         suites::WARN_FAILURE,
         test_nets,
         weights::{Model, Weights},

@@ -151,9 +151,8 @@ impl<'m, F: Fn(NodeId) -> &'m LayerWeights<u64>> Arithmetic for Tossed<F> {
 
     fn activate(&self, layer: &Activated<'_>, kind: ActivationKind, x: &[u64]) -> Vec<u64> {
         let mut coins = self.coins.borrow_mut();
-        let mut truncate = |product, bits| {
-            truncation::floor_shift(product, bits).wrapping_add(coins.toss())
-        };
+        let mut truncate =
+            |product, bits| truncation::floor_shift(product, bits).wrapping_add(coins.toss());
         self.ring.function(layer, kind).ideal_with(x, &mut truncate)
     }
 
@@ -177,7 +176,11 @@ impl<'m, F: Fn(NodeId) -> &'m LayerWeights<u64>> Arithmetic for Tossed<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{reference::float, test_nets, weights::{Model, Weights}};
+    use crate::{
+        reference::float,
+        test_nets,
+        weights::{Model, Weights},
+    };
 
     #[test]
     fn fixed_point_is_near_the_reals() {

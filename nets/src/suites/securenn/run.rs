@@ -21,11 +21,11 @@ use protocols::{
 
 use super::cost::without_terms;
 use crate::{
-    suites::execution::{INPUT_BITS, Progress, check_images},
     error::{Error, Result},
     functions::{ActivationKind, EncodedTerms},
     graph::{Activation, Graph, Linear, NodeId, OUTPUT, Op, Order, Portion, walk},
     output::Output,
+    suites::execution::{INPUT_BITS, Progress, check_images},
     weights::{EncodedModel, LayerWeights, check_fractional_bits},
 };
 
@@ -371,12 +371,11 @@ mod tests {
 
     use super::*;
     use crate::{
-        cost::NetworkCost,
-        reference,
-        suites::securenn::error::{error_bound, expected_error},
+        reference::classes,
+        suites::securenn::{error_bound, expected_error, fixed},
         test_nets,
-        weights::Weights,
         weights::Model,
+        weights::Weights,
     };
 
     const FIXED: FixedPoint = FixedPoint::new(13);
@@ -426,7 +425,7 @@ mod tests {
 
         fn check(&self, world: &TestWorld) {
             let secure = self.check_order(world, Order::Sequential);
-            let results = reference::fixed(&self.graph, &self.model, &self.images).unwrap();
+            let results = fixed(&self.graph, &self.model, &self.images).unwrap();
             let output = self.graph.output().index();
             let mut bound = error_bound(&self.graph, &self.model).unwrap()[output];
             if bound.is_infinite() {
@@ -450,7 +449,7 @@ mod tests {
             let [model_owner, data_owner, producer] = outcome.results;
             assert_eq!(model_owner.unwrap(), None);
             assert_eq!(producer.unwrap(), None);
-            let cost = NetworkCost::securenn(&self.graph, self.batch, self.output).unwrap();
+            let cost = super::super::cost::network(&self.graph, self.batch, self.output).unwrap();
             let cost = cost.in_order(order);
             let measured = &outcome.measurements;
             assert_eq!(measured.len(), cost.layers.len());
@@ -496,7 +495,7 @@ mod tests {
             for (expected, got) in row[1..].iter().zip(logits) {
                 assert!((expected - got).abs() < 0.05, "{expected} {got}");
             }
-            assert_eq!(reference::classes(logits, 10)[0], row[0] as usize);
+            assert_eq!(classes(logits, 10)[0], row[0] as usize);
         }
     }
 
@@ -565,11 +564,11 @@ mod tests {
         let batch = 20;
         let images = FIXED.encode_slice(&images[..batch * graph.input().len()]).unwrap();
         let model = model.encode(&graph, FIXED).unwrap();
-        let results = reference::fixed(&graph, &model, &images).unwrap();
+        let results = fixed(&graph, &model, &images).unwrap();
         let logits = FIXED.decode_slice(&results[graph.output().index()]);
         let world = World { fixed: FIXED, graph, batch, output: Output::Label, model, images };
         let labels = world.check_order(&TestWorld::new(30), Order::Sequential);
-        let due = reference::classes(&logits, 10);
+        let due = classes(&logits, 10);
         assert_eq!(labels.iter().map(|&label| label as usize).collect::<Vec<_>>(), due);
     }
 
