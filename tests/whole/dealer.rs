@@ -1,11 +1,9 @@
 //! Whole runs in the `dealer` suite.
 
-mod support;
-
 use std::path::PathBuf;
 
+use crate::support::{Hosts, ROLES, digits, json, repository, stderr, stdout, tercet};
 use serde_json::{Value, json};
-use support::{Hosts, ROLES, digits, json, repository, stderr, stdout, tercet};
 
 #[test]
 fn the_digits_are_classified_with_a_producer_that_receives_nothing() {

@@ -1,11 +1,11 @@
 //! Material made ahead and used up, and masked weights that outlive a session.
 
-mod support;
-
 use std::path::{Path, PathBuf};
 
+use crate::support::{
+    Hosts, ROLES, complaint, digits, json, repository, run, stderr, stdout, tercet,
+};
 use serde_json::Value;
-use support::{Hosts, ROLES, complaint, digits, json, repository, run, stderr, stdout, tercet};
 
 #[test]
 fn queries_are_answered_once_without_the_crypto_producer() {
@@ -122,7 +122,7 @@ fn hosts_deal_together_and_answer_in_two() {
     }
     let out = hosts.path("material");
     let start = |role: &str, more: &[&str]| {
-        let mut party = support::tercet();
+        let mut party = tercet();
         let config = hosts.path(&format!("{role}.toml"));
         party.args(["party", role, "--config"]).arg(config).arg("--material").arg(&out).args(more);
         party.spawn().unwrap()

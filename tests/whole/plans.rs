@@ -1,17 +1,14 @@
 //! `tercet plan`, with trainers of a few lines of shell: what it tells them, what it believes of what they say, and what
 //! it writes.
 
-mod support;
-
 use std::{
     fs,
     path::{Path, PathBuf},
     process::{Output, Stdio},
-    time::{Duration, Instant},
 };
 
+use crate::support::{complaint, json, repository, run, stderr, stdout, tercet, wait_until};
 use serde_json::{Value, json};
-use support::{complaint, json, repository, run, stderr, stdout, tercet};
 use tempfile::TempDir;
 
 /// A search in a directory of its own.
@@ -214,11 +211,9 @@ fn a_search_that_is_killed_goes_on() {
     let mut command = search.command(&["--trainer", &trainer]);
     let mut child = command.stderr(Stdio::null()).spawn().unwrap();
     let results = search.out().join("results.jsonl");
-    let started = Instant::now();
-    while fs::read_to_string(&results).map_or(0, |text| text.lines().count()) < 3 {
-        assert!(started.elapsed() < Duration::from_secs(60), "no results");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_until("three results are written", || {
+        fs::read_to_string(&results).is_ok_and(|text| text.lines().count() >= 3)
+    });
     child.kill().unwrap();
     child.wait().unwrap();
     // As if it had been killed in the middle of a line.

@@ -1,14 +1,12 @@
 //! What is refused, with which words and which exit code: 2 for what is wrong here before any
 //! connection, 1 for what the parties find out together.
 
-mod support;
-
 use std::{
     path::{Path, PathBuf},
     process::Output,
 };
 
-use support::{Hosts, ROLES, complaint, digits, repository, run, same, stderr, stdout};
+use crate::support::{Hosts, ROLES, complaint, digits, repository, run, same, stderr, stdout};
 use tempfile::TempDir;
 
 #[test]
