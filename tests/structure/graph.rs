@@ -33,7 +33,8 @@ impl Graph {
         })
     }
 
-    /// The lowest levels on which nodes can stand, each above all that it depends on; none if there are circles.
+    /// The lowest levels on which nodes can stand, each above all that it depends on; none if there
+    /// are circles.
     pub(crate) fn levels<'a>(&self, nodes: &[&'a str]) -> Option<Vec<Vec<&'a str>>> {
         let mut levels: Vec<Vec<&str>> = Vec::new();
         let mut left: Vec<&str> = nodes.to_vec();
@@ -52,7 +53,8 @@ impl Graph {
         Some(levels)
     }
 
-    /// Every circle's nodes and places, a shortest one through each node that lies on any and on none before.
+    /// Every circle's nodes and places, a shortest one through each node that lies on any and on
+    /// none before.
     pub(crate) fn circles(&self) -> Vec<String> {
         let mut seen = BTreeSet::new();
         let mut circles = Vec::new();

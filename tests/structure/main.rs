@@ -1,11 +1,13 @@
-//! Imports go one way: between the crates, between the rooms of a crate and between the files of a room.
+//! Imports go one way: between the crates, between the rooms of a crate and between the files of a
+//! room.
 //!
-//! A room is a module at the top of a crate. [`CRATES`] draws the directions; whoever adds a room puts it there, on the
-//! lowest level that is above all that it imports.
+//! A room is a module at the top of a crate. [`CRATES`] draws the directions; whoever adds a room
+//! puts it there, on the lowest level that is above all that it imports.
 
 mod graph;
 mod rooms;
 mod source;
+mod tokens;
 
 use std::path::Path;
 

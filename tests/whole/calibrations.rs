@@ -1,4 +1,5 @@
-//! How large values get: what `calibrate` says and writes, and what the model owner hears before a run.
+//! How large values get: what `calibrate` says and writes, and what the model owner hears before a
+//! run.
 
 use std::process::Output;
 

@@ -67,7 +67,8 @@ fn branches_side_by_side_wait_for_fewer_latencies() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("report.json");
     let config = directory.path().join("net.toml");
-    let text = "[network]\nnet = 'squeezenet'\ninput = [1, 17, 16]\nclasses = 3\n[model-owner]\n[data-owner]\n";
+    let text = "[network]\nnet = 'squeezenet'\ninput = [1, 17, 16]\nclasses = 3\n\
+                [model-owner]\n[data-owner]\n";
     std::fs::write(&config, text).unwrap();
     let totals = |options: &[&str]| {
         let [config, report] = [&config, &file].map(|path| path.to_str().unwrap());

@@ -77,10 +77,11 @@ fn hosts_for_long(suite: &str, images: u32) -> Hosts {
     hosts
 }
 
-/// Kills a party some way in, or when the model owner says this, and checks that the others end, naming it.
+/// Kills a party some way in, or when the model owner says this, and checks that the others end,
+/// naming it.
 fn dies(victim: &str, hosts: &Hosts, word: Option<&str>) {
     let mut parties = ROLES.map(|role| hosts.start(role));
-    let mut lines: Vec<Lines> = parties.iter_mut().map(Lines::of).collect();
+    let mut lines: Vec<Lines> = parties.iter_mut().map(Lines::from_stderr).collect();
     lines.iter_mut().for_each(|lines| {
         lines.find("all three parties are connected");
     });
@@ -108,7 +109,7 @@ fn dies(victim: &str, hosts: &Hosts, word: Option<&str>) {
 fn long_bench(suite: &str) -> (Child, Lines, [u32; 3]) {
     let args = ["--log", "debug", "bench", "relu", "--count", "3000000", "--suite", suite];
     let mut launcher = tercet().args(args).spawn().unwrap();
-    let mut lines = Lines::of(&mut launcher);
+    let mut lines = Lines::from_stderr(&mut launcher);
     let parties = ROLES.map(|role| {
         let line = lines.find(&format!("{role} is process "));
         line.rsplit(' ').next().unwrap().trim().parse().unwrap()

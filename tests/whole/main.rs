@@ -1,7 +1,8 @@
 //! Tests of the whole command, in one binary: one module a subject.
 //!
-//! `cargo test -p parties --test whole runs::` runs those of a module. They run side by side, and on machines
-//! that have other things to do: no test asserts how long something took, and a wait has a generous end.
+//! `cargo test -p parties --test whole runs::` runs those of a module. They run side by side, and
+//! on machines that have other things to do: no test asserts how long something took, and a wait
+//! has a generous end.
 
 mod accuracies;
 mod benches;

@@ -138,7 +138,8 @@ fn branches_side_by_side_wait_for_fewer_latencies() {
     assert_eq!((&sequential["overlap"], &overlapped["overlap"]), (&false.into(), &true.into()));
     assert_eq!(sequential["measured"]["links"], overlapped["measured"]["links"]);
     assert_eq!(sequential["paper"], overlapped["paper"]);
-    // Eight Fire modules whose expands have no activations: a convolution each, 2 phases, 1 latency.
+    // Eight Fire modules whose expands have no activations: a convolution each, 2 phases, 1
+    // latency.
     let figures = |totals: &Value| {
         let rounds = &totals["measured"]["rounds"];
         assert_eq!(totals["predicted"]["rounds"], *rounds);

@@ -105,7 +105,8 @@ impl Hosts {
         self.write("crypto-producer", "", same);
     }
 
-    /// Makes all parties wait less long for one that does not come, yet long enough for all to start.
+    /// Makes all parties wait less long for one that does not come, yet long enough for all to
+    /// start.
     pub(crate) fn hurry(&self) {
         self.change(&ROLES, "seconds = 20", "seconds = 8");
     }
@@ -141,8 +142,8 @@ impl Hosts {
     }
 }
 
-/// A port that nothing is bound to. It lies below those that the system hands out by itself, so that no test that
-/// runs beside this one is given it before a party binds it.
+/// A port that nothing is bound to. It lies below those that the system hands out by itself, so
+/// that no test that runs beside this one is given it before a party binds it.
 fn free_port() -> u16 {
     const FIRST: u16 = 10_000;
     const COUNT: u16 = 20_000;
@@ -179,7 +180,7 @@ pub(crate) fn many_images(directory: &Path, count: u32) -> PathBuf {
 pub(crate) struct Lines(BufReader<ChildStderr>);
 
 impl Lines {
-    pub(crate) fn of(child: &mut Child) -> Lines {
+    pub(crate) fn from_stderr(child: &mut Child) -> Lines {
         Lines(BufReader::new(child.stderr.take().expect("standard error is piped")))
     }
 
@@ -213,8 +214,8 @@ pub(crate) fn wait_for_exit(child: &mut Child) -> ExitStatus {
     status.expect("it ended")
 }
 
-/// Waits until something holds. The limit is there to end a test that hangs: what the command promises is far below
-/// it, so that a loaded machine fails no test.
+/// Waits until something holds. The limit is there to end a test that hangs: what the command
+/// promises is far below it, so that a loaded machine fails no test.
 pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(120);
     while !holds() {

@@ -1,5 +1,5 @@
-//! The nets of Delphi, SAFENet, MiniONN and XONN: whole runs of the small ones, what all cost, and the published
-//! figures beside.
+//! The nets of Delphi, SAFENet, MiniONN and XONN: whole runs of the small ones, what all cost, and
+//! the published figures beside.
 
 use crate::support::{complaint, json, repository, run, stderr, stdout, tercet};
 use serde_json::{Value, json};
