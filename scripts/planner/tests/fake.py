@@ -1,5 +1,6 @@
 """Trainers that train nothing, and the other side of the link."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -153,11 +154,9 @@ class Session:
         self.process.kill()
         self.process.wait()
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
-            try:
+            # What was still to be written to it is lost with it.
+            with contextlib.suppress(OSError):
                 stream.close()
-            except OSError:
-                # What was still to be written to it is lost with it.
-                pass
 
     def all(self, kind):
         return [fields for one, fields in self.heard if one == kind]
