@@ -1,5 +1,4 @@
-"""Whole searches over Ray with trainers that train nothing: about a minute. Run from scripts:
-python3 -m unittest planner.tests.test_search"""
+"""Whole searches over Ray, with trainers that train nothing: two minutes."""
 
 import tempfile
 import unittest
@@ -74,7 +73,3 @@ class Searches(unittest.TestCase):
         session.process.stdin.close()
         session.process.stdout.close()
         self.assertNotEqual(session.process.wait(timeout=60), 0)
-
-
-if __name__ == "__main__":
-    unittest.main()
