@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Lints and tests the Python of scripts/ and tests/onnx.
 #
-#   scripts/checks/python.sh             the linter and the unit tests: seconds once all is installed
-#   scripts/checks/python.sh --search    whole searches over Ray besides: three minutes more
+#   scripts/checks/python.sh             linter and unit tests: seconds once all is installed
+#   scripts/checks/python.sh --search    whole searches over Ray besides: two minutes more
 #
 # Packages come from PyPI, in the versions of requirements.txt, into an environment below target/.
-# PyTorch is Debian's, whose build for CPUs is a tenth of PyPI's; it is installed if it is missing and
-# this runs as root. PYTHON names another interpreter that has it.
+# PyTorch is Debian's, whose build for CPUs is a tenth of PyPI's; it is installed if it is missing
+# and this runs as root. PYTHON names another interpreter that has it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
