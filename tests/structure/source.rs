@@ -122,7 +122,12 @@ impl Reader<'_> {
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
         let module = Module { file: self.file.to_owned(), ..Module::default() };
         self.source.modules.insert(path.to_vec(), module);
-        if is_punct(tokens.get(1), '!') && is_test_attribute(tokens.get(2)) {
+        let is_for_tests = tokens.windows(3).any(|inner| {
+            is_punct(inner.first(), '#')
+                && is_punct(inner.get(1), '!')
+                && is_test_attribute(inner.get(2))
+        });
+        if is_for_tests {
             return;
         }
         let items = items(&tokens);
@@ -306,7 +311,7 @@ mod tests {
 
     #[test]
     fn code_for_tests_does_not_count() {
-        assert!(references("#![cfg(test)] use crate::b::X;").is_empty());
+        assert!(references("//! Helps.\n#![cfg(test)] use crate::b::X;").is_empty());
         let text = "#[cfg(test)] use crate::b::{A, B};\n\
                     #[cfg(all(test, unix))] fn f() -> [u8; 3] { crate::b::f() }\n\
                     #[cfg(test)] mod tests { use crate::b::X; }\n\
