@@ -1,14 +1,12 @@
 //! Models from ONNX files: looked at, given to the others without weights, and run.
 
-mod support;
-
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
+use crate::support::{Hosts, ROLES, complaint, repository, run, stderr, stdout};
 use serde_json::{Value, json};
-use support::{Hosts, ROLES, complaint, repository, run, stderr, stdout};
 
 /// A model of PyTorch's exporter.
 fn model() -> PathBuf {

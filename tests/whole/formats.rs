@@ -1,14 +1,12 @@
 //! The same digits from files of every format that can hold them.
 
-mod support;
-
 use std::{
     fs,
     io::BufWriter,
     path::{Path, PathBuf},
 };
 
-use support::{complaint, digits, repository, run, stderr, stdout};
+use crate::support::{complaint, digits, repository, run, stderr, stdout};
 
 const IMAGES: usize = 3;
 

@@ -1,11 +1,9 @@
 //! How many images networks get right, in private and in the clear.
 
-mod support;
-
 use std::fs;
 
+use crate::support::{complaint, digits, json, repository, run, stderr, stdout};
 use serde_json::{Value, json};
-use support::{complaint, digits, json, repository, run, stderr, stdout};
 
 #[test]
 fn the_held_out_digits_are_as_right_in_private_as_in_the_clear() {

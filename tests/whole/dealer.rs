@@ -1,11 +1,9 @@
 //! Whole runs in the `dealer` suite.
 
-mod support;
-
 use std::path::PathBuf;
 
+use crate::support::{Hosts, ROLES, digits, json, repository, stderr, stdout, tercet};
 use serde_json::{Value, json};
-use support::{Hosts, ROLES, digits, json, repository, stderr, stdout, tercet};
 
 #[test]
 fn the_digits_are_classified_with_a_producer_that_receives_nothing() {
@@ -69,7 +67,8 @@ fn branches_side_by_side_wait_for_fewer_latencies() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("report.json");
     let config = directory.path().join("net.toml");
-    let text = "[network]\nnet = 'squeezenet'\ninput = [1, 17, 16]\nclasses = 3\n[model-owner]\n[data-owner]\n";
+    let text = "[network]\nnet = 'squeezenet'\ninput = [1, 17, 16]\nclasses = 3\n\
+                [model-owner]\n[data-owner]\n";
     std::fs::write(&config, text).unwrap();
     let totals = |options: &[&str]| {
         let [config, report] = [&config, &file].map(|path| path.to_str().unwrap());

@@ -1,17 +1,14 @@
-//! `tercet plan`, with trainers of a few lines of shell: what it tells them, what it believes of what they say, and what
-//! it writes.
-
-mod support;
+//! `tercet plan`, with trainers of a few lines of shell: what it tells them, what it believes of
+//! what they say, and what it writes.
 
 use std::{
     fs,
     path::{Path, PathBuf},
     process::{Output, Stdio},
-    time::{Duration, Instant},
 };
 
+use crate::support::{complaint, json, repository, run, stderr, stdout, tercet, wait_until};
 use serde_json::{Value, json};
-use support::{complaint, json, repository, run, stderr, stdout, tercet};
 use tempfile::TempDir;
 
 /// A search in a directory of its own.
@@ -28,8 +25,9 @@ impl Search {
         self.directory.path().join("out")
     }
 
-    /// Lets a shell script search for the digits' net. It has the start message in $start, and functions: `ask`
-    /// plans what they cost, `give` a plan, an accuracy and weights, `weights` that suit the net as it is.
+    /// Lets a shell script search for the digits' net. It has the start message in $start, and
+    /// functions: `ask` plans what they cost, `give` a plan, an accuracy and weights, `weights`
+    /// that suit the net as it is.
     fn run(&self, script: &str, args: &[&str]) -> Output {
         let file = self.directory.path().join("trainer.sh");
         fs::write(&file, format!("{HEAD}\n{script}\n")).expect("a script");
@@ -53,14 +51,23 @@ const HEAD: &str = r#"
 read -r start
 own() { echo "$start" | sed 's/.*"weights":"\([^"]*\)".*/\1/'; }
 n=0
-weights() { n=$((n + 1)); cp "$(own)" "$(dirname "$(own)")/given-$n"; echo "$(dirname "$(own)")/given-$n"; }
+weights() {
+    n=$((n + 1)); given="$(dirname "$(own)")/given-$n"
+    cp "$(own)" "$given"; echo "$given"
+}
 ask() { echo "{\"cost\": {\"id\": 7, \"plans\": [$1]}}"; read -r costs; echo "$costs" >&2; }
-give() { echo "{\"result\": {\"plan\": $1, \"accuracy\": $2, \"held_out\": 0.5, \"weights\": \"$3\", \"epochs\": 1}}"; }
+give() {
+    echo "{\"result\": {\"plan\": $1, \"accuracy\": $2, \"held_out\": 0.5," \
+        "\"weights\": \"$3\", \"epochs\": 1}}"
+}
 "#;
 
 const OWN: &str = r#"{"activations": {}, "pools": {}}"#;
 const HALF: &str = r#"{"activations": {"relu1": {"none": "0-7"}}}"#;
-const NONE: &str = r#"{"activations": {"relu1": "none", "relu2": "none", "relu3": "none"}, "pools": {"pool1": "avg", "pool2": "avg"}}"#;
+const NONE: &str = concat!(
+    r#"{"activations": {"relu1": "none", "relu2": "none", "relu3": "none"}, "#,
+    r#""pools": {"pool1": "avg", "pool2": "avg"}}"#
+);
 
 #[test]
 fn what_is_found_is_written_and_runs() {
@@ -133,7 +140,10 @@ fn a_trainer_is_told_all_that_it_needs() {
     ] {
         assert_eq!(start[key], value, "{key}");
     }
-    let site = json!({ "name": "relu1", "kind": "relu", "channels": 16, "active": 16, "values": 64, "before": "conv1" });
+    let site = json!({
+        "name": "relu1", "kind": "relu", "channels": 16, "active": 16, "values": 64,
+        "before": "conv1",
+    });
     assert_eq!(start["sites"][0], site);
     assert_eq!(start["sites"].as_array().unwrap().len(), 3);
     assert_eq!(start["graph"]["nodes"][1]["name"], "conv1");
@@ -214,11 +224,9 @@ fn a_search_that_is_killed_goes_on() {
     let mut command = search.command(&["--trainer", &trainer]);
     let mut child = command.stderr(Stdio::null()).spawn().unwrap();
     let results = search.out().join("results.jsonl");
-    let started = Instant::now();
-    while fs::read_to_string(&results).map_or(0, |text| text.lines().count()) < 3 {
-        assert!(started.elapsed() < Duration::from_secs(60), "no results");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_until("three results are written", || {
+        fs::read_to_string(&results).is_ok_and(|text| text.lines().count() >= 3)
+    });
     child.kill().unwrap();
     child.wait().unwrap();
     // As if it had been killed in the middle of a line.

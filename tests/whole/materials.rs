@@ -1,11 +1,11 @@
 //! Material made ahead and used up, and masked weights that outlive a session.
 
-mod support;
-
 use std::path::{Path, PathBuf};
 
+use crate::support::{
+    Hosts, ROLES, complaint, digits, json, repository, run, stderr, stdout, tercet,
+};
 use serde_json::Value;
-use support::{Hosts, ROLES, complaint, digits, json, repository, run, stderr, stdout, tercet};
 
 #[test]
 fn queries_are_answered_once_without_the_crypto_producer() {
@@ -122,7 +122,7 @@ fn hosts_deal_together_and_answer_in_two() {
     }
     let out = hosts.path("material");
     let start = |role: &str, more: &[&str]| {
-        let mut party = support::tercet();
+        let mut party = tercet();
         let config = hosts.path(&format!("{role}.toml"));
         party.args(["party", role, "--config"]).arg(config).arg("--material").arg(&out).args(more);
         party.spawn().unwrap()
@@ -150,8 +150,8 @@ fn polynomials_are_dealt_for_with_their_masked_coefficients() {
     let place = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
     let (config, out, report) = (place("x.toml"), place("material"), place("report.json"));
     let text = "[network]\nnet = 'cnn-7'\ninput = [3, 32, 32]\nclasses = 10\nplan = 'plan.toml'\n\
-                [protocol]\nsuite = 'dealer'\n[model-owner]\nstate = 'p0'\n[data-owner]\nstate = 'p1'\n\
-                [crypto-producer]\nstate = 'p2'\n";
+                [protocol]\nsuite = 'dealer'\n[model-owner]\nstate = 'p0'\n\
+                [data-owner]\nstate = 'p1'\n[crypto-producer]\nstate = 'p2'\n";
     std::fs::write(&config, text).unwrap();
     let plan = "[activations]\nrelu2 = 'polynomial-2'\n[activations.relu1]\npolynomial-2 = '0-3'\n\
                 polynomial-3 = '4-7'\npolynomial-0 = '8'\nsign = '9'\nnone = '10'\ntanh = '11'\n";
@@ -203,7 +203,8 @@ fn masked_weights_are_sent_once_where_they_are_kept() {
     let whole = setup_bytes(2);
     assert!(whole > 0);
     assert_eq!(setup_bytes(2), 0);
-    // Who lost its part gets another: the data owner the same weights, the crypto producer a new key.
+    // Who lost its part gets another: the data owner the same weights, the crypto producer a new
+    // key.
     for lost in ["p1", "p2", "p0"] {
         std::fs::remove_dir_all(directory.path().join(lost)).unwrap();
         assert_eq!(setup_bytes(2), whole, "without {lost}");

@@ -1,11 +1,9 @@
 //! What a network costs, without a run and beside one, and the published tables.
 
-mod support;
-
 use std::process::Output;
 
+use crate::support::{complaint, json, repository, run, stderr, stdout, tercet};
 use serde_json::{Value, json};
-use support::{complaint, json, repository, run, stderr, stdout, tercet};
 
 #[test]
 fn the_published_tables_come_out() {

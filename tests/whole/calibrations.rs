@@ -1,12 +1,11 @@
-//! How large values get: what `calibrate` says and writes, and what the model owner hears before a run.
-
-mod support;
+//! How large values get: what `calibrate` says and writes, and what the model owner hears before a
+//! run.
 
 use std::process::Output;
 
+use crate::support::{Hosts, complaint, digits, json, repository, run, stderr, stdout, tercet};
 use nets::{Dims, PublicBounds, zoo};
 use serde_json::Value;
-use support::{Hosts, complaint, digits, repository, run, stderr, stdout};
 
 const CONFIG: &str = "configs/digits.toml";
 
@@ -122,7 +121,7 @@ fn a_run_says_which_bound_each_layer_has() {
     std::fs::write(&config, own).unwrap();
     let ran = run(["run", &config, "--images", "3", "--report", &report]);
     assert!(ran.status.success(), "{}", stderr(&ran));
-    let report = support::json(report.as_ref());
+    let report = json(report.as_ref());
     let layers = report["layers"].as_array().unwrap();
     let bound = |name: &str| &layers.iter().find(|layer| layer["name"] == name).unwrap()["bound"];
     assert!(bound("relu1")["bits"].as_u64() > Some(26), "{}", bound("relu1"));
@@ -190,7 +189,7 @@ fn the_model_owner_hears_of_a_layer_that_could_overflow() {
 
 fn command(config: &str, options: &[&str]) -> Output {
     let config = repository(config);
-    let mut command = support::tercet();
+    let mut command = tercet();
     command.arg("calibrate").arg(config).args(options).output().expect("the command starts")
 }
 

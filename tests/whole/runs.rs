@@ -1,9 +1,7 @@
 //! Whole runs that come to their end.
 
-mod support;
-
+use crate::support::{Hosts, ROLES, digits, json, repository, run, same, stderr, stdout, tercet};
 use serde_json::Value;
-use support::{Hosts, ROLES, digits, json, repository, run, stderr, stdout};
 
 const LINKS: [&str; 6] = ["P0->P1", "P0->P2", "P1->P0", "P1->P2", "P2->P0", "P2->P1"];
 
@@ -107,7 +105,7 @@ fn only_labels_are_revealed_where_that_is_asked_for() {
     // Four levels of two messages, and the label; a max of ten values, and its place.
     for (suite, rounds) in [("dealer", 9), ("securenn", 82)] {
         let label = ["run", config, "--output", "label", "--suite", suite, "--images", "4"];
-        let output = support::tercet().args(label).args(["--report", report]).output().unwrap();
+        let output = tercet().args(label).args(["--report", report]).output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         let text = stdout(&output);
         assert!(text.contains("correct: 4/4 secure, 4/4 plain float"), "{text}");
@@ -129,7 +127,7 @@ fn branches_side_by_side_wait_for_fewer_latencies() {
     let config = repository("configs/squeezenet-digits-ours.toml");
     let [config, path] = [&config, &file].map(|path| path.to_str().unwrap());
     let totals = |overlap: &[&str]| {
-        let mut command = support::tercet();
+        let mut command = tercet();
         command.args(["run", config, "--images", "1", "--report", path]);
         let output = command.args(overlap).output();
         let output = output.unwrap();
@@ -140,7 +138,8 @@ fn branches_side_by_side_wait_for_fewer_latencies() {
     assert_eq!((&sequential["overlap"], &overlapped["overlap"]), (&false.into(), &true.into()));
     assert_eq!(sequential["measured"]["links"], overlapped["measured"]["links"]);
     assert_eq!(sequential["paper"], overlapped["paper"]);
-    // Eight Fire modules whose expands have no activations: a convolution each, 2 phases, 1 latency.
+    // Eight Fire modules whose expands have no activations: a convolution each, 2 phases, 1
+    // latency.
     let figures = |totals: &Value| {
         let rounds = &totals["measured"]["rounds"];
         assert_eq!(totals["predicted"]["rounds"], *rounds);
@@ -158,7 +157,7 @@ fn three_parties_by_hand_come_to_the_labels() {
     // One writes a report of what it alone saw.
     let own = hosts.path("own.json");
     let config = hosts.path("model-owner.toml");
-    let mut owner = support::tercet();
+    let mut owner = tercet();
     owner.args(["party", "model-owner", "--config"]).arg(config).arg("--report").arg(&own);
     let owner = owner.spawn().unwrap();
     let others = ["crypto-producer", "data-owner"].map(|role| hosts.start(role));
@@ -187,7 +186,7 @@ fn predictions_go_where_the_config_says() {
         "images = {:?}\nfirst = 3\ncount = 2\nscale = 0.0625\npredictions = \"out.csv\"",
         digits("test-images.idx3-ubyte")
     );
-    hosts.write("data-owner", &own, support::same);
+    hosts.write("data-owner", &own, same);
     let parties = ROLES.map(|role| hosts.start(role));
     for party in parties {
         let output = party.wait_with_output().unwrap();

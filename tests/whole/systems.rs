@@ -1,10 +1,8 @@
-//! The nets of Delphi, SAFENet, MiniONN and XONN: whole runs of the small ones, what all cost, and the published
-//! figures beside.
+//! The nets of Delphi, SAFENet, MiniONN and XONN: whole runs of the small ones, what all cost, and
+//! the published figures beside.
 
-mod support;
-
+use crate::support::{complaint, json, repository, run, stderr, stdout, tercet};
 use serde_json::{Value, json};
-use support::{complaint, json, repository, run, stderr, stdout};
 
 /// Nets that take less than a second, one of them with every kind of channel.
 const SMALL: [&str; 5] = [
@@ -117,7 +115,7 @@ fn tables(system: &str) -> Value {
 }
 
 fn succeed(args: &[&str]) -> String {
-    let output = support::tercet().args(args).output().expect("the command starts");
+    let output = tercet().args(args).output().expect("the command starts");
     assert!(output.status.success(), "{}", stderr(&output));
     stdout(&output)
 }

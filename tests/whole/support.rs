@@ -1,47 +1,45 @@
 //! What tests of the whole command share: starting it, and three hosts in a temporary directory.
-//!
-//! Each test binary uses a part of this.
-#![allow(dead_code)]
 
 use std::{
     io::{BufRead, BufReader},
     net::UdpSocket,
     path::{Path, PathBuf},
-    process::{Child, ChildStderr, Command, Output, Stdio},
+    process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio},
+    sync::atomic::{AtomicU16, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
 
-pub const ROLES: [&str; 3] = ["model-owner", "data-owner", "crypto-producer"];
+pub(crate) const ROLES: [&str; 3] = ["model-owner", "data-owner", "crypto-producer"];
 
 /// The command, with the output piped.
-pub fn tercet() -> Command {
+pub(crate) fn tercet() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tercet"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
 /// Runs the command to its end.
-pub fn run<const N: usize>(args: [&str; N]) -> Output {
+pub(crate) fn run<const N: usize>(args: [&str; N]) -> Output {
     tercet().args(args).output().expect("the command starts")
 }
 
 /// A file below the repository's root.
-pub fn repository(path: &str) -> PathBuf {
+pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace").join(path)
 }
 
-pub fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).expect("output is text")
 }
 
-pub fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).expect("output is text")
 }
 
 /// The one line that a failed command says, after checking that it is one and its exit code.
-pub fn complaint(output: &Output, exit_code: i32) -> String {
+pub(crate) fn complaint(output: &Output, exit_code: i32) -> String {
     let text = stderr(output);
     assert_eq!(output.status.code(), Some(exit_code), "{text}");
     assert_eq!(text.lines().count(), 1, "{text}");
@@ -49,35 +47,37 @@ pub fn complaint(output: &Output, exit_code: i32) -> String {
     text.trim_end().to_owned()
 }
 
-pub fn json(file: &Path) -> serde_json::Value {
+pub(crate) fn json(file: &Path) -> serde_json::Value {
     serde_json::from_str(&std::fs::read_to_string(file).expect("a report")).expect("JSON")
 }
 
 /// Three hosts on this machine, each with a config of its own.
-pub struct Hosts {
-    pub directory: TempDir,
+pub(crate) struct Hosts {
+    pub(crate) directory: TempDir,
     ports: [u16; 3],
 }
 
 impl Hosts {
     /// Hosts with keys and free ports.
-    pub fn new() -> Hosts {
+    pub(crate) fn new() -> Hosts {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let keys = directory.path().join("keys");
         let made = run(["keygen", keys.to_str().expect("a plain path")]);
         assert!(made.status.success(), "{}", stderr(&made));
-        // All three at once, so that they differ.
-        let sockets = ROLES.map(|_| UdpSocket::bind("127.0.0.1:0").expect("a free port"));
-        let ports = sockets.each_ref().map(|socket| socket.local_addr().expect("bound").port());
-        Hosts { directory, ports }
+        Hosts { directory, ports: ROLES.map(|_| free_port()) }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
     /// Writes a role's config: the shared tables, changed by `change`, and its own table.
-    pub fn write(&self, role: &str, own: &str, change: impl FnOnce(String) -> String) -> PathBuf {
+    pub(crate) fn write(
+        &self,
+        role: &str,
+        own: &str,
+        change: impl FnOnce(String) -> String,
+    ) -> PathBuf {
         let [p0, p1, p2] = self.ports;
         let shared = format!(
             "[network]\nnet = \"digits-cnn\"\ninput = [1, 8, 8]\nclasses = 10\n\
@@ -94,7 +94,7 @@ impl Hosts {
     }
 
     /// Writes all three configs for the digits, with this many images of this file.
-    pub fn write_digits(&self, images: &Path, count: usize) {
+    pub(crate) fn write_digits(&self, images: &Path, count: usize) {
         self.write(
             "model-owner",
             &format!("weights = {:?}", digits("digits-cnn.safetensors")),
@@ -105,13 +105,14 @@ impl Hosts {
         self.write("crypto-producer", "", same);
     }
 
-    /// Makes all parties wait for each other for a short time only.
-    pub fn hurry(&self) {
-        self.change(&ROLES, "seconds = 20", "seconds = 3");
+    /// Makes all parties wait less long for one that does not come, yet long enough for all to
+    /// start.
+    pub(crate) fn hurry(&self) {
+        self.change(&ROLES, "seconds = 20", "seconds = 8");
     }
 
     /// Replaces a text in the configs of these roles.
-    pub fn change(&self, roles: &[&str], from: &str, to: &str) {
+    pub(crate) fn change(&self, roles: &[&str], from: &str, to: &str) {
         for role in roles {
             let file = self.path(&format!("{role}.toml"));
             let config = std::fs::read_to_string(&file).expect("a config");
@@ -121,12 +122,12 @@ impl Hosts {
     }
 
     /// Starts a party with its config.
-    pub fn start(&self, role: &str) -> Child {
+    pub(crate) fn start(&self, role: &str) -> Child {
         self.command(role).args(["--log", "info"]).spawn().expect("the command starts")
     }
 
     /// Runs all three to their ends; each writes what it saw to a JSON file of its own.
-    pub fn run_with_reports(&self) -> [Output; 3] {
+    pub(crate) fn run_with_reports(&self) -> [Output; 3] {
         let start = |role| {
             let report = self.path(&format!("{role}.json"));
             self.command(role).arg("--report").arg(report).spawn().expect("the command starts")
@@ -141,18 +142,32 @@ impl Hosts {
     }
 }
 
+/// A port that nothing is bound to. It lies below those that the system hands out by itself, so
+/// that no test that runs beside this one is given it before a party binds it.
+fn free_port() -> u16 {
+    const FIRST: u16 = 10_000;
+    const COUNT: u16 = 20_000;
+    static TRIED: AtomicU16 = AtomicU16::new(0);
+    // Test binaries of other checkouts begin elsewhere.
+    let start = (std::process::id() % u32::from(COUNT)) as u16;
+    (0..COUNT)
+        .map(|_| FIRST + (start + TRIED.fetch_add(1, Relaxed) % COUNT) % COUNT)
+        .find(|&port| UdpSocket::bind(("127.0.0.1", port)).is_ok())
+        .expect("a free port")
+}
+
 /// Leaves a config as it is.
-pub fn same(config: String) -> String {
+pub(crate) fn same(config: String) -> String {
     config
 }
 
 /// A file of the digits.
-pub fn digits(name: &str) -> PathBuf {
+pub(crate) fn digits(name: &str) -> PathBuf {
     repository("tests/data/digits").join(name)
 }
 
 /// An IDX file of black images, so many that classifying them takes a while.
-pub fn many_images(directory: &Path, count: u32) -> PathBuf {
+pub(crate) fn many_images(directory: &Path, count: u32) -> PathBuf {
     let mut bytes = vec![0, 0, 8, 3];
     [count, 8, 8].iter().for_each(|dimension| bytes.extend(dimension.to_be_bytes()));
     bytes.resize(bytes.len() + count as usize * 64, 0);
@@ -162,15 +177,15 @@ pub fn many_images(directory: &Path, count: u32) -> PathBuf {
 }
 
 /// A process's standard error, line by line.
-pub struct Lines(BufReader<ChildStderr>);
+pub(crate) struct Lines(BufReader<ChildStderr>);
 
 impl Lines {
-    pub fn of(child: &mut Child) -> Lines {
+    pub(crate) fn from_stderr(child: &mut Child) -> Lines {
         Lines(BufReader::new(child.stderr.take().expect("standard error is piped")))
     }
 
     /// Reads on to a line that contains `text`.
-    pub fn find(&mut self, text: &str) -> String {
+    pub(crate) fn find(&mut self, text: &str) -> String {
         let mut seen = String::new();
         loop {
             let mut line = String::new();
@@ -184,28 +199,33 @@ impl Lines {
     }
 
     /// All that is left.
-    pub fn rest(self) -> Vec<String> {
+    pub(crate) fn rest(self) -> Vec<String> {
         self.0.lines().map(|line| line.expect("text")).collect()
     }
 }
 
-/// Waits for a process to end, within a generous multiple of the 2 s that are promised.
-pub fn ends_soon(child: &mut Child) -> std::process::ExitStatus {
-    let deadline = Instant::now() + Duration::from_secs(4);
-    loop {
-        if let Some(status) = child.try_wait().expect("a child") {
-            return status;
-        }
-        if Instant::now() > deadline {
-            child.kill().expect("a child");
-            panic!("still running after 4 s");
-        }
+/// Waits for a process to end by itself.
+pub(crate) fn wait_for_exit(child: &mut Child) -> ExitStatus {
+    let mut status = None;
+    wait_until("the process ends", || {
+        status = child.try_wait().expect("a child");
+        status.is_some()
+    });
+    status.expect("it ended")
+}
+
+/// Waits until something holds. The limit is there to end a test that hangs: what the command
+/// promises is far below it, so that a loaded machine fails no test.
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while !holds() {
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
 
 /// Sends a signal.
-pub fn signal(signal: &str, process: u32) {
+pub(crate) fn signal(signal: &str, process: u32) {
     let sent = Command::new("kill").args([signal, &process.to_string()]).status();
     assert!(sent.expect("kill starts").success());
 }

@@ -1,8 +1,6 @@
 //! One operation over three processes.
 
-mod support;
-
-use support::{complaint, json, run, stdout};
+use crate::support::{complaint, json, run, stderr, stdout, tercet};
 
 #[test]
 fn every_operation_is_right_and_reports_its_cost() {
@@ -25,7 +23,7 @@ fn check(suite: &str, operations: &[&str]) {
         let report = file.to_str().unwrap();
         let output = run(["bench", op, "--count", "300", "--suite", suite, "--report", report]);
         let text = stdout(&output);
-        assert_eq!(output.status.code(), Some(0), "{op}: {}", support::stderr(&output));
+        assert_eq!(output.status.code(), Some(0), "{op}: {}", stderr(&output));
         assert!(text.starts_with(&format!("{op} on 300 values, {suite}, seed ")), "{text}");
         assert!(text.contains(": 0 wrong\n"), "{text}");
         assert!(text.ends_with("predicted = measured on every link\n"), "{text}");
@@ -83,8 +81,8 @@ fn a_convolution_may_have_another_shape() {
     let report = file.to_str().unwrap();
     let conv = ["conv", "--shape", "3x8x4", "--kernels", "2", "--kernel", "5", "--count", "3"];
     let args = [&["bench"][..], &conv, &["--suite", "dealer", "--report", report]].concat();
-    let output = support::tercet().args(args).output().expect("the command starts");
-    assert!(output.status.success(), "{}", support::stderr(&output));
+    let output = tercet().args(args).output().expect("the command starts");
+    assert!(output.status.success(), "{}", stderr(&output));
     let links = &json(&file)["totals"]["measured"]["links"];
     // 33 bits: the weights and the masked query, and one value of each result.
     let bytes = |values: u64| (33 * values).div_ceil(8);

@@ -1,14 +1,12 @@
 //! What is refused, with which words and which exit code: 2 for what is wrong here before any
 //! connection, 1 for what the parties find out together.
 
-mod support;
-
 use std::{
     path::{Path, PathBuf},
     process::Output,
 };
 
-use support::{Hosts, ROLES, complaint, digits, repository, run, same, stderr, stdout};
+use crate::support::{Hosts, ROLES, complaint, digits, repository, run, same, stderr, stdout};
 use tempfile::TempDir;
 
 #[test]
@@ -177,8 +175,9 @@ fn values_beyond_the_bounds_of_the_dealer_suite_are_not_computed() {
         config.replace("suite = \"securenn\"", "suite = \"dealer\"\nmagnitude_bits = 1")
     };
     let message = complaint(&Case::new(narrow).run(), 2);
-    let expected = "layer 'relu1' works on are beyond its bound, and the result would be wrong; set \
-                    `protocol.bounds` to a file of `tercet calibrate`, or `protocol.magnitude_bits` higher";
+    let expected = "layer 'relu1' works on are beyond its bound, and the result would be wrong; \
+                    set `protocol.bounds` to a file of `tercet calibrate`, or \
+                    `protocol.magnitude_bits` higher";
     assert!(message.contains(expected), "{message}");
 
     // By hand the model owner sees to it, by its samples.

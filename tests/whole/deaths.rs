@@ -1,10 +1,8 @@
 //! A party that goes away in the middle of a run takes the others with it, soon and by name.
 
-mod support;
-
 use std::{process::Child, time::Duration};
 
-use support::{Hosts, Lines, ROLES, ends_soon, many_images, signal, tercet};
+use crate::support::{Hosts, Lines, ROLES, many_images, signal, tercet, wait_for_exit, wait_until};
 
 #[test]
 fn a_launched_party_that_dies_ends_the_run() {
@@ -12,7 +10,7 @@ fn a_launched_party_that_dies_ends_the_run() {
         for (place, role) in ROLES.into_iter().enumerate() {
             let (mut launcher, lines, parties) = long_bench(suite);
             signal("-KILL", parties[place]);
-            let status = ends_soon(&mut launcher);
+            let status = wait_for_exit(&mut launcher);
             assert_eq!(status.code(), Some(1));
             let rest = lines.rest();
             let errors: Vec<_> = rest.iter().filter(|line| line.starts_with("error: ")).collect();
@@ -30,7 +28,7 @@ fn a_launched_party_that_hangs_is_named_by_the_others() {
     for (role, place) in ROLES.into_iter().zip(0..) {
         let (mut launcher, lines, parties): (_, _, [u32; 3]) = long_bench("securenn");
         signal("-STOP", parties[place]);
-        assert_eq!(ends_soon(&mut launcher).code(), Some(1));
+        assert_eq!(wait_for_exit(&mut launcher).code(), Some(1));
         let rest = lines.rest();
         let errors: Vec<_> = rest.iter().filter(|line| line.starts_with("error: ")).collect();
         assert_eq!(errors.len(), 1, "{rest:?}");
@@ -51,7 +49,7 @@ fn parties_end_with_their_launcher() {
 fn an_interrupt_ends_all() {
     let (mut launcher, _lines, parties) = long_bench("securenn");
     signal("-INT", launcher.id());
-    assert!(!ends_soon(&mut launcher).success());
+    assert!(!wait_for_exit(&mut launcher).success());
     parties.into_iter().for_each(is_gone);
 }
 
@@ -79,10 +77,11 @@ fn hosts_for_long(suite: &str, images: u32) -> Hosts {
     hosts
 }
 
-/// Kills a party some way in, or when the model owner says this, and checks that the others end, naming it.
+/// Kills a party some way in, or when the model owner says this, and checks that the others end,
+/// naming it.
 fn dies(victim: &str, hosts: &Hosts, word: Option<&str>) {
     let mut parties = ROLES.map(|role| hosts.start(role));
-    let mut lines: Vec<Lines> = parties.iter_mut().map(Lines::of).collect();
+    let mut lines: Vec<Lines> = parties.iter_mut().map(Lines::from_stderr).collect();
     lines.iter_mut().for_each(|lines| {
         lines.find("all three parties are connected");
     });
@@ -97,7 +96,7 @@ fn dies(victim: &str, hosts: &Hosts, word: Option<&str>) {
         if other == place {
             continue;
         }
-        assert_eq!(ends_soon(party).code(), Some(1));
+        assert_eq!(wait_for_exit(party).code(), Some(1));
         let lines = lines.rest();
         let errors: Vec<_> = lines.iter().filter(|line| line.starts_with("error: ")).collect();
         assert_eq!(errors.len(), 1, "{lines:?}");
@@ -110,7 +109,7 @@ fn dies(victim: &str, hosts: &Hosts, word: Option<&str>) {
 fn long_bench(suite: &str) -> (Child, Lines, [u32; 3]) {
     let args = ["--log", "debug", "bench", "relu", "--count", "3000000", "--suite", suite];
     let mut launcher = tercet().args(args).spawn().unwrap();
-    let mut lines = Lines::of(&mut launcher);
+    let mut lines = Lines::from_stderr(&mut launcher);
     let parties = ROLES.map(|role| {
         let line = lines.find(&format!("{role} is process "));
         line.rsplit(' ').next().unwrap().trim().parse().unwrap()
@@ -126,11 +125,5 @@ fn is_gone(process: u32) {
         // Whoever inherits an orphan may take its time to collect it.
         status.is_ok_and(|status| !status.contains("State:\tZ"))
     };
-    for _ in 0..400 {
-        if !alive() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    panic!("process {process} is still there after 4 s");
+    wait_until(&format!("process {process} is gone"), || !alive());
 }
