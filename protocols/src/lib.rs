@@ -25,6 +25,7 @@ pub mod session;
 pub mod share;
 pub mod spline;
 pub mod step;
+#[cfg(any(test, feature = "test-world"))]
 pub mod test_world;
 pub mod transport;
 
