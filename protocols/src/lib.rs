@@ -20,6 +20,8 @@ pub mod ledger;
 pub mod limits;
 pub mod party;
 pub mod prf;
+#[cfg(any(test, feature = "test-world"))]
+pub mod samples;
 pub mod securenn;
 pub mod session;
 pub mod share;
