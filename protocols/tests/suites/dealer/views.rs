@@ -22,8 +22,8 @@ use protocols::{
 };
 
 use crate::{
+    dealer::view::{Field, Gadget, payload, worst},
     uniformity::LIMIT,
-    view::{Field, Gadget, payload, worst},
 };
 
 /// Values of each run, all equal.

@@ -4,10 +4,7 @@
 
 mod dealer;
 mod securenn;
-#[path = "../uniformity/mod.rs"]
 mod uniformity;
-#[path = "../dealer/view.rs"]
-mod view;
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -27,39 +24,39 @@ macro_rules! laws {
 
             #[test]
             fn results_are_ideal_up_to_coins() {
-                all().iter().for_each(crate::$suite::equals_its_ideal);
+                all().iter().for_each(crate::$suite::laws::equals_its_ideal);
             }
 
             #[test]
             fn costs_are_those_predicted() {
-                all().iter().for_each(crate::$suite::costs_what_is_predicted);
+                all().iter().for_each(crate::$suite::laws::costs_what_is_predicted);
             }
 
             #[test]
             fn lanes_of_every_size_agree() {
-                all().iter().for_each(crate::$suite::agrees_in_lanes_of_every_size);
+                all().iter().for_each(crate::$suite::laws::agrees_in_lanes_of_every_size);
             }
 
             #[test]
             fn results_are_ideal_beyond_65536_values() {
-                all().iter().for_each(crate::$suite::is_right_beyond_65536_values);
+                all().iter().for_each(crate::$suite::laws::is_right_beyond_65536_values);
             }
 
             #[test]
             fn views_are_uniform() {
-                all().iter().for_each(crate::$suite::shows_uniform_views);
+                all().iter().for_each(crate::$suite::laws::shows_uniform_views);
             }
 
             #[test]
             fn results_tell_nothing_of_masks() {
-                all().iter().for_each(crate::$suite::hides_masks_within_bounds);
+                all().iter().for_each(crate::$suite::laws::hides_masks_within_bounds);
             }
 
             #[test]
             #[ignore = "outside of the bounds P1 sees the wraparound that signs and truncations \
                         correct, until they are repaired"]
             fn results_tell_nothing_of_masks_out_of_bounds() {
-                all().iter().for_each(crate::$suite::hides_masks_out_of_bounds);
+                all().iter().for_each(crate::$suite::laws::hides_masks_out_of_bounds);
             }
         }
     };

@@ -10,8 +10,8 @@ use protocols::{
 
 use crate::{
     assert_independent,
+    dealer::view::{Field, Gadget, chunks, worst},
     uniformity::LIMIT,
-    view::{Field, Gadget, chunks, worst},
 };
 
 type Function = Sample<dyn dealer::Function>;
