@@ -20,11 +20,14 @@ pub mod ledger;
 pub mod limits;
 pub mod party;
 pub mod prf;
+#[cfg(any(test, feature = "test-world"))]
+pub mod samples;
 pub mod securenn;
 pub mod session;
 pub mod share;
 pub mod spline;
 pub mod step;
+#[cfg(any(test, feature = "test-world"))]
 pub mod test_world;
 pub mod transport;
 

@@ -32,8 +32,11 @@ impl Elementwise for Spline {
         Relu.cost(self.knots().len() * count)
     }
 
-    /// Those of the ReLUs.
+    /// Those of the ReLUs; a line, which has no knot, sends nothing.
     fn paper(&self, count: f64) -> Paper {
+        if self.knots().is_empty() {
+            return Paper::default();
+        }
         Relu.paper(self.knots().len() as f64 * count)
     }
 

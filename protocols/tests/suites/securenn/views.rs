@@ -1,10 +1,9 @@
 //! What each party receives: on fixed inputs and fixed shares everything is uniform, and P2 receives
 //! what the message tables allow and nothing else.
 
-mod uniformity;
-
 use std::collections::BTreeMap;
 
+use crate::uniformity::{LIMIT, deviation};
 use fixedpoint::{
     Padding, Side,
     conv::ConvShape,
@@ -24,7 +23,6 @@ use protocols::{
     test_world::{Fate, LayerOutcome, TestWorld},
     transport::recording::Record,
 };
-use uniformity::{LIMIT, deviation};
 
 /// Values of each element-wise run, all equal.
 const COUNT: usize = 20_000;

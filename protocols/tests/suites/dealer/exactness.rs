@@ -13,7 +13,7 @@ use protocols::{
     test_world::{TestWorld, polynomials_for_tests, words_for_tests},
 };
 
-use crate::view::chunks;
+use super::view::chunks;
 
 /// (l, k, s) of the specification, whole words, no cut, and the narrowest that there is.
 const GATES: [(u32, u32, u32); 8] = [

@@ -13,8 +13,8 @@ use protocols::{
 };
 
 use crate::{
+    dealer::view::{Field, payload, worst},
     uniformity::LIMIT,
-    view::{Field, payload, worst},
 };
 
 const COUNT: usize = 1 << 15;

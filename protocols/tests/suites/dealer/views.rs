@@ -22,8 +22,8 @@ use protocols::{
 };
 
 use crate::{
+    dealer::view::{Field, Gadget, payload, worst},
     uniformity::LIMIT,
-    view::{Field, Gadget, payload, worst},
 };
 
 /// Values of each run, all equal.
@@ -228,7 +228,10 @@ fn max_pool_views_are_uniform_over_all_levels() {
             pairs.retain(|field| !field.name.starts_with("table"));
             top.retain(|field| !field.name.starts_with("table"));
             let half = |range: std::ops::Range<usize>| {
-                pairs.iter().map(move |field| field.slice(range.clone()))
+                pairs.iter().map(move |field| Field {
+                    values: field.values[range.clone()].to_vec(),
+                    ..field.clone()
+                })
             };
             let tree: Vec<Field> =
                 half(0..windows).chain(half(windows..2 * windows)).chain(top).collect();

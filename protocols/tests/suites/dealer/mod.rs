@@ -4,9 +4,8 @@
 mod costs;
 mod damage;
 mod exactness;
+pub mod laws;
 mod leaks;
 mod net;
-#[path = "../uniformity/mod.rs"]
-mod uniformity;
 mod view;
 mod views;

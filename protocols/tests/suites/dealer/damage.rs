@@ -8,7 +8,7 @@ use protocols::{
     transport::Message,
 };
 
-use crate::net;
+use super::net;
 
 type Damage = fn(&mut Message) -> Fate;
 

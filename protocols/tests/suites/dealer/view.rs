@@ -31,11 +31,6 @@ impl Field {
     pub fn new(name: impl Into<String>, bits: u32, values: Vec<u64>) -> Field {
         Field { name: name.into(), bits, values }
     }
-
-    /// The field of some of the values.
-    pub fn slice(&self, range: std::ops::Range<usize>) -> Field {
-        Field { values: self.values[range].to_vec(), ..self.clone() }
-    }
 }
 
 /// How far fields are from uniform and independent bits, at worst, and where: standard deviations of
