@@ -7,7 +7,7 @@ use protocols::{
 };
 
 use super::layout::{Apply, LayerLayout, Layout, Part, Step};
-use crate::{functions::Gadget, ranges::BoundSource};
+use crate::{cost::BoundSource, functions::Gadget};
 
 impl Layout {
     /// BLAKE3 of the canonical form.
