@@ -46,8 +46,6 @@ pub mod relu;
 pub mod reveal;
 pub mod sign;
 pub mod spline;
-#[cfg(test)]
-mod test_gadget;
 pub mod truncation;
 
 pub use gadget::Function;

@@ -201,26 +201,8 @@ fn signed_binomial(i: usize, k: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::test_gadget::check_of, *};
-    use crate::test_world::{polynomials_for_tests, words_for_tests};
-
-    /// Coefficients below 2^`bits` in magnitude.
-    fn small(test_seed: u64, bits: u32, count: usize) -> Vec<u64> {
-        let words = words_for_tests(test_seed, count).into_iter();
-        words.map(|word| (word % (2 << bits)).wrapping_sub(1 << bits)).collect()
-    }
-
-    #[test]
-    fn equal_their_ideals_and_their_costs() {
-        for degree in 1..=MAX_DEGREE {
-            for (channels, plane) in [(1, 1), (1, 5000), (3, 1), (7, 13), (64, 49)] {
-                let c = small(81, 3, channels * degree);
-                let polynomials = polynomials_for_tests(degree, plane, c, small(82, 3, channels));
-                let of = polynomials.each_ref().map(|of| of as &dyn Function);
-                check_of(of, 0, |out| 1 << (out.saturating_sub(6) / degree as u32).min(31));
-            }
-        }
-    }
+    use super::*;
+    use crate::test_world::polynomials_for_tests;
 
     #[test]
     fn equal_the_powers() {

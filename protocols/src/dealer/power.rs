@@ -125,14 +125,3 @@ pub(crate) fn lifted(
     let each = shares.chunks_exact(shares.len() / count);
     each.map(|shares| lift(gate, opened, &shares[0], shares.get(1))).collect()
 }
-
-#[cfg(test)]
-mod tests {
-    use super::{super::test_gadget::check_within, *};
-
-    #[test]
-    fn equal_their_ideals_and_their_costs() {
-        check_within(&Square, 0, |out| 1 << ((out - 2) / 2).min(31));
-        check_within(&Cube, 0, |out| 1 << ((out - 2) / 3).min(20));
-    }
-}

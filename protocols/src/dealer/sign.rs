@@ -72,14 +72,3 @@ impl Function for Sign {
         if t < 0 { -1 } else { 1 }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::{super::test_gadget::check, *};
-
-    #[test]
-    fn equal_their_ideals_and_their_costs() {
-        check(&Drelu, 0);
-        check(&Sign, 0);
-    }
-}

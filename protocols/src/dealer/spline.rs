@@ -116,29 +116,9 @@ fn words(line: Line) -> [u64; 2] {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{
-            Relu,
-            gadget::cost,
-            test_gadget::{check, check_gate},
-        },
+        super::{Relu, gadget::cost},
         *,
     };
-
-    #[test]
-    fn equal_their_ideals_and_their_costs() {
-        check(&Spline::relu6(6 << 10), 0);
-        check(&Spline::relu6(7), 0);
-        check(&Spline::leaky_relu(0.1, 8), 8);
-        check(&Spline::sigmoid(10, 12), 12);
-        check(&Spline::tanh(10, 12), 12);
-        // No end is flat, one piece is parallel to the base and one is the base again.
-        check(&Spline::new("zigzag", 5, vec![-40, -3, 0, 9, 50], &[2, -1, 2, 3, 2, -7], 3), 3);
-        check(&Spline::new("hat", 0, vec![-6, 0, 6], &[0, 1, -1, 0], 0), 0);
-        check(&Spline::new("line", -9, vec![], &[3], 2), 2);
-        // No bit is left for msb(tau).
-        let gate = Gate::new(Width::new(64), 63, 0, Width::new(64));
-        check_gate([&Spline::relu6(7 << 40); 3], &gate, u64::MAX >> 2, 3000);
-    }
 
     #[test]
     fn a_knot_takes_no_more_than_relu() {

@@ -64,13 +64,3 @@ pub(crate) fn lift(gate: &Gate, opened: &[u64], tau: &[u64], tops: Option<&Vec<u
     };
     opened.iter().zip(tau).zip(tops).map(lift).collect()
 }
-
-#[cfg(test)]
-mod tests {
-    use super::{super::test_gadget::check, *};
-
-    #[test]
-    fn cuts_bits_off_exactly() {
-        check(&Truncation, 0);
-    }
-}

@@ -125,32 +125,13 @@ pub fn ideal(x: &[u64], slope: f64, fixed: &FixedPoint) -> Vec<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use fixedpoint::ring;
-
-    use crate::test_world::{TestWorld, share_for_tests, signed_for_tests};
-
-    #[test]
-    fn equals_its_ideal_up_to_the_coin_and_its_cost() {
-        let fixed = FixedPoint::default();
-        let x = signed_for_tests(35, 1 << 24, 20_000);
-        let shares = share_for_tests(36, &x);
-        for slope in [0.0, SLOPE, 0.37, 1.0] {
-            let outcome = TestWorld::new(35).layer(
-                |ctx| evaluate(ctx, &shares[ctx.side().index() as usize], slope, &fixed),
-                |ctx| deal(ctx, x.len()),
-            );
-            let coins = ring::sub(&outcome.open(), &ideal(&x, slope, &fixed));
-            assert!(coins.iter().all(|coin| *coin <= 1));
-            outcome.assert_cost(&cost(x.len()));
-        }
-    }
 
     #[test]
     fn ideal_is_the_leaky_relu_of_real_numbers() {
         let fixed = FixedPoint::default();
         let x = fixed.encode_slice(&[1.5, -1.0, 0.0, -20.0]).unwrap();
         for slope in [SLOPE, 0.25] {
-            let y = fixed.decode_slice(&ideal(&x, slope, &fixed));
+            let y = fixed.decode_slice(&LeakyRelu { slope, fixed }.ideal(&x));
             for (y, expected) in y.into_iter().zip([1.5, -slope, 0.0, -20.0 * slope]) {
                 assert!((y - expected).abs() < 0.002, "{y} for {expected}");
             }

@@ -197,43 +197,9 @@ pub fn ideal(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        Error,
-        test_world::{TestWorld, share_for_tests, signed_for_tests},
-    };
+    use crate::{Error, test_world::TestWorld};
 
     const FIXED: FixedPoint = FixedPoint::new(13);
-
-    #[test]
-    fn equals_its_ideal_up_to_the_coins_and_its_cost() {
-        // Magnitudes below 4, of coefficients too.
-        let x = signed_for_tests(60, 1 << 15, 5000);
-        let xs = share_for_tests(61, &x);
-        for degree in 1..=4 {
-            for (channels, plane) in [(1, 1), (1, 5000), (3, 1), (7, 13), (64, 49)] {
-                let shape = PolynomialShape { degree, channels, plane };
-                let c = signed_for_tests(62, 1 << 15, channels * degree);
-                let c0 = signed_for_tests(63, 1 << 15, channels);
-                let (cs, c0s) = (share_for_tests(64, &c), share_for_tests(65, &c0));
-                let outcome = TestWorld::new(66).layer(
-                    |ctx| {
-                        let side = ctx.side().index() as usize;
-                        evaluate(ctx, &shape, &cs[side], &c0s[side], &xs[side], &FIXED)
-                    },
-                    |ctx| deal(ctx, &shape, x.len()),
-                );
-                // A coin grows by a factor of 4 with every product after it, and there is one more each.
-                let slack = (0..degree).fold(0, |slack, _| 4 * slack + 1);
-                let due = ideal(&shape, &c, &c0, &x, &FIXED);
-                for (got, due) in outcome.open().into_iter().zip(due) {
-                    assert!(got.wrapping_sub(due).cast_signed().unsigned_abs() <= slack);
-                }
-                outcome.assert_cost(&cost(degree, x.len()));
-            }
-            let (cost, paper) = (cost(degree, 640), paper(degree, 640.0));
-            assert_eq!((cost.rounds(), 8.0 * cost.bytes() as f64), (paper.rounds, paper.bits));
-        }
-    }
 
     #[test]
     fn ideal_is_the_polynomial_of_real_numbers() {
@@ -245,7 +211,9 @@ mod tests {
             0 => 3.0 + x + 0.5 * x * x - 0.25 * x * x * x,
             _ => -1.0 + 2.0 * x * x + x * x * x,
         };
-        let got = FIXED.decode_slice(&ideal(&shape, &c, &c0, &encode(&x), &FIXED));
+        let (coefficients, constants) = (Share::new(c), Share::new(c0));
+        let polynomial = Polynomial { shape, coefficients, constants, fixed: FIXED };
+        let got = FIXED.decode_slice(&polynomial.ideal(&encode(&x)));
         for (got, due) in got.into_iter().zip(x.iter().enumerate().map(real)) {
             assert!((got - due).abs() < 0.002, "{got} for {due}");
         }
@@ -255,13 +223,11 @@ mod tests {
     fn coefficients_that_are_missing_are_refused() {
         let shape = PolynomialShape { degree: 2, channels: 3, plane: 1 };
         let share = |count| Share::new(vec![0; count]);
+        let (coefficients, constants) = (share(5), share(3));
+        let polynomial = Polynomial { shape, coefficients, constants, fixed: FIXED };
         let outcome = TestWorld::new(67).run(|session| match session.role() {
             crate::Role::CryptoProducer => session.deal("layer", |_| Ok(())),
-            _ => session
-                .evaluate("layer", |ctx| {
-                    evaluate(ctx, &shape, &share(5), &share(3), &share(9), &FIXED)
-                })
-                .map(|_| ()),
+            _ => session.evaluate("layer", |ctx| polynomial.evaluate(ctx, &share(9))).map(|_| ()),
         });
         assert!(matches!(outcome.results[0], Err(Error::Shape { expected: 6, got: 5, .. })));
     }

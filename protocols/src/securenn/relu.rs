@@ -86,26 +86,3 @@ pub fn deal(ctx: &mut Dealer<'_>, count: usize) -> Result<()> {
 pub fn ideal(x: &[u64]) -> Vec<u64> {
     Relu.ideal(x)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::test_world::{TestWorld, share_for_tests, signed_for_tests};
-
-    #[test]
-    fn equals_its_ideal_and_its_cost() {
-        let x = signed_for_tests(33, 1 << 62, 20_000);
-        let shares = share_for_tests(34, &x);
-        let outcome = TestWorld::new(33).layer(
-            |ctx| evaluate(ctx, &shares[ctx.side().index() as usize]),
-            |ctx| deal(ctx, x.len()),
-        );
-        assert_eq!(outcome.open(), ideal(&x));
-        outcome.assert_cost(&cost(x.len()));
-    }
-
-    #[test]
-    fn agrees_with_the_published_formula_up_to_the_packing() {
-        super::super::assert_paper(&cost(640), &paper(640.0), 8.0 * 640.0);
-    }
-}

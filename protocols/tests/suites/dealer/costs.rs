@@ -4,42 +4,15 @@ use fixedpoint::{Padding, conv::ConvShape, pool::PoolShape, width::Width};
 use protocols::{
     Client, Cost, LayerMeasurement, Role, Server, Stage,
     dealer::{
-        Cube, Drelu, Function, Gate, Mask, Polynomial, Relu, Sign, Square, Truncation, WeightKey,
+        Function, Gate, Mask, Polynomial, Truncation, WeightKey,
         gadget::{self, Take},
         linear, maxpool, reveal,
     },
     prf::Seed,
-    spline::Spline,
     test_world::{TestWorld, polynomials_for_tests},
 };
 
 const COUNTS: [usize; 6] = [1, 7, 511, 512, 513, 2049];
-
-#[test]
-fn gadgets_cost_what_is_predicted() {
-    let functions: [&dyn Function; 10] = [
-        &Truncation,
-        &Relu,
-        &Spline::leaky_relu(0.1, 8),
-        &Spline::relu6(6 << 12),
-        &Square,
-        &Cube,
-        &Drelu,
-        &Sign,
-        &Spline::sigmoid(12, 12),
-        &Spline::new("zigzag", 5, vec![-40, -3, 0, 9], &[2, -1, 2, 3, -7], 3),
-    ];
-    for (l, k, s, out) in [(33, 32, 12, 33), (40, 32, 12, 47), (64, 40, 16, 64), (33, 32, 12, 21)] {
-        let gate = Gate::new(Width::new(l), k, s, Width::new(out));
-        for function in functions {
-            COUNTS.into_iter().for_each(|count| check(function, &gate, count));
-        }
-    }
-    let gate = Gate::new(Width::new(33), 32, 12, Width::new(33));
-    for function in [&functions[0], &functions[1], &functions[3]] {
-        check(*function, &gate, 70_001);
-    }
-}
 
 #[test]
 fn polynomials_cost_what_is_predicted_without_their_coefficients() {
@@ -192,12 +165,6 @@ fn inputs_and_outputs_cost_what_is_predicted() {
         assert_cost(seen("input"), &reveal::input_cost(width, count));
         assert_cost(seen("output"), &reveal::output_cost(width, count));
     }
-}
-
-fn check(function: &dyn Function, gate: &Gate, count: usize) {
-    let values = vec![0; count];
-    let run = TestWorld::new(4).gadget(function, gate, &values, &values);
-    assert_cost(&run.measurement, &gadget::cost(function, gate, count));
 }
 
 fn assert_cost(seen: &LayerMeasurement, cost: &Cost) {

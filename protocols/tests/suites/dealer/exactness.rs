@@ -4,7 +4,7 @@ use fixedpoint::{Padding, conv::ConvShape, pool::PoolShape, ring, width::Width};
 use protocols::{
     Client, Role, Server, SessionOptions, Stage,
     dealer::{
-        Cube, Drelu, Function, Gate, Mask, Polynomial, Relu, Sign, Square, Truncation, WeightKey,
+        Function, Gate, Mask, Polynomial, Relu, Truncation, WeightKey,
         gadget::{self, Take},
         linear, maxpool,
     },
@@ -13,60 +13,7 @@ use protocols::{
     test_world::{TestWorld, polynomials_for_tests, words_for_tests},
 };
 
-use super::view::chunks;
-
-/// (l, k, s) of the specification, whole words, no cut, and the narrowest that there is.
-const GATES: [(u32, u32, u32); 8] = [
-    (32, 28, 10),
-    (33, 32, 12),
-    (40, 32, 12),
-    (64, 40, 16),
-    (64, 52, 20),
-    (23, 22, 0),
-    (7, 6, 1),
-    (3, 2, 0),
-];
-
-#[test]
-fn every_function_is_exact_at_every_gate() {
-    for (l, k, s) in GATES {
-        let cap = ((3i64 << (k - s - 1)) >> 3).max(1);
-        let leaky = Spline::leaky_relu(0.1, 8);
-        let of: [(&dyn Function, u32); 8] = [
-            (&Truncation, 0),
-            (&Relu, 0),
-            (&leaky, leaky.slope_bits()),
-            (&Spline::relu6(cap), 0),
-            (&Square, 0),
-            (&Cube, 0),
-            (&Drelu, 0),
-            (&Sign, 0),
-        ];
-        for (function, extra) in of {
-            // As wide as the values, wider, and as narrow as the values cut.
-            for out in [l, l + extra + 7, k - s + 1 + extra] {
-                let gate = Gate::new(Width::new(l), k, s, Width::new(out.min(64)));
-                check(function, &gate, 4000);
-            }
-        }
-    }
-}
-
-/// Any coefficients, so that most results wrap: all of them are right in the ring.
-#[test]
-fn polynomials_are_exact_at_every_gate() {
-    for (l, k, s) in GATES {
-        for out in [l, (l + 7).min(64), k - s + 1] {
-            let gate = Gate::new(Width::new(l), k, s, Width::new(out));
-            for degree in 1..=3 {
-                for (channels, plane) in [(1, 4000), (3, 1), (5, 77), (512, 3)] {
-                    let of = polynomials(degree, channels, plane);
-                    check_of(of.each_ref().map(|of| of as _), &gate, 4000);
-                }
-            }
-        }
-    }
-}
+use super::exact::{GATES, check_values, halves, values};
 
 #[test]
 fn polynomials_are_exact_on_a_million_values() {
@@ -87,7 +34,7 @@ fn coefficients_that_were_sent_once_serve_all_queries() {
     let (c, c0) = (words_for_tests(31, 3 * 2), words_for_tests(32, 3));
     let of = |c: Vec<u64>, c0: &[u64]| Polynomial::new(2, 25, c, c0.to_vec());
     let key = || WeightKey::new(Seed::from_bytes([9; 32]));
-    let y = values(&Truncation, &gate, COUNT);
+    let y = values(&Truncation, 1, &gate, COUNT);
     let (u, v) = halves(&y);
     let queries = ["first", "second", "third"];
     let world = TestWorld::new(33);
@@ -166,15 +113,6 @@ fn splines_of_every_shape_are_exact() {
 }
 
 #[test]
-fn sigmoids_are_exact_beyond_65536_values() {
-    let gate = Gate::new(Width::new(33), 32, 12, Width::new(45));
-    for spline in [Spline::sigmoid(12, 12), Spline::tanh(12, 12)] {
-        check(&spline, &gate, 65_537);
-    }
-    check(&Spline::new("step", -7, vec![-900, 900], &[0, 5, 0], 4), &gate, 1_000_000);
-}
-
-#[test]
 fn every_count_of_low_bits_is_exact() {
     for low in 1..=62 {
         for shift in [0, 12] {
@@ -185,17 +123,6 @@ fn every_count_of_low_bits_is_exact() {
             }
         }
     }
-}
-
-#[test]
-fn every_function_is_exact_beyond_65536_values() {
-    let gate = Gate::new(Width::new(33), 32, 12, Width::new(33));
-    let functions: [&dyn Function; 4] = [&Truncation, &Relu, &Spline::relu6(6 << 12), &Sign];
-    functions.into_iter().for_each(|function| check(function, &gate, 65_537));
-    check(&Spline::leaky_relu(0.1, 8), &gate, 65_537);
-    let gate = Gate::new(Width::new(64), 40, 16, Width::new(64));
-    let functions: [&dyn Function; 4] = [&Relu, &Drelu, &Square, &Cube];
-    functions.into_iter().for_each(|function| check(function, &gate, 65_537));
 }
 
 #[test]
@@ -211,7 +138,8 @@ fn truncation_is_exact_up_to_the_bound_itself() {
         let gate = Gate::new(Width::new(l), k, s, Width::new(64));
         let bound = 1i64 << (k - 1);
         let nearest = (0..=1i64 << s).map(|below| bound - below);
-        check_values([&Truncation; 3], &gate, &nearest.cycle().take(8000).collect::<Vec<_>>());
+        let y: Vec<i64> = nearest.cycle().take(8000).collect();
+        check_values([&Truncation; 3], &gate, SessionOptions::default(), &y);
     }
 }
 
@@ -228,19 +156,6 @@ fn the_coin_falls_as_often_as_the_rest_says() {
         let (rate, count) = (rest as f64 / 4096.0, COUNT as f64);
         let spread = (count * rate * (1.0 - rate)).sqrt();
         assert!((up as f64 - count * rate).abs() <= 6.0 * spread, "{up} of {COUNT} for {rest}");
-    }
-}
-
-#[test]
-fn lanes_of_every_size_agree() {
-    let gate = Gate::new(Width::new(33), 32, 12, Width::new(33));
-    for (chunk, count) in [(64, 1), (64, 1500), (512, 513), (1024, 2047), (4096, 9000)] {
-        let y = values(&Relu, &gate, count);
-        let (u, v) = halves(&y);
-        let options = SessionOptions { chunk, window: 3 };
-        let world = TestWorld::new(12).options(options);
-        let got = world.gadget(&Relu, &gate, &u, &v).open(&gate);
-        assert_eq!(got, ideal(&world, chunk, &Relu, &gate, &y, &u));
     }
 }
 
@@ -352,87 +267,12 @@ fn check(function: &dyn Function, gate: &Gate, count: usize) {
 
 /// As [`check`], the function being what each party knows of it.
 fn check_of(functions: [&dyn Function; 3], gate: &Gate, count: usize) {
-    check_values(functions, gate, &values(functions[0], gate, count));
-}
-
-fn check_values(functions: [&dyn Function; 3], gate: &Gate, y: &[i64]) {
-    let [function, ..] = functions;
-    let (u, v) = halves(y);
-    let world = TestWorld::new(11);
-    let run = world.gadget_of(functions, gate, &u, &v);
-    let due = ideal(&world, SessionOptions::default().chunk, function, gate, y, &u);
-    for ((got, due), y) in run.open(gate).into_iter().zip(due).zip(y) {
-        assert_eq!(got, due, "{} of {y} at {gate:?}", function.name());
-    }
-}
-
-/// The function's results in the ring of the gate, for the coins that P0's u and q decide.
-fn ideal(
-    world: &TestWorld,
-    chunk: usize,
-    function: &dyn Function,
-    gate: &Gate,
-    y: &[i64],
-    u: &[u64],
-) -> Vec<i64> {
-    let q: Vec<u64> = chunks(u.len(), chunk)
-        .into_iter()
-        .enumerate()
-        .flat_map(|(lane, range)| {
-            let step = format!("ahead/layer/#{lane}/open");
-            world.stream(Role::ModelOwner, Role::CryptoProducer, &step).words(range.len())
-        })
-        .collect();
-    let lost = (1u64 << gate.shift()) - 1;
-    let result = |(place, ((&y, u), q)): (usize, ((&i64, &u64), &u64))| {
-        let u0 = u.wrapping_add(*q).wrapping_add(1 << (gate.bound() - 1)) & lost;
-        gate.out().signed(function.ideal(place, gate.truncated(y, u0)).cast_unsigned())
-    };
-    y.iter().zip(u).zip(&q).enumerate().map(result).collect()
+    let y = values(functions[0], 1, gate, count);
+    check_values(functions, gate, SessionOptions::default(), &y);
 }
 
 /// Polynomials with any coefficients, as the parties know them.
 fn polynomials(degree: usize, channels: usize, plane: usize) -> [Polynomial; 3] {
     let (c, c0) = (words_for_tests(21, channels * degree), words_for_tests(22, channels));
     polynomials_for_tests(degree, plane, c, c0)
-}
-
-/// y - v and v, for random v.
-fn halves(y: &[i64]) -> (Vec<u64>, Vec<u64>) {
-    let v = words_for_tests(77, y.len());
-    let u = y.iter().zip(&v).map(|(y, v)| y.cast_unsigned().wrapping_sub(*v)).collect();
-    (u, v)
-}
-
-/// A third edges, a third around 0, a third anywhere in the domain.
-fn values(function: &dyn Function, gate: &Gate, count: usize) -> Vec<i64> {
-    let unit = 1i64 << gate.shift();
-    let (mut low, mut high) = function.domain(gate);
-    let points = function.points().into_iter().chain([0]);
-    let corners: Vec<i64> = points.map(|point| point * unit).collect();
-    // Powers have to fit the result's ring.
-    let degree = match function.name() {
-        "square" => 2,
-        "cube" => 3,
-        _ => 1,
-    };
-    if degree > 1 {
-        let limit = unit << ((gate.out().bits() - 2) / degree).min(40 - gate.shift());
-        (low, high) = (low.max(-limit), high.min(limit - unit));
-    }
-    let near = corners.iter().flat_map(|corner| {
-        let units = [-1, 0, 1].map(|units| corner + units * unit);
-        units.into_iter().flat_map(|near| [near - 1, near, near + 1])
-    });
-    let edges = [low, low + 1, low + unit - 1, low + unit, high - unit, high - 1, high]
-        .into_iter()
-        .chain(near);
-    let edges: Vec<i64> = edges.map(|edge| edge.clamp(low, high)).collect();
-    let span = (high - low).cast_unsigned() + 1;
-    let value = |(place, word): (usize, u64)| match place % 3 {
-        0 => edges[word as usize % edges.len()],
-        1 => ((word % (8 * unit.cast_unsigned())).cast_signed() - 4 * unit).clamp(low, high),
-        _ => low + (word % span).cast_signed(),
-    };
-    words_for_tests(78, count).into_iter().enumerate().map(value).collect()
 }

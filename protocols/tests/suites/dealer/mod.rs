@@ -3,6 +3,7 @@
 
 mod costs;
 mod damage;
+mod exact;
 mod exactness;
 pub mod laws;
 mod leaks;

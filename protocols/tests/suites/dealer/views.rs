@@ -11,7 +11,7 @@ use fixedpoint::{
 use protocols::{
     Client, Link, Producer, Role, Server, SessionOptions, Stage,
     dealer::{
-        Cube, Drelu, Function, Gate, Mask, Polynomial, Relu, Truncation, WeightKey,
+        Function, Gate, Mask, Polynomial, Relu, Truncation, WeightKey,
         gadget::{self, Take},
         linear, maxpool, reveal,
     },
@@ -34,50 +34,6 @@ const CHUNK: usize = 4096;
 
 /// P0's half of every value: no more random than the value.
 const U: u64 = 12_345;
-
-#[test]
-fn relu_views_are_uniform() {
-    let gate = gate();
-    let (low, high) = gate.domain();
-    for y in [low, -4097, -1, 0, 1, 5000, high] {
-        check(&Relu, gate, y);
-    }
-}
-
-#[test]
-fn relu6_views_are_uniform_and_its_chains_independent() {
-    // Few bits, so that all that is opened of a value is looked at together.
-    let small = Gate::new(Width::new(12), 11, 3, Width::new(12));
-    let cap = 20;
-    let corner = cap << small.shift();
-    for y in [small.domain().0 + corner, -1, 0, corner - 1, corner, corner + 9, small.domain().1] {
-        check(&Spline::relu6(cap), small, y);
-    }
-    check(&Spline::relu6(6 << 12), gate(), 6 << 24);
-}
-
-#[test]
-fn views_of_the_other_functions_are_uniform() {
-    for y in [-70_000, 0] {
-        check(&Truncation, gate(), y);
-        check(&Spline::leaky_relu(0.1, 8), gate(), y);
-        check(&Drelu, gate(), y);
-        check(&Cube, Gate::new(Width::new(64), 40, 16, Width::new(64)), y);
-    }
-}
-
-#[test]
-fn views_of_splines_are_uniform_and_their_chains_independent() {
-    let small = Gate::new(Width::new(12), 11, 3, Width::new(14));
-    // One piece is parallel to the base, one is the base again, and the last is neither.
-    let spline = Spline::new("spline", 3, vec![-20, -4, 0, 15], &[0, 2, 0, -1, 1], 1);
-    let (low, high) = spline.domain(&small);
-    for y in [low, -21 << 3, -20 << 3, -1, 0, 15 << 3, high] {
-        check(&spline, small, y);
-    }
-    let wide = Gate::new(Width::new(33), 32, 12, Width::new(45));
-    check(&Spline::sigmoid(12, 12), wide, 1 << 24);
-}
 
 /// Small coefficients and large ones, 0 among them, in channels that alternate.
 #[test]
@@ -440,10 +396,6 @@ fn the_uniformity_check_can_fail() {
     // One that misses one number of 64.
     let biased = random(4).into_iter().map(|c| if c & 0xfc00 == 0x1c00 { c ^ 0x400 } else { c });
     assert!(fields(biased.collect()) > LIMIT);
-}
-
-fn gate() -> Gate {
-    Gate::new(Width::new(33), 32, 12, Width::new(33))
 }
 
 fn world() -> TestWorld {

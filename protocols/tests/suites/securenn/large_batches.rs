@@ -1,102 +1,23 @@
-//! Every protocol on batches above 65,536 and of 1,000,000 values: other implementations go silently
-//! wrong there.
+//! Protocols on batches of about a million values: other implementations go silently wrong there.
+//! The laws have element-wise functions on more than 65,536.
 
-use fixedpoint::{Padding, Side, conv::ConvShape, encoding::FixedPoint, pool::PoolShape, ring};
+use fixedpoint::{Padding, Side, conv::ConvShape, pool::PoolShape, ring};
 use protocols::{
-    Dealer, Evaluator, Result, Share,
-    securenn::{
-        conv, drelu, leaky_relu, matmul, maxpool,
-        polynomial::{self, PolynomialShape},
-        relu, relu6, spline,
-    },
-    spline::Spline,
-    test_world::{LayerOutcome, TestWorld, share_for_tests, signed_for_tests, words_for_tests},
+    Evaluator, Share,
+    securenn::{Elementwise, Relu, conv, matmul, maxpool},
+    test_world::{TestWorld, share_for_tests, signed_for_tests, words_for_tests},
 };
 
-const COUNTS: [usize; 2] = [65_537, 1_000_000];
-
 #[test]
-fn drelu_is_right_on_large_batches() {
-    for count in COUNTS {
-        let x = signed_for_tests(1, 1 << 62, count);
-        let run = run(&x, drelu::evaluate, |ctx| drelu::deal(ctx, count));
-        assert_eq!(wrong(&run.open(), &drelu::ideal(&x), 0), 0);
-        run.assert_cost(&drelu::cost(count));
-    }
-}
-
-#[test]
-fn relu_is_right_on_large_batches() {
-    for count in COUNTS {
-        let x = signed_for_tests(2, 1 << 62, count);
-        let run = run(&x, relu::evaluate, |ctx| relu::deal(ctx, count));
-        assert_eq!(wrong(&run.open(), &relu::ideal(&x), 0), 0);
-        run.assert_cost(&relu::cost(count));
-        assert!(relu::cost(count).bytes() <= 586 * count as u64);
-    }
-}
-
-#[test]
-fn leaky_relu_is_right_on_large_batches() {
-    let fixed = FixedPoint::default();
-    for count in COUNTS {
-        // Small values: the probability that any of a million wraps in the truncation is 2^-17.
-        let x = signed_for_tests(3, 1 << 14, count);
-        let run = run(
-            &x,
-            |ctx, x| leaky_relu::evaluate(ctx, x, leaky_relu::SLOPE, &fixed),
-            |ctx| leaky_relu::deal(ctx, count),
-        );
-        assert_eq!(wrong(&run.open(), &leaky_relu::ideal(&x, leaky_relu::SLOPE, &fixed), 1), 0);
-        run.assert_cost(&leaky_relu::cost(count));
-    }
-}
-
-#[test]
-fn relu6_is_right_on_large_batches() {
-    let fixed = FixedPoint::default();
-    for count in COUNTS {
-        let x = signed_for_tests(4, 10 * fixed.one(), count);
-        let run = run(&x, |ctx, x| relu6::evaluate(ctx, x, &fixed), |ctx| relu6::deal(ctx, count));
-        assert_eq!(wrong(&run.open(), &relu6::ideal(&x, &fixed), 0), 0);
-        run.assert_cost(&relu6::cost(count));
-    }
-}
-
-#[test]
-fn polynomials_are_right_on_large_batches() {
-    let fixed = FixedPoint::default();
-    let shape = PolynomialShape { degree: 3, channels: 64, plane: 49 };
-    // Magnitudes below 2, of sums below 2^5: products are below 2^32, and none of a few million wraps.
-    let (c, c0) = (signed_for_tests(21, 1 << 14, 3 * 64), signed_for_tests(22, 1 << 14, 64));
-    let (cs, c0s) = (share_for_tests(23, &c), share_for_tests(24, &c0));
-    for count in COUNTS {
-        let x = signed_for_tests(25, 1 << 14, count);
-        let evaluate = |ctx: &mut Evaluator<'_>, x: &Share| {
-            polynomial::evaluate(ctx, &shape, own(ctx, &cs), own(ctx, &c0s), x, &fixed)
-        };
-        let run = run(&x, evaluate, |ctx| polynomial::deal(ctx, &shape, count));
-        // Each of three coins grows by a factor of 2 with every product after it, and may turn its sign.
-        let due = polynomial::ideal(&shape, &c, &c0, &x, &fixed);
-        let lowest: Vec<u64> = due.iter().map(|y| y.wrapping_sub(7)).collect();
-        assert_eq!(wrong(&run.open(), &lowest, 14), 0);
-        run.assert_cost(&polynomial::cost(3, count));
-    }
-}
-
-#[test]
-fn splines_are_right_on_large_batches() {
-    let step = Spline::new("step", 0, vec![-(1 << 12), 1 << 12], &[0, 1 << 12, 0], 12);
-    for (spline, count) in [(Spline::sigmoid(13, 12), COUNTS[0]), (step, COUNTS[1])] {
-        let x = signed_for_tests(26, 1 << 17, count);
-        let run = run(
-            &x,
-            |ctx, x| spline::evaluate(ctx, &spline, x),
-            |ctx| spline::deal(ctx, &spline, count),
-        );
-        assert_eq!(wrong(&run.open(), &spline::ideal(&spline, &x), 1), 0);
-        run.assert_cost(&spline::cost(&spline, count));
-    }
+fn relu_is_right_on_a_million_values() {
+    let x = signed_for_tests(2, 1 << 62, 1_000_000);
+    let shares = share_for_tests(99, &x);
+    let run = TestWorld::new(99)
+        .layer(|ctx| Relu.evaluate(ctx, own(ctx, &shares)), |ctx| Relu.deal(ctx, x.len()));
+    assert_eq!(wrong(&run.open(), &Relu.ideal(&x), 0), 0);
+    let cost = Relu.cost(x.len());
+    run.assert_cost(&cost);
+    assert!(cost.bytes() <= 586 * x.len() as u64);
 }
 
 #[test]
@@ -173,15 +94,6 @@ fn truncation_is_right_on_a_million_values() {
     let opened = zero.truncate(Side::Zero, 13).add(&one.truncate(Side::One, 13)).into_words();
     let floor: Vec<u64> = x.iter().map(|&x| ((x as i64) >> 13) as u64).collect();
     assert_eq!(wrong(&opened, &floor, 1), 0);
-}
-
-fn run(
-    x: &[u64],
-    evaluate: impl Fn(&mut Evaluator<'_>, &Share) -> Result<Share> + Sync,
-    deal: impl Fn(&mut Dealer<'_>) -> Result<()> + Sync,
-) -> LayerOutcome<Share> {
-    let shares = share_for_tests(99, x);
-    TestWorld::new(99).layer(|ctx| evaluate(ctx, own(ctx, &shares)), deal)
 }
 
 fn own<'a>(ctx: &Evaluator<'_>, shares: &'a [Share; 2]) -> &'a Share {

@@ -2,4 +2,5 @@
 
 mod large_batches;
 pub mod laws;
+mod view;
 mod views;
