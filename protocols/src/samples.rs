@@ -51,6 +51,7 @@ pub fn securenn() -> Vec<Sample<dyn Elementwise>> {
     }
     for spline in [
         Spline::sigmoid(13, 13),
+        Spline::hard_sigmoid(13, 12),
         Spline::new("zigzag", 5, vec![-40, -3, 0, 9, 50], &[2, -1, 2, 3, 2, -7], 3),
         Spline::new("whole slopes", 5, vec![-40, 9], &[2, -1, 2], 0),
         Spline::new("line", -9, vec![], &[3], 2),
@@ -78,6 +79,7 @@ pub fn dealer() -> Vec<Sample<dyn Function>> {
         // One piece is parallel to the base, one is the base again, and the last is neither.
         Spline::new("spline", 3, vec![-20, -4, 0, 15], &[0, 2, 0, -1, 1], 1),
         Spline::sigmoid(12, 12),
+        Spline::hard_sigmoid(12, 12),
         Spline::new("line", -9, vec![], &[3], 2),
     ] {
         samples.push(gadget(Spline::name(&spline), spline, 1));

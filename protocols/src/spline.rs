@@ -86,6 +86,15 @@ impl Spline {
         Spline::s_curve("tanh", 0, |point| point, bits, slope_bits)
     }
 
+    /// The hard sigmoid min(max(t / 6 + 1/2, 0), 1), t having `bits` fractional bits: two knots, as near
+    /// to -3 and 3 as the rounded slope brings the result to 1. From 10 bits and 12 of the slope on, the
+    /// error is at most 0.0005.
+    pub fn hard_sigmoid(bits: u32, slope_bits: u32) -> Spline {
+        let slope = ((1u64 << slope_bits) as f64 / 6.0).round();
+        let knot = ((1u64 << (bits + slope_bits)) as f64 / (2.0 * slope)).round() as i64;
+        Spline::new("hard-sigmoid", 0, vec![-knot, knot], &[0, slope as i64, 0], slope_bits)
+    }
+
     /// Its name in reports.
     pub fn name(&self) -> &'static str {
         self.name
@@ -169,6 +178,22 @@ mod tests {
                 assert!(error <= 0.01, "tanh, {bits} and {slope_bits} bits: {error}");
             }
         }
+    }
+
+    #[test]
+    fn hard_sigmoids_are_as_near_as_they_say() {
+        for (bits, slope_bits) in [(10, 12), (12, 12), (13, 12), (16, 14)] {
+            let spline = Spline::hard_sigmoid(bits, slope_bits);
+            let unit = f64::from(1u32 << bits);
+            let scale = unit * f64::from(1u32 << slope_bits);
+            for t in -(8 << bits)..8 << bits {
+                let due = (f64::from(t) / unit / 6.0 + 0.5).clamp(0.0, 1.0);
+                let got = spline.value(t.into()) as f64 / scale;
+                assert!((got - due).abs() <= 0.0005, "{bits} bits, {t}: {got}, {due}");
+            }
+            assert_eq!(spline.value(i64::MIN >> 8), 0);
+        }
+        assert_eq!(Spline::hard_sigmoid(0, 12).knots(), [-3, 3]);
     }
 
     #[test]

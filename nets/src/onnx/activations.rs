@@ -71,13 +71,20 @@ impl<'f> Translator<'f> {
         self.clip(node.name(), &x, low, high)
     }
 
-    /// min(max(alpha x + beta, 0), 1).
+    /// min(max(alpha x + beta, 0), 1): the hard sigmoid, which has 1/6 and 1/2, of 6 (alpha x + beta) - 3.
     pub fn hard_sigmoid(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
-        let x = self.data(node, 0)?;
-        let alpha = Tensor::scalar(node.float("alpha").unwrap_or(0.2));
-        let beta = Tensor::scalar(node.float("beta").unwrap_or(0.5));
-        let x = self.scale(node.name(), &x, &alpha, &beta)?;
-        self.clip(node.name(), &x, Some(0.0), Some(1.0))
+        let (name, x) = (node.name(), self.data(node, 0)?);
+        let (alpha, beta) = (node.float("alpha").unwrap_or(0.2), node.float("beta").unwrap_or(0.5));
+        if !(alpha.is_finite() && beta.is_finite()) {
+            return Err("has an alpha or beta that is not finite".into());
+        }
+        if alpha == 0.0 {
+            let [zero, constant] = [0.0, beta.clamp(0.0, 1.0)].map(Tensor::scalar);
+            return self.scale(name, &x, &zero, &constant);
+        }
+        let [factor, shift] = [6.0 * alpha, 6.0 * beta - 3.0].map(Tensor::scalar);
+        let x = self.scale(name, &x, &factor, &shift)?;
+        self.activation(name, &x, ActivationKind::HardSigmoid)
     }
 
     /// Values below `low` or above `high` replaced by it: a ReLU or ReLU6 between scalings.
