@@ -4,7 +4,7 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use fixedpoint::encoding::FixedPoint;
-use nets::{Dims, Model, NetworkCost, Output, Weights, reference, zoo};
+use nets::{Dims, Model, Output, SuiteName, Weights, suites::securenn, zoo};
 
 fn networks(c: &mut Criterion) {
     let options = zoo::Options::new(Dims::new(3, 32, 32), 10);
@@ -16,9 +16,9 @@ fn networks(c: &mut Criterion) {
         });
         let graph = zoo::build(name, &options).expect("it is in the zoo");
         group.bench_function(format!("cost of {name}"), |b| {
-            b.iter(|| {
-                NetworkCost::securenn(&graph, 1, Output::Logits).expect("a batch of 1").totals()
-            });
+            let suite = SuiteName::SecureNn.with_defaults(graph.clone(), Output::Logits);
+            let suite = suite.expect("a net of the zoo");
+            b.iter(|| suite.cost(1).expect("a batch of 1").totals());
         });
         let weights = Weights::random(&graph, 0);
         let model = Model::fold(&graph, &weights).expect("weights of this graph");
@@ -26,7 +26,7 @@ fn networks(c: &mut Criterion) {
         let encoded = model.encode(&graph, fixed).expect("small weights");
         let image = fixed.encode_slice(&vec![0.5; graph.input().len()]).expect("small values");
         group.bench_function(format!("plain fixed point {name}"), |b| {
-            b.iter(|| reference::fixed(&graph, &encoded, &image).expect("an image of this size"));
+            b.iter(|| securenn::fixed(&graph, &encoded, &image).expect("an image of this size"));
         });
     }
 }

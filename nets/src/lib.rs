@@ -1,67 +1,52 @@
 //! Networks: what they compute, their weights, what they cost in private, and how three parties
 //! evaluate them.
 //!
-//! | module | what it holds |
-//! |---|---|
-//! | [`graph`], [`builder`] | the public architecture, without weights |
-//! | [`zoo`] | architectures by name |
-//! | [`mod@exchange`] | plans that exchange a network's activations and pools for cheaper ones |
-//! | [`planner`] | what a search for such plans needs to know |
-//! | [`onnx`] | architecture and weights from an ONNX file |
-//! | [`weights`], [`model`] | weights from a file; batch norm folded, then encoded: the model owner's secret |
-//! | [`mod@reference`], [`bounds`] | the network in clear, and how far the secure result may be from it |
-//! | [`ranges`], [`public_bounds`] | how large values get, by intervals and by samples, and what the others are told of it |
-//! | [`headroom`] | whether they fit the ring, and with how many fractional bits |
-//! | [`cost`] | bytes and rounds of every layer, from shapes alone |
-//! | [`tables`] | the published cost tables, computed anew |
-//! | [`systems`] | what other systems published, beside what the same takes here |
-//! | [`output`] | whether the data owner learns logits or a label |
-//! | [`order`] | whether layers run one after the other or side by side |
-//! | [`secure`] | the executor, one function for the evaluators and one for the crypto producer |
-//! | [`operation`] | single operations, to be measured |
+//! Rooms, lowest first: each imports rooms above it in this table alone.
 //!
-//! To add a layer: a variant of [`graph::Op`], whose matches the compiler then lists. To add a
-//! network: a file in [`zoo`]. Nothing here knows of sockets.
+//! | room | what it holds |
+//! |---|---|
+//! | [`shapes`], [`ranges::Range`], `uniform` | sizes, intervals, numbers from a seed |
+//! | [`error`], [`functions`] | errors; non-linear functions, one file each |
+//! | [`graph`], [`output`], [`SuiteName`] | the public architecture, without weights; names |
+//! | [`weights`], [`zoo`], [`cost`], `workload` | weights from a file to ring elements: the model owner's secret; architectures by name; bytes and rounds of every layer; single operations |
+//! | [`reference`](mod@reference), [`plans`], [`onnx`] | the network in clear; plans that exchange activations; networks from ONNX files |
+//! | [`ranges`] | how large values get, by intervals and by samples |
+//! | [`suites`] | a protocol suite each: cost, reference, fit, executor, benches |
+//! | [`bench`], [`published`] | single operations, to be measured; published figures beside what the same takes here |
+//!
+//! To add a layer: a variant of [`graph::Op`], whose matches the compiler then lists. A function: a file
+//! in [`functions`] and a line in its registry. A network: a file in [`zoo`]. Nothing here knows of sockets.
 
-pub mod bounds;
-pub mod builder;
-mod checkpoint;
+pub mod bench;
 pub mod cost;
-pub mod dealer;
 pub mod error;
-pub mod exchange;
+pub mod functions;
 pub mod graph;
-pub mod headroom;
-pub mod model;
 pub mod onnx;
-pub mod operation;
-pub mod order;
 pub mod output;
-pub mod planner;
-pub mod public_bounds;
+pub mod plans;
+pub mod published;
+mod range;
 pub mod ranges;
 pub mod reference;
-pub mod secure;
-pub mod suite;
-pub mod systems;
-pub mod tables;
+pub mod shapes;
+mod suite_name;
+pub mod suites;
+mod uniform;
 pub mod weights;
+mod workload;
 pub mod zoo;
 
-pub use builder::GraphBuilder;
+pub use bench::{Bench, Operation};
 pub use cost::{LayerCost, NetworkCost};
-pub use error::{Error, Result, ShapeProblem};
-pub use exchange::Exchange;
-pub use graph::{Dims, Graph, Node, NodeId, Op};
-pub use model::{EncodedModel, Model};
-pub use operation::{Bench, Operation};
-pub use order::Order;
+pub use error::{Error, Result};
+pub use graph::{Graph, GraphBuilder, Node, NodeId, Op, Order};
 pub use output::Output;
-pub use public_bounds::PublicBounds;
-pub use secure::EvaluatorInputs;
-pub use suite::Suite;
-pub use systems::System;
-pub use weights::Weights;
+pub use plans::ActivationPlan;
+pub use published::System;
+pub use shapes::{Dims, ShapeProblem};
+pub use suites::{Suite, SuiteName, dealer::PublicBounds};
+pub use weights::{EncodedModel, Model, Weights};
 
 #[cfg(test)]
 mod test_nets;

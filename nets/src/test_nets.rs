@@ -5,12 +5,23 @@ use std::{fs, path::Path};
 use fixedpoint::Padding;
 
 use crate::{
-    builder::GraphBuilder,
-    graph::{Activation, ActivationKind, Average, Conv, Dense, Dims, Graph, Op, Run, Window},
-    model::Model,
-    weights::{Uniform, Weights},
+    cost::NetworkCost,
+    graph::{
+        Activation, ActivationKind, Average, Conv, Dense, Dims, Graph, GraphBuilder, Linear, Op,
+        Run, Window,
+    },
+    output::Output,
+    suites::SuiteName,
+    uniform::Uniform,
+    weights::{Model, Weights},
     zoo,
 };
+
+/// The cost of one image in `securenn`.
+pub(crate) fn securenn_cost(graph: &Graph) -> NetworkCost {
+    let suite = SuiteName::SecureNn.with_defaults(graph.clone(), Output::Logits).unwrap();
+    suite.cost(1).unwrap()
+}
 
 /// The trained digits net with held-out images.
 pub(crate) struct Digits {
@@ -60,7 +71,7 @@ pub(crate) fn everything() -> Graph {
     let mut net = GraphBuilder::new("everything", Dims::new(2, 9, 8)).unwrap();
     let same =
         |out, kernel| Conv { padding: Padding::same(kernel / 2), ..Conv::square(out, kernel) };
-    let partial = |kind, ratio| Activation { kind, ratio };
+    let partial = |kind, ratio| Activation::Leading { kind, ratio };
     let x = net.input();
     let stem = net.conv_bn("stem", "stem_bn", x, same(6, 3)).unwrap();
     let relu6 = partial(ActivationKind::Relu6, 0.5);
@@ -80,7 +91,7 @@ pub(crate) fn everything() -> Graph {
 
     let overlapping = Window { size: (3, 3), stride: (2, 2), padding: Padding::same(1) };
     let high = net.max_pool("high", sum, overlapping).unwrap();
-    let inside = Op::AvgPool(Average { window: overlapping, counted: Padding::NONE });
+    let inside = Op::AvgPool(Average::Windows { window: overlapping, counted: Padding::NONE });
     let mean = net.add_node("mean", inside, &[sum]).unwrap();
     let both = net.concat("both", &[high, mean]).unwrap();
     let grouped = Conv {
@@ -118,11 +129,11 @@ pub(crate) fn powers() -> Graph {
     ] {
         let name = format!("{}_{ratio}", kind.name());
         let x = net.conv(&format!("{name}_conv"), net.input(), conv).unwrap();
-        branches.push(net.activation(&name, x, Activation { kind, ratio }).unwrap());
+        branches.push(net.activation(&name, x, Activation::Leading { kind, ratio }).unwrap());
     }
     let all = net.concat("all", &branches).unwrap();
     let next = net.conv("next", all, Conv::square(5, 2)).unwrap();
-    let next = net.activation("square", next, Activation::full(ActivationKind::Square)).unwrap();
+    let next = net.function("square", next, ActivationKind::Square).unwrap();
     let flat = net.flatten("flat", next).unwrap();
     let logits = net.dense("logits", flat, 3).unwrap();
     net.finish(logits).unwrap()
@@ -133,7 +144,8 @@ pub(crate) fn mixed() -> Graph {
     let mut net = GraphBuilder::new("mixed", Dims::new(2, 6, 6)).unwrap();
     let polynomial = |degree| Some(ActivationKind::Polynomial { degree });
     let runs = |kinds: &[(Option<ActivationKind>, usize)]| {
-        Op::Mix(kinds.iter().map(|&(kind, channels)| Run { kind, channels }).collect())
+        let runs = kinds.iter().map(|&(kind, channels)| Run { kind, channels });
+        Op::Activation(Activation::Runs(runs.collect()))
     };
     let conv = |out, kernel| Conv { bias: true, ..Conv::square(out, kernel) };
     let relu = Some(ActivationKind::Relu);
@@ -156,8 +168,8 @@ pub(crate) fn mixed() -> Graph {
     let x = net.add_node("second", runs(&second), &[x]).unwrap();
     let x = net.flatten("flat", x).unwrap();
     let x = net.dense("hidden", x, 5).unwrap();
-    let all = Activation::full(ActivationKind::Polynomial { degree: 2 });
-    let x = net.activation("third", x, all).unwrap();
+    let all = ActivationKind::Polynomial { degree: 2 };
+    let x = net.function("third", x, all).unwrap();
     let x = net.dense("logits", x, 3).unwrap();
     net.finish(x).unwrap()
 }
@@ -165,20 +177,21 @@ pub(crate) fn mixed() -> Graph {
 /// Binary layers, batch norms and signs, with max pools after and between them.
 pub(crate) fn binary() -> Graph {
     let mut net = GraphBuilder::new("binary", Dims::new(2, 8, 8)).unwrap();
-    let conv =
-        |out| Op::Conv(Conv { binary: true, padding: Padding::same(1), ..Conv::square(out, 3) });
-    let sign = Activation::full(ActivationKind::Sign);
+    let conv = |out| {
+        Linear::Conv(Conv { binary: true, padding: Padding::same(1), ..Conv::square(out, 3) })
+    };
+    let sign = ActivationKind::Sign;
     let x = net.linear_bn("conv1", "bn1", net.input(), conv(5)).unwrap();
-    let x = net.activation("sign1", x, sign).unwrap();
+    let x = net.function("sign1", x, sign).unwrap();
     let padded = Window { padding: Padding::same(1), ..Window::square(3) };
     let x = net.max_pool("pool1", x, padded).unwrap();
     let x = net.linear_bn("conv2", "bn2", x, conv(6)).unwrap();
     let x = net.max_pool("pool2", x, Window::square(2)).unwrap();
-    let x = net.activation("sign2", x, sign).unwrap();
+    let x = net.function("sign2", x, sign).unwrap();
     let x = net.flatten("flat", x).unwrap();
-    let dense = Op::Dense(Dense { out: 7, bias: false, binary: true });
+    let dense = Linear::Dense(Dense { out: 7, bias: false, binary: true });
     let x = net.linear_bn("fc1", "bn3", x, dense).unwrap();
-    let x = net.activation("sign3", x, sign).unwrap();
+    let x = net.function("sign3", x, sign).unwrap();
     let x = net.dense("fc2", x, 3).unwrap();
     net.finish(x).unwrap()
 }
@@ -186,10 +199,10 @@ pub(crate) fn binary() -> Graph {
 /// Signs whose sums and averages are used as numbers, in functions and binary layers.
 pub(crate) fn counted_signs() -> Graph {
     let mut net = GraphBuilder::new("counted", Dims::new(2, 6, 6)).unwrap();
-    let sign = Activation::full(ActivationKind::Sign);
+    let sign = ActivationKind::Sign;
     let binary = |out| Conv { binary: true, bias: true, ..Conv::square(out, 1) };
     let x = net.conv("conv1", net.input(), Conv { bias: true, ..Conv::square(4, 3) }).unwrap();
-    let x = net.activation("sign1", x, sign).unwrap();
+    let x = net.function("sign1", x, sign).unwrap();
     // Its bias is of use where no sign follows.
     let sums = net.conv("conv2", x, binary(5)).unwrap();
     let kinds = [
@@ -200,19 +213,19 @@ pub(crate) fn counted_signs() -> Graph {
         None,
     ];
     let runs = kinds.map(|kind| Run { kind, channels: 1 }).to_vec();
-    let sums = net.add_node("functions", Op::Mix(runs), &[sums]).unwrap();
-    let constants = Activation::full(ActivationKind::Polynomial { degree: 0 });
-    let constants = net.activation("constants", x, constants).unwrap();
+    let sums = net.add_node("functions", Op::Activation(Activation::Runs(runs)), &[sums]).unwrap();
+    let constants = ActivationKind::Polynomial { degree: 0 };
+    let constants = net.function("constants", x, constants).unwrap();
     // Windows over several channels.
     let turned = net.conv("conv3", x, binary(4)).unwrap();
     let turned = net.reshape("turned", turned, Dims::new(4, 2, 8)).unwrap();
     let turned = net.max_pool("pool", turned, Window::square(2)).unwrap();
-    let turned = net.activation("sign2", turned, sign).unwrap();
+    let turned = net.function("sign2", turned, sign).unwrap();
     let turned = net.flatten("turned_flat", turned).unwrap();
     let twice = net.add("twice", x, x).unwrap();
     let averages = net.avg_pool("averages", twice, Window::square(2)).unwrap();
-    let sigmoid = Activation::full(ActivationKind::Sigmoid);
-    let averages = net.activation("sigmoid", averages, sigmoid).unwrap();
+    let sigmoid = ActivationKind::Sigmoid;
+    let averages = net.function("sigmoid", averages, sigmoid).unwrap();
     let averages = net.flatten("averages_flat", averages).unwrap();
     let all = net.concat("all", &[sums, constants]).unwrap();
     let all = net.flatten("flat", all).unwrap();

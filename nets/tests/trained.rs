@@ -47,8 +47,8 @@ fn the_binary_nets_are_those_that_were_trained() {
 fn check(folder: &str, net: &str, plan: Option<&str>) {
     let input = Dims::new(1, 28, 28);
     let mut options = zoo::Options::new(input, 10);
-    options.plan =
-        plan.map(|plan| zoo::Plan::published(zoo::with_plans(net).unwrap(), plan, input).unwrap());
+    options.ratios = plan
+        .map(|plan| zoo::Ratios::published(zoo::with_ratios(net).unwrap(), plan, input).unwrap());
     let suffix = plan.map(|plan| format!("-{plan}")).unwrap_or_default();
 
     // IDX: 16 bytes of header, then a byte a pixel.

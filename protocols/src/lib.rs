@@ -8,6 +8,7 @@
 //!
 //! Nothing here knows of sockets, files or clocks: messages leave through a [`Transport`].
 
+pub mod average;
 pub mod channels;
 pub mod context;
 pub mod cost;
@@ -16,13 +17,17 @@ pub mod digits;
 pub mod error;
 pub mod exchange;
 pub mod ledger;
+pub mod limits;
 pub mod party;
 pub mod prf;
+#[cfg(any(test, feature = "test-world"))]
+pub mod samples;
 pub mod securenn;
 pub mod session;
 pub mod share;
 pub mod spline;
 pub mod step;
+#[cfg(any(test, feature = "test-world"))]
 pub mod test_world;
 pub mod transport;
 

@@ -1,12 +1,12 @@
 //! Non-linear functions, made of the few that have protocols, and of scalings around them.
 
 use super::{
-    draft::{Kind, Linear},
+    draft::{Kind, LinearTensors},
     node::Node,
     tensor::Tensor,
     translate::{Data, Refusal, Translator},
 };
-use crate::graph::{Activation, ActivationKind, Conv, Op};
+use crate::graph::{Activation, ActivationKind, Conv, Linear, Op};
 
 impl<'f> Translator<'f> {
     /// An activation, value by value, in whatever order they lie.
@@ -56,8 +56,8 @@ impl<'f> Translator<'f> {
         let pairs = self.plain(name, Op::Shuffle { groups: 2 }, &[pairs])?;
         let conv = Conv { groups: channels, bias: true, ..Conv::square(channels, 1) };
         let weight = slopes.into_iter().flat_map(|slope| [1.0 - slope, slope]).collect();
-        let linear = Linear { weight, bias: vec![0.0; channels] };
-        let layer = self.layer(name, Kind::Linear(Op::Conv(conv), linear), &[pairs])?;
+        let linear = LinearTensors { weight, bias: vec![0.0; channels] };
+        let layer = self.layer(name, Kind::Linear(Linear::Conv(conv), linear), &[pairs])?;
         Ok(Data { layer, view: x.view })
     }
 

@@ -3,13 +3,13 @@
 use fixedpoint::Padding;
 
 use super::{
-    draft::{Kind, Linear},
+    draft::{Kind, LinearTensors},
     fold::places,
     node::Node,
     tensor::{Tensor, slice_indices},
     translate::{Data, Padded, Refusal, Translator, Value, axis_of, slices},
 };
-use crate::graph::{Conv, Dims, Op, Window};
+use crate::graph::{Conv, Dims, Linear, Op, Window};
 
 /// The most pieces that one node is cut into or joined of.
 const MAX_PIECES: usize = 4096;
@@ -447,8 +447,8 @@ impl<'f> Translator<'f> {
         let rows = self.sized(front.layer, Dims::new(1, dims.channels, dims.plane()))?;
         let padding = Padding { top: before, bottom: after, left: 0, right: 0 };
         let conv = Conv { padding, bias: true, ..Conv::square(1, 1) };
-        let linear = Linear { weight: vec![1.0], bias: vec![0.0] };
-        let rows = self.layer(name, Kind::Linear(Op::Conv(conv), linear), &[rows])?;
+        let linear = LinearTensors { weight: vec![1.0], bias: vec![0.0] };
+        let rows = self.layer(name, Kind::Linear(Linear::Conv(conv), linear), &[rows])?;
         let channels = before + dims.channels + after;
         let layer = self.sized(rows, Dims { channels, ..dims })?;
         Ok(front.back(layer, channels))

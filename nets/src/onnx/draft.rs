@@ -5,9 +5,13 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use fixedpoint::Padding;
 
 use crate::{
-    builder::{GraphBuilder, output_dims},
     error::{Error, Result, ShapeProblem},
-    graph::{Activation, ActivationKind, Average, Conv, Dims, Graph, INPUT, NodeId, OUTPUT, Op},
+    functions::Terms,
+    graph::{
+        Activation, ActivationKind, Average, Conv, Dims, Graph, GraphBuilder, INPUT, Linear,
+        NodeId, OUTPUT, Op, check_dims as check_graph_dims, output_dims,
+    },
+    ranges::Range,
     weights::Weights,
 };
 
@@ -50,7 +54,7 @@ pub enum Kind {
     /// One without weights.
     Plain(Op),
     /// A convolution or fully connected layer, with a bias for each output channel.
-    Linear(Op, Linear),
+    Linear(Linear, LinearTensors),
     /// x scale + shift, channel by channel.
     Scale {
         /// A factor for each channel.
@@ -61,7 +65,7 @@ pub enum Kind {
 }
 
 /// What a linear layer multiplies with and adds.
-pub struct Linear {
+pub struct LinearTensors {
     /// Row-major, output channel first.
     pub weight: Vec<f64>,
     /// One for each output channel.
@@ -100,12 +104,8 @@ impl Draft {
     pub fn squared(&self, layer: LayerId) -> Option<LayerId> {
         let square = Activation::full(ActivationKind::Square);
         let layer = &self.layers[layer];
-        match &layer.kind {
-            Kind::Plain(Op::Activation(activation)) if *activation == square => {
-                Some(layer.inputs[0])
-            }
-            _ => None,
-        }
+        let is_square = matches!(&layer.kind, Kind::Plain(Op::Activation(own)) if *own == square);
+        is_square.then(|| layer.inputs[0])
     }
 
     /// Accounts for values that are read or made.
@@ -127,7 +127,8 @@ impl Draft {
     ) -> std::result::Result<LayerId, ShapeProblem> {
         let of: Vec<Dims> = inputs.iter().map(|&input| self.dims(input)).collect();
         let dims = match &kind {
-            Kind::Plain(op) | Kind::Linear(op, _) => output_dims(op, &of)?,
+            Kind::Plain(op) => output_dims(op, &of)?,
+            Kind::Linear(linear, _) => output_dims(&Op::Linear(*linear), &of)?,
             Kind::Scale { .. } => of[0],
         };
         check_dims(dims)?;
@@ -138,13 +139,11 @@ impl Draft {
         self.taken.insert(name.clone());
         let below = |&input: &LayerId| !self.is_nonnegative(input);
         let nonnegative = match &kind {
-            Kind::Plain(Op::Activation(activation)) => matches!(
-                activation,
-                Activation {
-                    kind: ActivationKind::Relu | ActivationKind::Relu6 | ActivationKind::Square,
-                    ratio: 1.0
-                }
-            ),
+            Kind::Plain(Op::Activation(Activation::Leading { kind, ratio: 1.0 })) => {
+                let all = Range { low: f64::NEG_INFINITY, high: f64::INFINITY };
+                kind.function().range(all, Terms::default()).low >= 0.0
+            }
+            Kind::Plain(Op::Activation(_)) => false,
             Kind::Plain(_) => !inputs.iter().any(below),
             Kind::Linear(..) | Kind::Scale { .. } => false,
         };
@@ -166,15 +165,18 @@ impl Draft {
             let inputs: Vec<NodeId> = layer.inputs.iter().map(|&input| places[input]).collect();
             let (op, linear) = match layer.kind {
                 Kind::Plain(op) => (op, None),
-                Kind::Linear(op, linear) => (op, Some(linear)),
+                Kind::Linear(own, linear) => (Op::Linear(own), Some(linear)),
                 Kind::Scale { scale, shift } => {
                     let channels = layer.dims.channels;
                     let conv = Conv { groups: channels, bias: true, ..Conv::square(channels, 1) };
-                    (Op::Conv(conv), Some(Linear { weight: scale, bias: shift }))
+                    (
+                        Op::Linear(Linear::Conv(conv)),
+                        Some(LinearTensors { weight: scale, bias: shift }),
+                    )
                 }
             };
             places[place] = builder.add_node(&layer.name, op, &inputs)?;
-            if let Some(Linear { weight, bias }) = linear {
+            if let Some(LinearTensors { weight, bias }) = linear {
                 for (suffix, values) in [("weight", weight), ("bias", bias)] {
                     let name = format!("{}.{suffix}", layer.name);
                     if let Some(index) = values.iter().position(|value| !value.is_finite()) {
@@ -263,7 +265,7 @@ impl Draft {
             return false;
         };
         let (op, linear) = match &mut later[0].kind {
-            Kind::Linear(op, linear) => (op, linear),
+            Kind::Linear(op, linear) => (*op, linear),
             Kind::Scale { scale: last, shift: moved } => {
                 for channel in 0..scale.len() {
                     moved[channel] += shift[channel] * last[channel];
@@ -273,7 +275,7 @@ impl Draft {
             }
             Kind::Plain(_) => return false,
         };
-        let padded = matches!(op, Op::Conv(conv) if conv.padding != Padding::NONE);
+        let padded = matches!(op, Linear::Conv(conv) if conv.padding != Padding::NONE);
         let kept: Vec<f64> = scale.iter().map(|&scale| kept(scale)).collect();
         let whole =
             kept.iter().all(|&kept| kept == 1.0) && !(padded && shift.iter().any(|&x| x != 0.0));
@@ -301,8 +303,8 @@ impl Draft {
         };
         let unmoved = shift.iter().all(|&shift| shift == 0.0);
         let channels: Vec<usize> = match other.kind {
-            Kind::Plain(Op::GlobalAvgPool) => (0..scale.len()).collect(),
-            Kind::Plain(Op::AvgPool(Average { counted, .. }))
+            Kind::Plain(Op::AvgPool(Average::Channels)) => (0..scale.len()).collect(),
+            Kind::Plain(Op::AvgPool(Average::Windows { counted, .. }))
                 if unmoved || counted == Padding::NONE =>
             {
                 (0..scale.len()).collect()
@@ -315,7 +317,7 @@ impl Draft {
                 let rest = scale.len() / groups;
                 (0..scale.len()).map(|place| place % groups * rest + place / groups).collect()
             }
-            Kind::Plain(Op::Flatten | Op::Reshape(_))
+            Kind::Plain(Op::Reshape(_))
                 if scaling.dims.plane().is_multiple_of(other.dims.plane()) =>
             {
                 let parts = scaling.dims.plane() / other.dims.plane();
@@ -378,8 +380,11 @@ fn kept(scale: f64) -> f64 {
 }
 
 /// Makes weights those for inputs without a scaling.
-fn multiply_inputs(op: &Op, linear: &mut Linear, scale: &[f64], shift: &[f64]) {
-    let groups = if let Op::Conv(conv) = op { conv.groups } else { 1 };
+fn multiply_inputs(op: Linear, linear: &mut LinearTensors, scale: &[f64], shift: &[f64]) {
+    let groups = match op {
+        Linear::Conv(conv) => conv.groups,
+        Linear::Dense(_) => 1,
+    };
     let outputs = linear.bias.len();
     let (rows, inputs) = (outputs / groups, scale.len() / groups);
     let row = linear.weight.len() / outputs;
@@ -395,9 +400,9 @@ fn multiply_inputs(op: &Op, linear: &mut Linear, scale: &[f64], shift: &[f64]) {
 }
 
 fn check_dims(dims: Dims) -> std::result::Result<(), ShapeProblem> {
-    crate::builder::check_dims(dims)?;
-    match dims.len() > MAX_VALUES {
-        true => Err(ShapeProblem::TooLarge { max: MAX_VALUES }),
-        false => Ok(()),
+    check_graph_dims(dims)?;
+    if dims.len() > MAX_VALUES {
+        return Err(ShapeProblem::TooLarge { max: MAX_VALUES });
     }
+    Ok(())
 }

@@ -1,11 +1,11 @@
 //! Views made real: shuffles and reshapes, which move values and send nothing.
 
 use super::{
-    draft::{Kind, LayerId, Linear},
+    draft::{Kind, LayerId, LinearTensors},
     translate::{Data, Padded, Refusal, Translator},
     view::{Swap, View},
 };
-use crate::graph::{Conv, Dims, Op};
+use crate::graph::{Conv, Dims, Linear, Op, Reshape};
 
 /// An axis brought to where a layer has its channels.
 pub struct Front {
@@ -103,8 +103,10 @@ impl Translator<'_> {
     pub fn sized(&mut self, layer: LayerId, dims: Dims) -> Result<LayerId, Refusal> {
         match dims {
             dims if dims == self.draft.dims(layer) => Ok(layer),
-            Dims { height: 1, width: 1, .. } => self.plain("flatten", Op::Flatten, &[layer]),
-            dims => self.plain("reshape", Op::Reshape(dims), &[layer]),
+            Dims { height: 1, width: 1, .. } => {
+                self.plain("flatten", Op::Reshape(Reshape::Flat), &[layer])
+            }
+            dims => self.plain("reshape", Op::Reshape(Reshape::Image(dims)), &[layer]),
         }
     }
 
@@ -114,8 +116,8 @@ impl Translator<'_> {
         let channels = dims.channels;
         let padding = padded.padding;
         let conv = Conv { groups: channels, padding, bias: true, ..Conv::square(channels, 1) };
-        let linear = Linear { weight: vec![1.0; channels], bias: vec![0.0; channels] };
-        let layer = self.layer(name, Kind::Linear(Op::Conv(conv), linear), &[x.layer])?;
+        let linear = LinearTensors { weight: vec![1.0; channels], bias: vec![0.0; channels] };
+        let layer = self.layer(name, Kind::Linear(Linear::Conv(conv), linear), &[x.layer])?;
         let Data { layer, view } = self.whole(layer, padded.order.len());
         Ok(Data { layer, view: view.transpose(&padded.order) })
     }

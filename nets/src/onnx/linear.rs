@@ -3,7 +3,7 @@
 use fixedpoint::Padding;
 
 use super::{
-    draft::{Kind, Linear},
+    draft::{Kind, LinearTensors},
     layout::image_dims,
     node::Node,
     pooling::padding,
@@ -11,7 +11,7 @@ use super::{
     translate::{Data, Refusal, Translator, Value},
     view::View,
 };
-use crate::graph::{Conv, Dense, Dims, Op};
+use crate::graph::{Conv, Dense, Dims, Linear, Op};
 
 /// A constant, spread over a layer.
 enum Spread {
@@ -59,9 +59,9 @@ impl<'f> Translator<'f> {
             bias: true,
             ..Conv::square(outputs, 1)
         };
-        let linear = Linear { weight: weight.values, bias };
+        let linear = LinearTensors { weight: weight.values, bias };
         let name = layer_name(node);
-        let layer = self.layer(name, Kind::Linear(Op::Conv(conv), linear), &[x.layer])?;
+        let layer = self.layer(name, Kind::Linear(Linear::Conv(conv), linear), &[x.layer])?;
         Ok(self.whole(layer, rank))
     }
 
@@ -375,16 +375,16 @@ impl<'f> Translator<'f> {
             for (row, ordered) in rows {
                 row.iter().zip(&offsets).for_each(|(&value, &offset)| ordered[offset] = value);
             }
-            let op = Op::Dense(Dense { out, bias: true, binary: false });
-            let linear = Linear { weight: ordered, bias };
+            let op = Linear::Dense(Dense { out, bias: true, binary: false });
+            let linear = LinearTensors { weight: ordered, bias };
             let layer = self.layer(name, Kind::Linear(op, linear), &[input])?;
             let shape = [&shape[..shape.len() - 1], &[out]].concat();
             return Ok(Data { layer, view: View::straight(&shape) });
         }
         let front = self.front(x, shape.len() - 1)?;
         let conv = Conv { bias: true, ..Conv::square(out, 1) };
-        let linear = Linear { weight: weight.values.clone(), bias };
-        let layer = self.layer(name, Kind::Linear(Op::Conv(conv), linear), &[front.layer])?;
+        let linear = LinearTensors { weight: weight.values.clone(), bias };
+        let layer = self.layer(name, Kind::Linear(Linear::Conv(conv), linear), &[front.layer])?;
         Ok(front.back(layer, out))
     }
 

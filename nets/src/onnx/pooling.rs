@@ -3,13 +3,13 @@
 use fixedpoint::Padding;
 
 use super::{
-    draft::{Kind, Linear},
+    draft::{Kind, LinearTensors},
     fold::reduced_axes,
     node::Node,
     translate::{Data, Refusal, Translator},
     view::View,
 };
-use crate::graph::{Average, Conv, Dims, Op, Window};
+use crate::graph::{Average, Conv, Dims, Linear, Op, Window};
 
 impl<'f> Translator<'f> {
     pub fn pool(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
@@ -54,7 +54,7 @@ impl<'f> Translator<'f> {
         };
         Ok(Some(match node.op() {
             "MaxPool" => Op::MaxPool(window),
-            _ => Op::AvgPool(Average { window, counted }),
+            _ => Op::AvgPool(Average::Windows { window, counted }),
         }))
     }
 
@@ -110,10 +110,11 @@ impl<'f> Translator<'f> {
                 let kernel = (dims.height, dims.width);
                 let conv =
                     Conv { kernel, groups: channels, bias: true, ..Conv::square(channels, 1) };
-                let linear = Linear { weight: vec![1.0; dims.len()], bias: vec![0.0; channels] };
-                self.layer(name, Kind::Linear(Op::Conv(conv), linear), &[layer])?
+                let linear =
+                    LinearTensors { weight: vec![1.0; dims.len()], bias: vec![0.0; channels] };
+                self.layer(name, Kind::Linear(Linear::Conv(conv), linear), &[layer])?
             }
-            _ => self.plain(name, Op::GlobalAvgPool, &[layer])?,
+            _ => self.plain(name, Op::AvgPool(Average::Channels), &[layer])?,
         };
         let keep = global || node.int("keepdims", 1) != 0;
         let size = |axis: usize| if axes.contains(&axis) { 1 } else { shape[axis] };

@@ -11,7 +11,11 @@ use serde_json::Value as Json;
 
 use self::file::{Message, file, graph, input, integers, node, tensor};
 use super::*;
-use crate::{EvaluatorInputs, Model, Op, Order, Output, reference, secure, weights::parameters};
+use crate::{
+    Model, Op, Order, Output, reference,
+    suites::{DealMode, Execution, Inputs, SecureNn, Stages, Suite, securenn},
+    weights::parameters,
+};
 
 const CASES: [&str; 12] = [
     "pooling",
@@ -64,7 +68,7 @@ fn files_compute_what_onnxruntime_does() {
         }
         let encoded = model.encode(&graph, FixedPoint::new(13)).unwrap();
         let words = encoded.fixed().encode_slice(&images).unwrap();
-        let fixed = &reference::fixed(&graph, &encoded, &words).unwrap()[output];
+        let fixed = &securenn::fixed(&graph, &encoded, &words).unwrap()[output];
         check(name, &encoded.fixed().decode_slice(fixed), &logits);
     }
 }
@@ -74,22 +78,29 @@ fn secure_results_are_those_of_onnxruntime() {
     for name in CASES {
         let Case { import: Import { graph, .. }, model, images, logits } = case(name);
         let fixed = FixedPoint::new(13);
-        let model = model.encode(&graph, fixed).unwrap();
+        let suite = SecureNn::new(graph.clone(), fixed, Output::Logits).unwrap();
+        let model = suite.encode(&model).unwrap();
         let words = fixed.encode_slice(&images).unwrap();
         let batch = images.len() / graph.input().len();
         let quiet = &|_: usize, _: &str| {};
         let outcome = TestWorld::new(5).run(|session| {
-            let (order, output) = (Order::Sequential, Output::Logits);
-            let run = secure::Run { graph: &graph, order, batch, output };
+            let inputs = match session.role() {
+                Role::ModelOwner => Inputs::ModelOwner { model: &model },
+                Role::DataOwner => Inputs::DataOwner { images: &words, weights: None },
+                Role::CryptoProducer => Inputs::CryptoProducer { key: None },
+            };
+            let execution = Execution {
+                stages: Stages { ahead: session, online: session },
+                order: Order::Sequential,
+                batch,
+                mode: DealMode::Streamed,
+                inputs,
+                dealt: &|| Ok(()),
+                progress: quiet,
+            };
             let result = match session.role() {
-                Role::CryptoProducer => secure::deal(session, &run, quiet).map(|()| None),
-                role => {
-                    let inputs = match role {
-                        Role::ModelOwner => EvaluatorInputs::ModelOwner(&model),
-                        _ => EvaluatorInputs::DataOwner(&words),
-                    };
-                    secure::evaluate(session, &run, fixed, inputs, quiet)
-                }
+                Role::CryptoProducer => suite.deal(&execution).map(|()| Vec::new()),
+                Role::ModelOwner | Role::DataOwner => suite.evaluate(&execution),
             };
             result.map_err(|error| match error {
                 Error::Protocol(error) => error,
@@ -97,7 +108,7 @@ fn secure_results_are_those_of_onnxruntime() {
             })
         });
         let [_, secure, _] = outcome.results;
-        check(name, &fixed.decode_slice(&secure.unwrap().unwrap()), &logits);
+        check(name, &fixed.decode_slice(&secure.unwrap()), &logits);
     }
 }
 
@@ -129,7 +140,7 @@ fn scalings_are_folded() {
             let len = parameter.shape.iter().product::<usize>();
             assert_eq!(weights.tensor(&parameter.name).unwrap().len(), len, "{}", parameter.name);
         }
-        let linear = |node: &&crate::Node| matches!(node.op, Op::Conv(_) | Op::Dense(_));
+        let linear = |node: &&crate::Node| matches!(node.op, Op::Linear(_));
         (graph.nodes().iter().filter(linear).count(), notes.len())
     };
     // Of the five batch norms and scalings only the one before a padded convolution is left, and

@@ -4,11 +4,10 @@
 
 use fixedpoint::Padding;
 
-use super::Options;
+use super::options::Options;
 use crate::{
-    builder::GraphBuilder,
     error::Result,
-    graph::{Activation, ActivationKind, Conv, Graph},
+    graph::{ActivationKind, Conv, Graph, GraphBuilder},
 };
 
 pub(super) const NAME: &str = "cryptonets";
@@ -19,13 +18,13 @@ pub(super) const NAME: &str = "cryptonets";
 /// [`crate::Error::Node`] for images below 3x3.
 pub fn cryptonets(options: &Options) -> Result<Graph> {
     let mut net = GraphBuilder::new(NAME, options.input)?;
-    let square = Activation::full(ActivationKind::Square);
+    let square = ActivationKind::Square;
     let conv = Conv { stride: (2, 2), padding: Padding::same(1), bias: true, ..Conv::square(5, 5) };
     let x = net.conv("conv1", net.input(), conv)?;
-    let x = net.activation("square1", x, square)?;
+    let x = net.function("square1", x, square)?;
     let x = net.flatten("flatten", x)?;
     let x = net.dense("fc1", x, 100)?;
-    let x = net.activation("square2", x, square)?;
+    let x = net.function("square2", x, square)?;
     let x = net.dense("fc2", x, options.classes)?;
     net.finish(x)
 }

@@ -1,10 +1,9 @@
 //! The CNN for MNIST of MiniONN (Liu, Juuti, Lu, Asokan, CCS 2017, Figure 12), which is network C of SecureNN.
 
-use super::Options;
+use super::options::Options;
 use crate::{
-    builder::GraphBuilder,
     error::Result,
-    graph::{Conv, Graph, Window},
+    graph::{Conv, Graph, GraphBuilder, Window},
 };
 
 pub(super) const NAME: &str = "minionn-mnist";

@@ -4,16 +4,15 @@
 use fixedpoint::Padding;
 
 use super::{
-    Options,
-    plan::{Block, Plan},
+    options::Options,
+    ratios::{Block, Published, Ratios},
 };
 use crate::{
-    builder::GraphBuilder,
     error::Result,
-    graph::{Conv, Graph, NodeId},
+    graph::{Conv, Graph, GraphBuilder, NodeId},
 };
 
-pub(super) const NAME: &str = "mobilenet-v2";
+pub(super) const NAME: &str = Published::MobileNetV2.name();
 
 const STEM: usize = 32;
 const HEAD: usize = 1280;
@@ -35,7 +34,7 @@ const GROUPS: [(usize, usize, usize, usize); 7] = [
 ///
 /// # Errors
 /// [`crate::Error::Node`] for images too small, [`crate::Error::Plan`].
-pub fn mobilenet_v2(options: &Options, plan: &Plan) -> Result<Graph> {
+pub fn mobilenet_v2(options: &Options, plan: &Ratios) -> Result<Graph> {
     plan.check(GROUPS.iter().map(|(_, _, blocks, _)| blocks).sum())?;
     let mut net = GraphBuilder::new(NAME, options.input)?;
     let x = net.input();

@@ -3,11 +3,10 @@
 
 use fixedpoint::Padding;
 
-use super::Options;
+use super::options::Options;
 use crate::{
-    builder::GraphBuilder,
     error::Result,
-    graph::{Conv, Graph, NodeId},
+    graph::{Conv, Graph, GraphBuilder, NodeId},
 };
 
 pub(super) const NAME: &str = "resnet-32";
@@ -69,7 +68,7 @@ fn conv(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{NetworkCost, graph::Dims};
+    use crate::{graph::Dims, test_nets};
 
     #[test]
     fn it_has_32_layers_and_the_published_parameters() {
@@ -77,7 +76,7 @@ mod tests {
         let linear = net.ids().filter(|&id| net.linear_shape(id, 1).is_some());
         // Two shortcuts beside the 32 layers.
         assert_eq!(linear.count(), 32 + 2);
-        let totals = NetworkCost::securenn(&net, 1, crate::Output::Logits).unwrap().totals();
+        let totals = test_nets::securenn_cost(&net).totals();
         // 0.46 M, and the shortcuts.
         assert!((460_000..475_000).contains(&totals.parameters), "{}", totals.parameters);
     }

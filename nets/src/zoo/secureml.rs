@@ -1,11 +1,10 @@
 //! The perceptron for MNIST of SecureML (Mohassel, Zhang, S&P 2017) with squares, as MiniONN (Liu, Juuti, Lu,
 //! Asokan, CCS 2017, Figure 10) has it.
 
-use super::Options;
+use super::options::Options;
 use crate::{
-    builder::GraphBuilder,
     error::Result,
-    graph::{Activation, ActivationKind, Graph},
+    graph::{ActivationKind, Graph, GraphBuilder},
 };
 
 pub(super) const NAME: &str = "secureml";
@@ -16,12 +15,12 @@ pub(super) const NAME: &str = "secureml";
 /// [`crate::Error::Node`].
 pub fn secureml(options: &Options) -> Result<Graph> {
     let mut net = GraphBuilder::new(NAME, options.input)?;
-    let square = Activation::full(ActivationKind::Square);
+    let square = ActivationKind::Square;
     let x = net.flatten("flatten", net.input())?;
     let x = net.dense("fc1", x, 128)?;
-    let x = net.activation("square1", x, square)?;
+    let x = net.function("square1", x, square)?;
     let x = net.dense("fc2", x, 128)?;
-    let x = net.activation("square2", x, square)?;
+    let x = net.function("square2", x, square)?;
     let x = net.dense("fc3", x, options.classes)?;
     net.finish(x)
 }

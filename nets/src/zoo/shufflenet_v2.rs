@@ -4,16 +4,15 @@
 use fixedpoint::Padding;
 
 use super::{
-    Options,
-    plan::{Block, Plan},
+    options::Options,
+    ratios::{Block, Published, Ratios},
 };
 use crate::{
-    builder::GraphBuilder,
     error::Result,
-    graph::{Conv, Graph, NodeId},
+    graph::{Conv, Graph, GraphBuilder, NodeId},
 };
 
-pub(super) const NAME: &str = "shufflenet-v2";
+pub(super) const NAME: &str = Published::ShuffleNetV2.name();
 
 const STEM: usize = 24;
 const HEAD: usize = 1024;
@@ -27,7 +26,7 @@ const STAGES: [(usize, usize, usize); 3] = [(2, 4, 116), (3, 8, 232), (4, 4, 464
 ///
 /// # Errors
 /// [`crate::Error::Node`] for images too small, [`crate::Error::Plan`].
-pub fn shufflenet_v2(options: &Options, plan: &Plan) -> Result<Graph> {
+pub fn shufflenet_v2(options: &Options, plan: &Ratios) -> Result<Graph> {
     plan.check(STAGES.iter().map(|(_, units, _)| units).sum())?;
     let mut net = GraphBuilder::new(NAME, options.input)?;
     let x = net.input();

@@ -4,16 +4,15 @@
 use fixedpoint::Padding;
 
 use super::{
-    Options,
-    plan::{Plan, Site},
+    options::Options,
+    ratios::{Published, Ratios, Site},
 };
 use crate::{
-    builder::GraphBuilder,
     error::Result,
-    graph::{Conv, Graph, NodeId},
+    graph::{Conv, Graph, GraphBuilder, NodeId},
 };
 
-pub(super) const NAME: &str = "squeezenet";
+pub(super) const NAME: &str = Published::SqueezeNet.name();
 
 /// What stands at each place of torchvision's `features` from 3 on.
 const FEATURES: [Feature; 10] = [
@@ -40,7 +39,7 @@ enum Feature {
 ///
 /// # Errors
 /// [`crate::Error::Node`] for images too small for three pools, [`crate::Error::Plan`].
-pub fn squeezenet(options: &Options, plan: &Plan) -> Result<Graph> {
+pub fn squeezenet(options: &Options, plan: &Ratios) -> Result<Graph> {
     let fires = FEATURES.iter().filter(|feature| matches!(feature, Feature::Fire { .. })).count();
     plan.check(fires)?;
     let mut net = GraphBuilder::new(NAME, options.input)?;

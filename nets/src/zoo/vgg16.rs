@@ -3,11 +3,10 @@
 
 use fixedpoint::Padding;
 
-use super::Options;
+use super::options::Options;
 use crate::{
-    builder::GraphBuilder,
     error::Result,
-    graph::{Conv, Graph, Window},
+    graph::{Conv, Graph, GraphBuilder, Window},
 };
 
 pub(super) const NAME: &str = "vgg-16";

@@ -12,11 +12,10 @@
 
 use fixedpoint::Padding;
 
-use super::Options;
+use super::options::Options;
 use crate::{
-    builder::GraphBuilder,
     error::Result,
-    graph::{Activation, ActivationKind, Conv, Dense, Graph, NodeId, Op, Window},
+    graph::{ActivationKind, Conv, Dense, Graph, GraphBuilder, Linear, NodeId, Window},
 };
 
 /// A layer of a binary net; channels and lengths are times s.
@@ -195,13 +194,13 @@ impl Xonn {
                         binary: true,
                         ..Conv::square(scaled(channels), kernel)
                     };
-                    net.signs(&format!("conv{convs}"), x, Op::Conv(conv))?
+                    net.signs(&format!("conv{convs}"), x, Linear::Conv(conv))?
                 }
                 Layer::Dense(out) => {
                     x = net.flat(x)?;
                     denses += 1;
                     let dense = Dense { out: scaled(out), bias: false, binary: true };
-                    net.signs(&format!("fc{denses}"), x, Op::Dense(dense))?
+                    net.signs(&format!("fc{denses}"), x, Linear::Dense(dense))?
                 }
                 Layer::Pool => {
                     pools += 1;
@@ -222,11 +221,11 @@ struct Builder {
 
 impl Builder {
     /// A linear layer, batch norm and sign.
-    fn signs(&mut self, name: &str, x: NodeId, op: Op) -> Result<NodeId> {
+    fn signs(&mut self, name: &str, x: NodeId, linear: Linear) -> Result<NodeId> {
         self.signs += 1;
-        let x = self.net.linear_bn(name, &format!("bn{}", self.signs), x, op)?;
-        let sign = Activation::full(ActivationKind::Sign);
-        self.net.activation(&format!("sign{}", self.signs), x, sign)
+        let x = self.net.linear_bn(name, &format!("bn{}", self.signs), x, linear)?;
+        let sign = ActivationKind::Sign;
+        self.net.function(&format!("sign{}", self.signs), x, sign)
     }
 
     /// A vector, once.

@@ -19,13 +19,13 @@ use crate::{
     share::Share,
 };
 
-/// The most values of a row.
-pub const MAX_LEN: usize = maxpool::MAX_WINDOW;
+// moves with nets
+pub use crate::limits::MAX_CLASSES as MAX_LEN;
 
 /// Messages of `rows` rows of `len` values.
 ///
 /// # Panics
-/// If a row has more than [`MAX_LEN`] values.
+/// If a row has more than [`MAX_CLASSES`](crate::limits::MAX_CLASSES) values.
 pub fn cost(rows: usize, len: usize) -> Cost {
     maxpool::cost(&shape(rows, len)).then(output::cost(rows))
 }

@@ -14,7 +14,11 @@
 //! Who sees what: nothing but the messages of the two, each simulated from its own functionality,
 //! whose output is freshly shared.
 
-use super::{compute_msb, deal_in_chunks, in_chunks, share_convert};
+use super::{
+    compute_msb, deal_in_chunks,
+    elementwise::{Elementwise, symmetric},
+    in_chunks, share_convert,
+};
 use crate::{
     context::{Dealer, Evaluator},
     cost::{Cost, Paper},
@@ -28,35 +32,43 @@ pub(crate) const PHASES: u16 = 8;
 /// The phase in which P2 sends for the last time: what it deals for a step that follows travels then.
 pub(crate) const LAST_DEALT_PHASE: u16 = 7;
 
-/// Messages of `count` values.
-pub fn cost(count: usize) -> Cost {
-    Cost::none().at(0, share_convert::cost(count)).at(3, compute_msb::cost(count))
-}
-
-/// 8 l log p + 19 l bits a value, 8 rounds.
-pub fn paper(count: f64) -> Paper {
-    Paper { rounds: 8, bits: count * (8.0 * super::L * super::LOG_P + 19.0 * super::L) }
-}
-
-/// P0 and P1.
-///
-/// # Errors
-/// A transport error.
-pub fn evaluate(ctx: &mut Evaluator<'_>, x: &Share) -> Result<Share> {
-    in_chunks(ctx, x, evaluate_chunk)
-}
-
-/// P2.
-///
-/// # Errors
-/// A transport error.
-pub fn deal(ctx: &mut Dealer<'_>, count: usize) -> Result<()> {
-    deal_in_chunks(ctx, count, deal_chunk)
-}
-
 /// 1 for a >= 0, else 0.
-pub fn ideal(a: &[u64]) -> Vec<u64> {
-    a.iter().map(|a| 1 - (a >> 63)).collect()
+#[derive(Clone, Copy, Debug)]
+pub struct Drelu;
+
+impl Elementwise for Drelu {
+    fn name(&self) -> &'static str {
+        "drelu"
+    }
+
+    fn cost(&self, count: usize) -> Cost {
+        Cost::none().at(0, share_convert::cost(count)).at(3, compute_msb::cost(count))
+    }
+
+    /// 8 l log p + 19 l bits a value, 8 rounds.
+    fn paper(&self, count: f64) -> Paper {
+        Paper { rounds: 8, bits: count * (8.0 * super::L * super::LOG_P + 19.0 * super::L) }
+    }
+
+    fn evaluate(&self, ctx: &mut Evaluator<'_>, x: &Share) -> Result<Share> {
+        in_chunks(ctx, x, evaluate_chunk)
+    }
+
+    fn deal(&self, ctx: &mut Dealer<'_>, count: usize) -> Result<()> {
+        deal_in_chunks(ctx, count, deal_chunk)
+    }
+
+    fn truncations(&self) -> u32 {
+        0
+    }
+
+    fn ideal_with(&self, x: &[u64], _: &mut dyn FnMut(u64, u32) -> u64) -> Vec<u64> {
+        x.iter().map(|x| 1 - (x >> 63)).collect()
+    }
+
+    fn domain(&self) -> (i64, i64) {
+        symmetric(62)
+    }
 }
 
 pub(crate) fn evaluate_chunk(ctx: &mut Evaluator<'_>, a: &[u64]) -> Result<Vec<u64>> {
@@ -73,6 +85,28 @@ pub(crate) fn evaluate_chunk(ctx: &mut Evaluator<'_>, a: &[u64]) -> Result<Vec<u
 pub(crate) fn deal_chunk(ctx: &mut Dealer<'_>, count: usize) -> Result<()> {
     share_convert::deal(&mut ctx.narrow("share_convert", 0), count)?;
     compute_msb::deal(&mut ctx.narrow("compute_msb", 3), count)
+}
+
+// The functions below move with nets: they go when it calls the trait.
+#[allow(missing_docs)]
+pub fn cost(count: usize) -> Cost {
+    Drelu.cost(count)
+}
+#[allow(missing_docs)]
+pub fn paper(count: f64) -> Paper {
+    Drelu.paper(count)
+}
+#[allow(missing_docs)]
+pub fn evaluate(ctx: &mut Evaluator<'_>, x: &Share) -> Result<Share> {
+    Drelu.evaluate(ctx, x)
+}
+#[allow(missing_docs)]
+pub fn deal(ctx: &mut Dealer<'_>, count: usize) -> Result<()> {
+    Drelu.deal(ctx, count)
+}
+#[allow(missing_docs)]
+pub fn ideal(x: &[u64]) -> Vec<u64> {
+    Drelu.ideal(x)
 }
 
 #[cfg(test)]

@@ -10,9 +10,14 @@
 //! is multiplied by exactly 1); the result is truncated by f bits, locally. Domain: that of [`drelu`];
 //! the truncation is off by 2^(64 - f) with probability |a| 2^f / 2^64. Who sees what: nothing but the messages of the two.
 
-use fixedpoint::{encoding::FixedPoint, truncation};
+use fixedpoint::encoding::FixedPoint;
 
-use super::{drelu, in_chunks, product, relu};
+use super::{
+    drelu,
+    elementwise::{Elementwise, PRODUCT_BITS, symmetric},
+    in_chunks, product,
+    relu::Relu,
+};
 use crate::{
     context::{Dealer, Evaluator},
     cost::{Cost, Paper},
@@ -20,59 +25,101 @@ use crate::{
     share::Share,
 };
 
-/// The published slope.
-pub const SLOPE: f64 = 0.1;
+// moves with nets
+pub use crate::limits::LEAKY_SLOPE as SLOPE;
 
-/// Messages of `count` values: those of ReLU.
+/// a above 0, `slope` a below, signed.
+#[derive(Clone, Copy, Debug)]
+pub struct LeakyRelu {
+    /// The slope below 0, from 0 to 1.
+    pub slope: f64,
+    /// The encoding of the values and the slope.
+    pub fixed: FixedPoint,
+}
+
+impl LeakyRelu {
+    /// enc(s) and enc(1) - enc(s).
+    fn factors(&self) -> (u64, u64) {
+        assert!((0.0..=1.0).contains(&self.slope), "a slope of {}", self.slope);
+        let slope = self.fixed.encode(self.slope).expect("every fixed point encodes 1");
+        (slope, self.fixed.one() - slope)
+    }
+}
+
+impl Elementwise for LeakyRelu {
+    fn name(&self) -> &'static str {
+        "leaky-relu"
+    }
+
+    /// Those of ReLU.
+    fn cost(&self, count: usize) -> Cost {
+        Relu.cost(count)
+    }
+
+    /// 8 l log p + 24 l bits a value, 10 rounds.
+    fn paper(&self, count: f64) -> Paper {
+        Relu.paper(count)
+    }
+
+    fn evaluate(&self, ctx: &mut Evaluator<'_>, x: &Share) -> Result<Share> {
+        let (slope, rest) = self.factors();
+        let scaled = in_chunks(ctx, x, |ctx, x| {
+            let own_slope = slope * (1 - ctx.side().index());
+            let mut factor = drelu::evaluate_chunk(&mut ctx.narrow("drelu", 0), x)?;
+            factor.iter_mut().for_each(|f| *f = f.wrapping_mul(rest).wrapping_add(own_slope));
+            product::evaluate(&mut ctx.narrow("product", drelu::PHASES), x, &factor)
+        })?;
+        Ok(scaled.truncate(ctx.side(), self.fixed.fractional_bits()))
+    }
+
+    fn deal(&self, ctx: &mut Dealer<'_>, count: usize) -> Result<()> {
+        Relu.deal(ctx, count)
+    }
+
+    fn truncations(&self) -> u32 {
+        1
+    }
+
+    fn ideal_with(&self, x: &[u64], truncate: &mut dyn FnMut(u64, u32) -> u64) -> Vec<u64> {
+        let ((slope, _), bits) = (self.factors(), self.fixed.fractional_bits());
+        let value = |&x: &u64| match x.cast_signed() {
+            ..0 => truncate(x.wrapping_mul(slope), bits),
+            // x enc(1) is a multiple of 2^f: no more than the coin changes x, however large it is.
+            0.. => x.wrapping_add(truncate(0, bits)),
+        };
+        x.iter().map(value).collect()
+    }
+
+    fn domain(&self) -> (i64, i64) {
+        symmetric(PRODUCT_BITS.saturating_sub(self.fixed.fractional_bits()))
+    }
+}
+
+// The functions below move with nets: they go when it calls the trait.
+#[allow(missing_docs)]
 pub fn cost(count: usize) -> Cost {
-    relu::cost(count)
+    Relu.cost(count)
 }
-
-/// 8 l log p + 24 l bits a value, 10 rounds.
+#[allow(missing_docs)]
 pub fn paper(count: f64) -> Paper {
-    relu::paper(count)
+    Relu.paper(count)
 }
-
-/// P0 and P1, for a slope from 0 to 1.
-///
-/// # Errors
-/// A transport error.
+#[allow(missing_docs)]
 pub fn evaluate(
     ctx: &mut Evaluator<'_>,
     x: &Share,
     slope: f64,
     fixed: &FixedPoint,
 ) -> Result<Share> {
-    let (slope, rest) = factors(slope, fixed);
-    let scaled = in_chunks(ctx, x, |ctx, x| {
-        let own_slope = slope * (1 - ctx.side().index());
-        let mut factor = drelu::evaluate_chunk(&mut ctx.narrow("drelu", 0), x)?;
-        factor.iter_mut().for_each(|f| *f = f.wrapping_mul(rest).wrapping_add(own_slope));
-        product::evaluate(&mut ctx.narrow("product", drelu::PHASES), x, &factor)
-    })?;
-    Ok(scaled.truncate(ctx.side(), fixed.fractional_bits()))
+    LeakyRelu { slope, fixed: *fixed }.evaluate(ctx, x)
 }
-
-/// P2.
-///
-/// # Errors
-/// A transport error.
+#[allow(missing_docs)]
 pub fn deal(ctx: &mut Dealer<'_>, count: usize) -> Result<()> {
-    relu::deal(ctx, count)
+    Relu.deal(ctx, count)
 }
-
-/// a where a >= 0, else floor(a enc(s) / 2^f); the protocol adds a truncation coin of 0 or 1 unit.
-pub fn ideal(a: &[u64], slope: f64, fixed: &FixedPoint) -> Vec<u64> {
-    let (slope, _) = factors(slope, fixed);
-    let leak = |a: u64| truncation::floor_shift(a.wrapping_mul(slope), fixed.fractional_bits());
-    a.iter().map(|&a| if (a as i64) < 0 { leak(a) } else { a }).collect()
-}
-
-/// enc(s) and enc(1) - enc(s).
-fn factors(slope: f64, fixed: &FixedPoint) -> (u64, u64) {
-    assert!((0.0..=1.0).contains(&slope), "a slope of {slope}");
-    let slope = fixed.encode(slope).expect("at most 1 is in range of every fixed point");
-    (slope, fixed.one() - slope)
+#[allow(missing_docs)]
+pub fn ideal(x: &[u64], slope: f64, fixed: &FixedPoint) -> Vec<u64> {
+    LeakyRelu { slope, fixed: *fixed }.ideal(x)
 }
 
 #[cfg(test)]

@@ -29,11 +29,13 @@ use crate::{
 /// What padding counts as: below every value, and far enough from the edge of DReLU's domain.
 const PADDING: u64 = (1u64 << 60).wrapping_neg();
 
-/// The most values of a window: phases are numbered in 16 bits.
-pub const MAX_WINDOW: usize = (u16::MAX / STEP_PHASES) as usize;
+// moves with nets
+pub use crate::limits::MAX_WINDOW;
 
 /// Phases of one step.
 const STEP_PHASES: u16 = drelu::PHASES + 1;
+
+const _: () = assert!(MAX_WINDOW == (u16::MAX / STEP_PHASES) as usize, "phases of a window");
 
 /// The largest values and their places, one of each per output, in NCHW order.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,22 +8,22 @@
 //! | [`private_compare`] | 1 | 2 l log p |
 //! | [`share_convert`] | 4 | 4 l log p + 6 l |
 //! | [`compute_msb`] | 5 | 4 l log p + 13 l |
-//! | [`drelu`] | 8 | 8 l log p + 19 l |
+//! | [`drelu`], [`sign`] | 8 | 8 l log p + 19 l |
 //! | [`relu`], [`leaky_relu`] | 10 | 8 l log p + 24 l |
 //! | [`relu6`] | 20 | 16 l log p + 48 l |
 //! | [`power`], square and cube | 2, 4 | 5 l, 10 l |
 //! | [`polynomial`] of degree d | 2 d | 5 d l |
 //! | [`spline`] with K knots | 10 | (8 l log p + 24 l) K |
 //! | [`maxpool`] over n values | 9 (n - 1) | (8 l log p + 29 l)(n - 1) |
-//! | [`avgpool`], add, concat, split, shuffle, truncation | 0 | 0 |
+//! | [averages](crate::average), add, concat, split, shuffle, truncation | 0 | 0 |
 //!
 //! l = 64, p = 67. Digits of Z_67 travel in 49 bytes a value, 0.97% above l log p bits.
 
 pub mod argmax;
-pub mod avgpool;
 pub mod compute_msb;
 pub mod conv;
 pub mod drelu;
+pub mod elementwise;
 pub mod input;
 pub mod leaky_relu;
 pub mod linear;
@@ -37,7 +37,20 @@ pub mod product;
 pub mod relu;
 pub mod relu6;
 pub mod share_convert;
+pub mod sign;
 pub mod spline;
+
+// moves with nets
+pub use crate::average as avgpool;
+
+pub use drelu::Drelu;
+pub use elementwise::Elementwise;
+pub use leaky_relu::LeakyRelu;
+pub use polynomial::{Polynomial, PolynomialShape};
+pub use power::{Power, Powers};
+pub use relu::Relu;
+pub use relu6::Relu6;
+pub use sign::Sign;
 
 use crate::{
     context::{Dealer, Evaluator},

@@ -1,5 +1,5 @@
-//! Polynomials of degree 1 and more with secret coefficients, a set for each channel, by Horner's rule: y = c_d, then y =
-//! y a + c_i for i = d - 1, ..., 0.
+//! Polynomials with secret coefficients, a set for each channel, by Horner's rule: y = c_d, then
+//! y = y a + c_i for i = d - 1, ..., 0.
 //!
 //! | phase | payload |
 //! |---|---|
@@ -12,7 +12,11 @@
 
 use fixedpoint::{encoding::FixedPoint, truncation};
 
-use super::{deal_in_chunks, product};
+use super::{
+    deal_in_chunks,
+    elementwise::{Elementwise, PRODUCT_BITS, symmetric},
+    product,
+};
 use crate::{
     channels,
     context::{Dealer, Evaluator},
@@ -24,7 +28,7 @@ use crate::{
 /// Polynomials of one degree, of channels of `plane` values, which alternate in a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PolynomialShape {
-    /// The degree, at least 1.
+    /// The degree; 0 replaces every value by its channel's constant, without a message.
     pub degree: usize,
     /// The channels.
     pub channels: usize,
@@ -32,77 +36,97 @@ pub struct PolynomialShape {
     pub plane: usize,
 }
 
-/// Messages of `count` values.
-pub fn cost(degree: usize, count: usize) -> Cost {
-    (0..degree).fold(Cost::none(), |cost, _| cost.then(product::cost(count)))
+/// Polynomials of fixed-point numbers, as one party knows them.
+pub struct Polynomial {
+    /// The degree, and the channels that the coefficients belong to.
+    pub shape: PolynomialShape,
+    /// A share of the coefficients, `degree` a channel and that of a first; none at P2.
+    pub coefficients: Share,
+    /// A share of the constants c_0, one a channel; none at P2.
+    pub constants: Share,
+    /// The encoding of values and coefficients.
+    pub fixed: FixedPoint,
 }
 
-/// Those of the products.
-pub fn paper(degree: usize, count: f64) -> Paper {
-    let product = product::paper(count);
-    Paper { rounds: product.rounds * degree as u64, bits: product.bits * degree as f64 }
+impl Polynomial {
+    /// What is known without coefficients: enough for costs, and for P2 to deal.
+    pub fn without_coefficients(degree: usize, fixed: FixedPoint) -> Polynomial {
+        let shape = PolynomialShape { degree, channels: 0, plane: 0 };
+        Polynomial { shape, coefficients: Share::default(), constants: Share::default(), fixed }
+    }
+
+    /// This party's shares of c_i, for each of the values from the place `first` on.
+    fn expand(&self, i: usize, first: usize, count: usize) -> Vec<u64> {
+        let (coefficients, constants) = (self.coefficients.words(), self.constants.words());
+        self.shape.expand(i, coefficients, constants, first, count)
+    }
 }
 
-/// P0 and P1, from shares of the coefficients, `degree` a channel and that of a first, of the constants c_0, one a
-/// channel, and of the values.
-///
-/// # Errors
-/// A transport error, or too few or too many coefficients.
-pub fn evaluate(
-    ctx: &mut Evaluator<'_>,
-    shape: &PolynomialShape,
-    coefficients: &Share,
-    constants: &Share,
-    x: &Share,
-    fixed: &FixedPoint,
-) -> Result<Share> {
-    ctx.check_len(coefficients.len(), shape.channels * shape.degree)?;
-    ctx.check_len(constants.len(), shape.channels)?;
-    let (side, bits) = (ctx.side(), fixed.fractional_bits());
-    let chunks = ctx.chunks(x.len());
-    let parts = ctx.lanes(chunks.len(), |lane, index| {
-        let (first, x) = (chunks[index].start, &x.words()[chunks[index].clone()]);
-        let of =
-            |i: usize| shape.expand(i, coefficients.words(), constants.words(), first, x.len());
-        let mut y = of(shape.degree);
-        for i in (0..shape.degree).rev() {
-            let mut ctx = lane.narrow(&i.to_string(), shape.phase(i));
-            y = product::evaluate(&mut ctx, &y, x)?;
-            truncation::truncate_share(side, &mut y, bits);
-            fixedpoint::ring::add_assign(&mut y, &of(i));
+impl Elementwise for Polynomial {
+    fn name(&self) -> &'static str {
+        "polynomial"
+    }
+
+    fn cost(&self, count: usize) -> Cost {
+        (0..self.shape.degree).fold(Cost::none(), |cost, _| cost.then(product::cost(count)))
+    }
+
+    /// Those of the products.
+    fn paper(&self, count: f64) -> Paper {
+        let (product, degree) = (product::paper(count), self.shape.degree);
+        Paper { rounds: product.rounds * degree as u64, bits: product.bits * degree as f64 }
+    }
+
+    fn evaluate(&self, ctx: &mut Evaluator<'_>, x: &Share) -> Result<Share> {
+        let PolynomialShape { degree, channels, .. } = self.shape;
+        ctx.check_len(self.coefficients.len(), channels * degree)?;
+        ctx.check_len(self.constants.len(), channels)?;
+        let (side, bits) = (ctx.side(), self.fixed.fractional_bits());
+        let chunks = ctx.chunks(x.len());
+        let parts = ctx.lanes(chunks.len(), |lane, index| {
+            let (first, x) = (chunks[index].start, &x.words()[chunks[index].clone()]);
+            let mut y = self.expand(degree, first, x.len());
+            for i in (0..degree).rev() {
+                let mut ctx = lane.narrow(&i.to_string(), self.shape.phase(i));
+                y = product::evaluate(&mut ctx, &y, x)?;
+                truncation::truncate_share(side, &mut y, bits);
+                fixedpoint::ring::add_assign(&mut y, &self.expand(i, first, x.len()));
+            }
+            Ok(y)
+        })?;
+        Ok(Share::new(parts.concat()))
+    }
+
+    fn deal(&self, ctx: &mut Dealer<'_>, count: usize) -> Result<()> {
+        deal_in_chunks(ctx, count, |ctx, count| {
+            let step = |i: usize| {
+                product::deal(&mut ctx.narrow(&i.to_string(), self.shape.phase(i)), count)
+            };
+            (0..self.shape.degree).rev().try_for_each(step)
+        })
+    }
+
+    fn truncations(&self) -> u32 {
+        self.shape.degree as u32
+    }
+
+    /// Horner's rule, the words of the shares being the coefficients.
+    fn ideal_with(&self, x: &[u64], truncate: &mut dyn FnMut(u64, u32) -> u64) -> Vec<u64> {
+        let bits = self.fixed.fractional_bits();
+        let mut y = self.expand(self.shape.degree, 0, x.len());
+        for i in (0..self.shape.degree).rev() {
+            let terms = x.iter().zip(self.expand(i, 0, x.len()));
+            for (y, (x, c)) in y.iter_mut().zip(terms) {
+                *y = truncate(y.wrapping_mul(*x), bits).wrapping_add(c);
+            }
         }
-        Ok(y)
-    })?;
-    Ok(Share::new(parts.concat()))
-}
+        y
+    }
 
-/// P2.
-///
-/// # Errors
-/// A transport error.
-pub fn deal(ctx: &mut Dealer<'_>, shape: &PolynomialShape, count: usize) -> Result<()> {
-    deal_in_chunks(ctx, count, |ctx, count| {
-        let step = |i: usize| product::deal(&mut ctx.narrow(&i.to_string(), shape.phase(i)), count);
-        (0..shape.degree).rev().try_for_each(step)
-    })
-}
-
-/// Horner's rule with the floors of the products; the protocol adds a coin of 0 or 1 unit to each.
-pub fn ideal(
-    shape: &PolynomialShape,
-    coefficients: &[u64],
-    constants: &[u64],
-    x: &[u64],
-    fixed: &FixedPoint,
-) -> Vec<u64> {
-    let of = |i: usize| shape.expand(i, coefficients, constants, 0, x.len());
-    let step = |y: Vec<u64>, i: usize| {
-        let terms = y.iter().zip(x).zip(of(i));
-        let times =
-            |y: u64, x: u64| truncation::floor_shift(y.wrapping_mul(x), fixed.fractional_bits());
-        terms.map(|((&y, &x), c)| times(y, x).wrapping_add(c)).collect()
-    };
-    (0..shape.degree).rev().fold(of(shape.degree), step)
+    /// For sums so far that are within it too.
+    fn domain(&self) -> (i64, i64) {
+        symmetric(PRODUCT_BITS / 2)
+    }
 }
 
 impl PolynomialShape {
@@ -130,6 +154,44 @@ impl PolynomialShape {
         }
         expanded
     }
+}
+
+// The functions below move with nets: they go when it calls the trait.
+#[allow(missing_docs)]
+pub fn cost(degree: usize, count: usize) -> Cost {
+    Polynomial::without_coefficients(degree, FixedPoint::default()).cost(count)
+}
+#[allow(missing_docs)]
+pub fn paper(degree: usize, count: f64) -> Paper {
+    Polynomial::without_coefficients(degree, FixedPoint::default()).paper(count)
+}
+#[allow(missing_docs)]
+pub fn evaluate(
+    ctx: &mut Evaluator<'_>,
+    shape: &PolynomialShape,
+    coefficients: &Share,
+    constants: &Share,
+    x: &Share,
+    fixed: &FixedPoint,
+) -> Result<Share> {
+    let (coefficients, constants) = (coefficients.clone(), constants.clone());
+    Polynomial { shape: *shape, coefficients, constants, fixed: *fixed }.evaluate(ctx, x)
+}
+#[allow(missing_docs)]
+pub fn deal(ctx: &mut Dealer<'_>, shape: &PolynomialShape, count: usize) -> Result<()> {
+    Polynomial::without_coefficients(shape.degree, FixedPoint::default()).deal(ctx, count)
+}
+#[allow(missing_docs)]
+pub fn ideal(
+    shape: &PolynomialShape,
+    coefficients: &[u64],
+    constants: &[u64],
+    x: &[u64],
+    fixed: &FixedPoint,
+) -> Vec<u64> {
+    let [coefficients, constants] =
+        [coefficients, constants].map(|words| Share::new(words.to_vec()));
+    Polynomial { shape: *shape, coefficients, constants, fixed: *fixed }.ideal(x)
 }
 
 #[cfg(test)]

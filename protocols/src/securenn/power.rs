@@ -10,7 +10,11 @@
 
 use fixedpoint::{encoding::FixedPoint, truncation};
 
-use super::{deal_in_chunks, in_chunks, product};
+use super::{
+    deal_in_chunks,
+    elementwise::{Elementwise, PRODUCT_BITS, symmetric},
+    in_chunks, product,
+};
 use crate::{
     context::{Dealer, Evaluator},
     cost::{Cost, Paper},
@@ -36,56 +40,101 @@ impl Power {
     }
 }
 
-/// Messages of `count` values.
+/// The squares or cubes of fixed-point numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct Powers {
+    /// Which of the two.
+    pub power: Power,
+    /// The encoding of the values.
+    pub fixed: FixedPoint,
+}
+
+impl Elementwise for Powers {
+    fn name(&self) -> &'static str {
+        match self.power {
+            Power::Square => "square",
+            Power::Cube => "cube",
+        }
+    }
+
+    fn cost(&self, count: usize) -> Cost {
+        (0..self.power.products()).fold(Cost::none(), |cost, _| cost.then(product::cost(count)))
+    }
+
+    /// Those of the products.
+    fn paper(&self, count: f64) -> Paper {
+        let (product, times) = (product::paper(count), self.power.products());
+        Paper { rounds: product.rounds * u64::from(times), bits: product.bits * f64::from(times) }
+    }
+
+    fn evaluate(&self, ctx: &mut Evaluator<'_>, x: &Share) -> Result<Share> {
+        let (side, bits) = (ctx.side(), self.fixed.fractional_bits());
+        in_chunks(ctx, x, |ctx, x| {
+            let mut y = x.to_vec();
+            for step in 0..self.power.products() {
+                let mut ctx = ctx.narrow(&step.to_string(), product::PHASES * step);
+                y = product::evaluate(&mut ctx, &y, x)?;
+                truncation::truncate_share(side, &mut y, bits);
+            }
+            Ok(y)
+        })
+    }
+
+    fn deal(&self, ctx: &mut Dealer<'_>, count: usize) -> Result<()> {
+        deal_in_chunks(ctx, count, |ctx, count| {
+            (0..self.power.products()).try_for_each(|step| {
+                product::deal(&mut ctx.narrow(&step.to_string(), product::PHASES * step), count)
+            })
+        })
+    }
+
+    fn truncations(&self) -> u32 {
+        u32::from(self.power.products())
+    }
+
+    fn ideal_with(&self, x: &[u64], truncate: &mut dyn FnMut(u64, u32) -> u64) -> Vec<u64> {
+        let bits = self.fixed.fractional_bits();
+        let mut y = x.to_vec();
+        for _ in 0..self.power.products() {
+            y.iter_mut().zip(x).for_each(|(y, x)| *y = truncate(y.wrapping_mul(*x), bits));
+        }
+        y
+    }
+
+    fn domain(&self) -> (i64, i64) {
+        match self.power {
+            Power::Square => symmetric(PRODUCT_BITS / 2),
+            // The square of a value of 2^15 is of 2^(30 - f) when it is a factor.
+            Power::Cube => symmetric(15),
+        }
+    }
+}
+
+// The functions below move with nets: they go when it calls the trait.
+#[allow(missing_docs)]
 pub fn cost(power: Power, count: usize) -> Cost {
-    (0..power.products()).fold(Cost::none(), |cost, _| cost.then(product::cost(count)))
+    Powers { power, fixed: FixedPoint::default() }.cost(count)
 }
-
-/// Those of the products.
+#[allow(missing_docs)]
 pub fn paper(power: Power, count: f64) -> Paper {
-    let (product, times) = (product::paper(count), power.products());
-    Paper { rounds: product.rounds * u64::from(times), bits: product.bits * f64::from(times) }
+    Powers { power, fixed: FixedPoint::default() }.paper(count)
 }
-
-/// P0 and P1.
-///
-/// # Errors
-/// A transport error.
+#[allow(missing_docs)]
 pub fn evaluate(
     ctx: &mut Evaluator<'_>,
     power: Power,
     x: &Share,
     fixed: &FixedPoint,
 ) -> Result<Share> {
-    let (side, bits) = (ctx.side(), fixed.fractional_bits());
-    in_chunks(ctx, x, |ctx, x| {
-        let mut y = x.to_vec();
-        for step in 0..power.products() {
-            let mut ctx = ctx.narrow(&step.to_string(), product::PHASES * step);
-            y = product::evaluate(&mut ctx, &y, x)?;
-            truncation::truncate_share(side, &mut y, bits);
-        }
-        Ok(y)
-    })
+    Powers { power, fixed: *fixed }.evaluate(ctx, x)
 }
-
-/// P2.
-///
-/// # Errors
-/// A transport error.
+#[allow(missing_docs)]
 pub fn deal(ctx: &mut Dealer<'_>, power: Power, count: usize) -> Result<()> {
-    deal_in_chunks(ctx, count, |ctx, count| {
-        (0..power.products()).try_for_each(|step| {
-            product::deal(&mut ctx.narrow(&step.to_string(), product::PHASES * step), count)
-        })
-    })
+    Powers { power, fixed: FixedPoint::default() }.deal(ctx, count)
 }
-
-/// The floors of the products; the protocol adds a coin of 0 or 1 unit to each.
+#[allow(missing_docs)]
 pub fn ideal(power: Power, x: &[u64], fixed: &FixedPoint) -> Vec<u64> {
-    let times =
-        |y: u64, x: u64| truncation::floor_shift(y.wrapping_mul(x), fixed.fractional_bits());
-    x.iter().map(|&x| (0..power.products()).fold(x, |y, _| times(y, x))).collect()
+    Powers { power, fixed: *fixed }.ideal(x)
 }
 
 #[cfg(test)]

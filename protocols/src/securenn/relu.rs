@@ -7,7 +7,12 @@
 //!
 //! Domain: that of [`drelu`]. Who sees what: nothing but the messages of the two.
 
-use super::{deal_in_chunks, drelu, in_chunks, product};
+use super::{
+    deal_in_chunks,
+    drelu::{self, Drelu},
+    elementwise::Elementwise,
+    in_chunks, product,
+};
 use crate::{
     context::{Dealer, Evaluator},
     cost::{Cost, Paper},
@@ -15,41 +20,71 @@ use crate::{
     share::Share,
 };
 
-/// Messages of `count` values.
-pub fn cost(count: usize) -> Cost {
-    drelu::cost(count).then(product::cost(count))
-}
-
-/// 8 l log p + 24 l bits a value, 10 rounds.
-pub fn paper(count: f64) -> Paper {
-    Paper { rounds: 10, bits: count * (8.0 * super::L * super::LOG_P + 24.0 * super::L) }
-}
-
-/// P0 and P1.
-///
-/// # Errors
-/// A transport error.
-pub fn evaluate(ctx: &mut Evaluator<'_>, x: &Share) -> Result<Share> {
-    in_chunks(ctx, x, |ctx, x| {
-        let bit = drelu::evaluate_chunk(&mut ctx.narrow("drelu", 0), x)?;
-        product::evaluate(&mut ctx.narrow("product", drelu::PHASES), &bit, x)
-    })
-}
-
-/// P2.
-///
-/// # Errors
-/// A transport error.
-pub fn deal(ctx: &mut Dealer<'_>, count: usize) -> Result<()> {
-    deal_in_chunks(ctx, count, |ctx, count| {
-        drelu::deal_chunk(&mut ctx.narrow("drelu", 0), count)?;
-        product::deal(&mut ctx.narrow("product", drelu::PHASES), count)
-    })
-}
-
 /// max(a, 0), signed.
-pub fn ideal(a: &[u64]) -> Vec<u64> {
-    a.iter().map(|&a| (a as i64).max(0) as u64).collect()
+#[derive(Clone, Copy, Debug)]
+pub struct Relu;
+
+impl Elementwise for Relu {
+    fn name(&self) -> &'static str {
+        "relu"
+    }
+
+    fn cost(&self, count: usize) -> Cost {
+        Drelu.cost(count).then(product::cost(count))
+    }
+
+    /// 8 l log p + 24 l bits a value, 10 rounds.
+    fn paper(&self, count: f64) -> Paper {
+        Paper { rounds: 10, bits: count * (8.0 * super::L * super::LOG_P + 24.0 * super::L) }
+    }
+
+    fn evaluate(&self, ctx: &mut Evaluator<'_>, x: &Share) -> Result<Share> {
+        in_chunks(ctx, x, |ctx, x| {
+            let bit = drelu::evaluate_chunk(&mut ctx.narrow("drelu", 0), x)?;
+            product::evaluate(&mut ctx.narrow("product", drelu::PHASES), &bit, x)
+        })
+    }
+
+    fn deal(&self, ctx: &mut Dealer<'_>, count: usize) -> Result<()> {
+        deal_in_chunks(ctx, count, |ctx, count| {
+            drelu::deal_chunk(&mut ctx.narrow("drelu", 0), count)?;
+            product::deal(&mut ctx.narrow("product", drelu::PHASES), count)
+        })
+    }
+
+    fn truncations(&self) -> u32 {
+        0
+    }
+
+    fn ideal_with(&self, x: &[u64], _: &mut dyn FnMut(u64, u32) -> u64) -> Vec<u64> {
+        x.iter().map(|x| x.cast_signed().max(0).cast_unsigned()).collect()
+    }
+
+    fn domain(&self) -> (i64, i64) {
+        Drelu.domain()
+    }
+}
+
+// The functions below move with nets: they go when it calls the trait.
+#[allow(missing_docs)]
+pub fn cost(count: usize) -> Cost {
+    Relu.cost(count)
+}
+#[allow(missing_docs)]
+pub fn paper(count: f64) -> Paper {
+    Relu.paper(count)
+}
+#[allow(missing_docs)]
+pub fn evaluate(ctx: &mut Evaluator<'_>, x: &Share) -> Result<Share> {
+    Relu.evaluate(ctx, x)
+}
+#[allow(missing_docs)]
+pub fn deal(ctx: &mut Dealer<'_>, count: usize) -> Result<()> {
+    Relu.deal(ctx, count)
+}
+#[allow(missing_docs)]
+pub fn ideal(x: &[u64]) -> Vec<u64> {
+    Relu.ideal(x)
 }
 
 #[cfg(test)]

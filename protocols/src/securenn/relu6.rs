@@ -11,7 +11,13 @@
 
 use fixedpoint::encoding::FixedPoint;
 
-use super::{deal_in_chunks, drelu, in_chunks, product, relu};
+use super::{
+    deal_in_chunks,
+    drelu::{self, Drelu},
+    elementwise::Elementwise,
+    in_chunks, product,
+    relu::Relu,
+};
 use crate::{
     context::{Dealer, Evaluator},
     cost::{Cost, Paper},
@@ -21,55 +27,93 @@ use crate::{
 
 const HALF: u16 = drelu::PHASES + 2;
 
-/// Messages of `count` values: two ReLUs one after the other.
+/// min(max(a, 0), 6), signed.
+#[derive(Clone, Copy, Debug)]
+pub struct Relu6 {
+    /// The encoding of the values, and so of 6.
+    pub fixed: FixedPoint,
+}
+
+impl Relu6 {
+    /// enc(6).
+    fn six(&self) -> u64 {
+        6 * self.fixed.one()
+    }
+}
+
+impl Elementwise for Relu6 {
+    fn name(&self) -> &'static str {
+        "relu6"
+    }
+
+    /// Two ReLUs one after the other.
+    fn cost(&self, count: usize) -> Cost {
+        Relu.cost(count).then(Relu.cost(count))
+    }
+
+    /// 16 l log p + 48 l bits a value, 20 rounds.
+    fn paper(&self, count: f64) -> Paper {
+        Paper { rounds: 20, bits: 2.0 * Relu.paper(count).bits }
+    }
+
+    fn evaluate(&self, ctx: &mut Evaluator<'_>, x: &Share) -> Result<Share> {
+        in_chunks(ctx, x, |ctx, x| {
+            let own_six = self.six() * (1 - ctx.side().index());
+            let above: Vec<u64> = x.iter().map(|x| x.wrapping_sub(own_six)).collect();
+            let below: Vec<u64> = x.iter().map(|x| own_six.wrapping_sub(*x)).collect();
+            let bit = drelu::evaluate_chunk(&mut ctx.narrow("drelu_six", 0), &above)?;
+            let mut cut =
+                product::evaluate(&mut ctx.narrow("product_six", drelu::PHASES), &bit, &below)?;
+            fixedpoint::ring::add_assign(&mut cut, x);
+            let bit = drelu::evaluate_chunk(&mut ctx.narrow("drelu", HALF), x)?;
+            product::evaluate(&mut ctx.narrow("product", HALF + drelu::PHASES), &bit, &cut)
+        })
+    }
+
+    fn deal(&self, ctx: &mut Dealer<'_>, count: usize) -> Result<()> {
+        deal_in_chunks(ctx, count, |ctx, count| {
+            drelu::deal_chunk(&mut ctx.narrow("drelu_six", 0), count)?;
+            product::deal(&mut ctx.narrow("product_six", drelu::PHASES), count)?;
+            drelu::deal_chunk(&mut ctx.narrow("drelu", HALF), count)?;
+            product::deal(&mut ctx.narrow("product", HALF + drelu::PHASES), count)
+        })
+    }
+
+    fn truncations(&self) -> u32 {
+        0
+    }
+
+    fn ideal_with(&self, x: &[u64], _: &mut dyn FnMut(u64, u32) -> u64) -> Vec<u64> {
+        let six = self.six().cast_signed();
+        x.iter().map(|x| x.cast_signed().clamp(0, six).cast_unsigned()).collect()
+    }
+
+    fn domain(&self) -> (i64, i64) {
+        let (low, high) = Drelu.domain();
+        (low + self.six().cast_signed(), high)
+    }
+}
+
+// The functions below move with nets: they go when it calls the trait.
+#[allow(missing_docs)]
 pub fn cost(count: usize) -> Cost {
-    relu::cost(count).then(relu::cost(count))
+    Relu.cost(count).then(Relu.cost(count))
 }
-
-/// 16 l log p + 48 l bits a value, 20 rounds.
+#[allow(missing_docs)]
 pub fn paper(count: f64) -> Paper {
-    Paper { rounds: 20, bits: 2.0 * relu::paper(count).bits }
+    Relu6 { fixed: FixedPoint::default() }.paper(count)
 }
-
-/// P0 and P1.
-///
-/// # Errors
-/// A transport error.
+#[allow(missing_docs)]
 pub fn evaluate(ctx: &mut Evaluator<'_>, x: &Share, fixed: &FixedPoint) -> Result<Share> {
-    let six = six(fixed);
-    in_chunks(ctx, x, |ctx, x| {
-        let own_six = six * (1 - ctx.side().index());
-        let above: Vec<u64> = x.iter().map(|x| x.wrapping_sub(own_six)).collect();
-        let below: Vec<u64> = x.iter().map(|x| own_six.wrapping_sub(*x)).collect();
-        let bit = drelu::evaluate_chunk(&mut ctx.narrow("drelu_six", 0), &above)?;
-        let mut cut =
-            product::evaluate(&mut ctx.narrow("product_six", drelu::PHASES), &bit, &below)?;
-        fixedpoint::ring::add_assign(&mut cut, x);
-        let bit = drelu::evaluate_chunk(&mut ctx.narrow("drelu", HALF), x)?;
-        product::evaluate(&mut ctx.narrow("product", HALF + drelu::PHASES), &bit, &cut)
-    })
+    Relu6 { fixed: *fixed }.evaluate(ctx, x)
 }
-
-/// P2.
-///
-/// # Errors
-/// A transport error.
+#[allow(missing_docs)]
 pub fn deal(ctx: &mut Dealer<'_>, count: usize) -> Result<()> {
-    deal_in_chunks(ctx, count, |ctx, count| {
-        drelu::deal_chunk(&mut ctx.narrow("drelu_six", 0), count)?;
-        product::deal(&mut ctx.narrow("product_six", drelu::PHASES), count)?;
-        drelu::deal_chunk(&mut ctx.narrow("drelu", HALF), count)?;
-        product::deal(&mut ctx.narrow("product", HALF + drelu::PHASES), count)
-    })
+    Relu6 { fixed: FixedPoint::default() }.deal(ctx, count)
 }
-
-/// min(max(a, 0), enc(6)), signed.
-pub fn ideal(a: &[u64], fixed: &FixedPoint) -> Vec<u64> {
-    a.iter().map(|&a| (a as i64).clamp(0, six(fixed) as i64) as u64).collect()
-}
-
-fn six(fixed: &FixedPoint) -> u64 {
-    6 * fixed.one()
+#[allow(missing_docs)]
+pub fn ideal(x: &[u64], fixed: &FixedPoint) -> Vec<u64> {
+    Relu6 { fixed: *fixed }.ideal(x)
 }
 
 #[cfg(test)]

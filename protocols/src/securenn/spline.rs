@@ -9,9 +9,11 @@
 //! that its magnitude is of 2^64. Domain: a - p_j is in that of ReLU. Who sees what: nothing but the messages of
 //! ReLU.
 
-use fixedpoint::truncation;
-
-use super::relu;
+use super::{
+    elementwise::Elementwise,
+    elementwise::{PRODUCT_BITS, symmetric},
+    relu::Relu,
+};
 use crate::{
     context::{Dealer, Evaluator},
     cost::{Cost, Paper},
@@ -20,52 +22,88 @@ use crate::{
     spline::Spline,
 };
 
-/// Messages of `count` values: a ReLU for every knot.
-pub fn cost(spline: &Spline, count: usize) -> Cost {
-    relu::cost(spline.knots().len() * count)
-}
-
-/// Those of the ReLUs.
-pub fn paper(spline: &Spline, count: f64) -> Paper {
-    relu::paper(spline.knots().len() as f64 * count)
-}
-
-/// P0 and P1.
-///
-/// # Errors
-/// A transport error.
-pub fn evaluate(ctx: &mut Evaluator<'_>, spline: &Spline, x: &Share) -> Result<Share> {
-    let own = 1 - ctx.side().index();
-    let shifted = |knot: &i64| {
-        let knot = own.wrapping_mul(knot.cast_unsigned());
-        Share::new(x.words().iter().map(|x| x.wrapping_sub(knot)).collect())
-    };
-    let shifted: Vec<Share> = spline.knots().iter().map(shifted).collect();
-    let above = relu::evaluate(ctx, &Share::concat(&shifted))?;
-    let base = spline.lines()[0];
-    let start = own.wrapping_mul(base.offset.cast_unsigned());
-    let mut sum = x.clone().scale(base.slope.cast_unsigned());
-    sum.words_mut().iter_mut().for_each(|word| *word = word.wrapping_add(start));
-    let turns = spline.lines().windows(2).map(|pair| pair[1].slope.wrapping_sub(pair[0].slope));
-    for (knot, turn) in turns.enumerate() {
-        let above = above.slice(knot * x.len()..(knot + 1) * x.len());
-        sum = sum.add(&above.scale(turn.cast_unsigned()));
+impl Elementwise for Spline {
+    fn name(&self) -> &'static str {
+        Spline::name(self)
     }
-    Ok(sum.truncate(ctx.side(), spline.slope_bits()))
+
+    /// A ReLU for every knot.
+    fn cost(&self, count: usize) -> Cost {
+        Relu.cost(self.knots().len() * count)
+    }
+
+    /// Those of the ReLUs; a line, which has no knot, sends nothing.
+    fn paper(&self, count: f64) -> Paper {
+        if self.knots().is_empty() {
+            return Paper::default();
+        }
+        Relu.paper(self.knots().len() as f64 * count)
+    }
+
+    fn evaluate(&self, ctx: &mut Evaluator<'_>, x: &Share) -> Result<Share> {
+        let own = 1 - ctx.side().index();
+        let shifted = |knot: &i64| {
+            let knot = own.wrapping_mul(knot.cast_unsigned());
+            Share::new(x.words().iter().map(|x| x.wrapping_sub(knot)).collect())
+        };
+        let shifted: Vec<Share> = self.knots().iter().map(shifted).collect();
+        let above = Relu.evaluate(ctx, &Share::concat(&shifted))?;
+        let base = self.lines()[0];
+        let start = own.wrapping_mul(base.offset.cast_unsigned());
+        let mut sum = x.clone().scale(base.slope.cast_unsigned());
+        sum.words_mut().iter_mut().for_each(|word| *word = word.wrapping_add(start));
+        let turns = self.lines().windows(2).map(|pair| pair[1].slope.wrapping_sub(pair[0].slope));
+        for (knot, turn) in turns.enumerate() {
+            let above = above.slice(knot * x.len()..(knot + 1) * x.len());
+            sum = sum.add(&above.scale(turn.cast_unsigned()));
+        }
+        Ok(sum.truncate(ctx.side(), self.slope_bits()))
+    }
+
+    fn deal(&self, ctx: &mut Dealer<'_>, count: usize) -> Result<()> {
+        Relu.deal(ctx, self.knots().len() * count)
+    }
+
+    fn truncations(&self) -> u32 {
+        u32::from(self.slope_bits() > 0)
+    }
+
+    fn ideal_with(&self, x: &[u64], truncate: &mut dyn FnMut(u64, u32) -> u64) -> Vec<u64> {
+        let values = x.iter().map(|x| self.value(x.cast_signed()).cast_unsigned());
+        match self.slope_bits() {
+            0 => values.collect(),
+            bits => values.map(|value| truncate(value, bits)).collect(),
+        }
+    }
+
+    /// Values that the steepest slope, or 1 if that is more, leaves below 2^34.
+    fn domain(&self) -> (i64, i64) {
+        let slopes = self.lines().iter().map(|line| line.slope.unsigned_abs());
+        let steepest = slopes.fold(1 << self.slope_bits(), u64::max);
+        symmetric(PRODUCT_BITS.saturating_sub(steepest.next_power_of_two().ilog2()))
+    }
 }
 
-/// P2.
-///
-/// # Errors
-/// A transport error.
+// The functions below move with nets: they go when it calls the trait.
+#[allow(missing_docs)]
+pub fn cost(spline: &Spline, count: usize) -> Cost {
+    spline.cost(count)
+}
+#[allow(missing_docs)]
+pub fn paper(spline: &Spline, count: f64) -> Paper {
+    spline.paper(count)
+}
+#[allow(missing_docs)]
+pub fn evaluate(ctx: &mut Evaluator<'_>, spline: &Spline, x: &Share) -> Result<Share> {
+    spline.evaluate(ctx, x)
+}
+#[allow(missing_docs)]
 pub fn deal(ctx: &mut Dealer<'_>, spline: &Spline, count: usize) -> Result<()> {
-    relu::deal(ctx, spline.knots().len() * count)
+    spline.deal(ctx, count)
 }
-
-/// The floor of f; the protocol adds a truncation coin of 0 or 1 unit.
-pub fn ideal(spline: &Spline, a: &[u64]) -> Vec<u64> {
-    let value = |a: &u64| spline.value(a.cast_signed()).cast_unsigned();
-    a.iter().map(|a| truncation::floor_shift(value(a), spline.slope_bits())).collect()
+#[allow(missing_docs)]
+pub fn ideal(spline: &Spline, x: &[u64]) -> Vec<u64> {
+    spline.ideal(x)
 }
 
 #[cfg(test)]

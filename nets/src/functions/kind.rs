@@ -1,0 +1,91 @@
+//! The registry of functions.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    leaky_relu::LeakyRelu,
+    nonlinear::Nonlinear,
+    polynomial::{DEGREES, Polynomial},
+    power::{Cube, Square},
+    relu::Relu,
+    relu6::Relu6,
+    s_curve::{Sigmoid, Tanh},
+    sign::Sign,
+};
+
+/// Makes the enum of all functions, the list of them and the way from one to its [`Nonlinear`].
+///
+/// A function without a parameter is `Variant => value;`, one with a parameter
+/// `Variant { parameter: Type } in VALUES => value;`, where `VALUES` are those that plans and benches
+/// offer by name.
+macro_rules! functions {
+    ($(
+        $(#[$meta:meta])*
+        $variant:ident
+            $({ $(#[$field_meta:meta])* $field:ident: $type:ty } in $values:expr)? => $function:expr;
+    )+) => {
+        /// A non-linear function, by its name and parameters.
+        #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum ActivationKind {
+            $($(#[$meta])* $variant $({ $(#[$field_meta])* $field: $type })?,)+
+        }
+
+        impl ActivationKind {
+            /// Every function that plans and benches know by name, those with a parameter once for each
+            /// value that has a name or is usual.
+            pub fn all() -> Vec<ActivationKind> {
+                let mut all = Vec::new();
+                $(functions!(@instances all, $variant $(, $field in $values)?);)+
+                all
+            }
+
+            /// What the crate knows of it.
+            pub fn function(self) -> Box<dyn Nonlinear> {
+                match self {
+                    $(ActivationKind::$variant $({ $field })? => Box::new($function),)+
+                }
+            }
+        }
+    };
+    (@instances $all:ident, $variant:ident) => {
+        $all.push(ActivationKind::$variant);
+    };
+    (@instances $all:ident, $variant:ident, $field:ident in $values:expr) => {
+        $all.extend($values.map(|$field| ActivationKind::$variant { $field }));
+    };
+}
+
+functions! {
+    /// max(x, 0).
+    Relu => Relu;
+    /// min(max(x, 0), 6).
+    Relu6 => Relu6;
+    /// x above 0, slope x below.
+    LeakyRelu {
+        /// From 0 to 1; public, as all of the architecture.
+        slope: f64
+    } in [protocols::limits::LEAKY_SLOPE] => LeakyRelu { slope };
+    /// x^2.
+    Square => Square;
+    /// x^3.
+    Cube => Cube;
+    /// 1 for x of at least 0, else -1.
+    Sign => Sign;
+    /// 1 / (1 + e^-x), in straight pieces: at most 0.005 off.
+    Sigmoid => Sigmoid;
+    /// tanh(x), in straight pieces: at most 0.01 off.
+    Tanh => Tanh;
+    /// c_d x^d + ... + c_1 x + c_0. The coefficients, each channel's own, are weights.
+    Polynomial {
+        /// d: 0 (a constant), 2 or 3.
+        degree: u32
+    } in DEGREES => Polynomial { degree };
+}
+
+impl ActivationKind {
+    /// The name in reports, plans and on the command line.
+    pub fn name(self) -> &'static str {
+        self.function().name()
+    }
+}

@@ -1,0 +1,69 @@
+//! The protocol suites by name.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+
+/// A protocol suite.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SuiteName {
+    /// The published protocols ([`protocols::securenn`]).
+    #[default]
+    SecureNn,
+    /// Preprocessing by a dealer ([`protocols::dealer`]).
+    Dealer,
+}
+
+impl SuiteName {
+    /// All suites.
+    pub const ALL: [SuiteName; 2] = [SuiteName::SecureNn, SuiteName::Dealer];
+
+    /// The name in configs and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            SuiteName::SecureNn => "securenn",
+            SuiteName::Dealer => "dealer",
+        }
+    }
+
+    /// The fractional bits of a run that asks for none.
+    pub const fn fractional_bits(self) -> u32 {
+        match self {
+            SuiteName::SecureNn => 13,
+            SuiteName::Dealer => 12,
+        }
+    }
+}
+
+impl fmt::Display for SuiteName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for SuiteName {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        SuiteName::ALL
+            .into_iter()
+            .find(|suite| suite.name() == name)
+            .ok_or_else(|| Error::unknown("suite", name, SuiteName::ALL.map(SuiteName::name)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_parse_and_others_are_listed() {
+        assert_eq!("securenn".parse::<SuiteName>().unwrap(), SuiteName::SecureNn);
+        assert_eq!(serde_json::to_string(&SuiteName::SecureNn).unwrap(), "\"securenn\"");
+        let error = "magic".parse::<SuiteName>().unwrap_err().to_string();
+        assert!(error.contains("magic") && error.contains("securenn"), "{error}");
+    }
+}

@@ -1,0 +1,88 @@
+//! Whether a network's values fit its suite, as the model owner can know before a run.
+
+use super::suite::Suite;
+use crate::{
+    error::Result,
+    graph::NodeId,
+    ranges::{LayerRange, Survey},
+};
+
+/// Above this probability that truncation spoils an image, a user should be warned.
+pub const WARN_FAILURE: f64 = 1.0 / 1024.0;
+
+/// Above this one nothing should be run.
+pub const REFUSE_FAILURE: f64 = 1.0 / 64.0;
+
+/// The outcome of a check.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fit {
+    /// Every layer fits, for every input or by all that samples make likely.
+    Fits,
+    /// A layer might not fit on some images, and there are no samples to see whether any does.
+    Unsampled(Misfit),
+    /// A layer might not fit on images with values so many times as large as those of the samples.
+    Unlikely {
+        /// The layer.
+        misfit: Misfit,
+        /// How many times.
+        margin: f64,
+    },
+    /// A layer does not fit on a sample.
+    Sampled(Misfit),
+}
+
+/// A layer that does not fit, and what would help.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Misfit {
+    /// The layer.
+    pub layer: NodeId,
+    /// The bound that its values must stay below, as a power of two; none where that is the ring.
+    pub bound_bits: Option<i32>,
+    /// The setting with which the network would fit.
+    pub remedy: Remedy,
+}
+
+/// A setting with which a network fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// The most fractional bits that fit; none where even one is too many.
+    FractionalBits(Option<u32>),
+    /// The magnitude of all layers alike, as a power of two; none where no ring is wide enough.
+    MagnitudeBits(Option<u32>),
+}
+
+/// Checks the ranges that the survey's weights make certain and, where those do not fit, runs the
+/// network in clear on samples, if `samples` has any.
+///
+/// # Errors
+/// Those of [`Survey::observe`] and of `samples`.
+pub fn check<E: From<crate::Error>>(
+    suite: &dyn Suite,
+    survey: &mut Survey<'_>,
+    samples: impl FnOnce() -> std::result::Result<Option<Vec<f64>>, E>,
+) -> std::result::Result<Fit, E> {
+    let fixed = suite.fixed();
+    let Some(layer) = suite.first_misfit(&survey.intervals(fixed)?, WARN_FAILURE) else {
+        return Ok(Fit::Fits);
+    };
+    let Some(images) = samples()? else {
+        return Ok(Fit::Unsampled(misfit(suite, survey, layer, false)?));
+    };
+    survey.observe(&images)?;
+    let seen: &[LayerRange] = survey.observed.as_ref().map_or(&[], |observed| &observed.layers);
+    if let Some(layer) = suite.first_misfit(seen, REFUSE_FAILURE) {
+        return Ok(Fit::Sampled(misfit(suite, survey, layer, true)?));
+    }
+    match suite.first_misfit(&survey.likely(fixed)?, WARN_FAILURE) {
+        Some(layer) => {
+            let misfit = misfit(suite, survey, layer, false)?;
+            Ok(Fit::Unlikely { misfit, margin: survey.margin })
+        }
+        None => Ok(Fit::Fits),
+    }
+}
+
+fn misfit(suite: &dyn Suite, survey: &Survey<'_>, layer: NodeId, samples: bool) -> Result<Misfit> {
+    let remedy = suite.remedy(survey, samples)?;
+    Ok(Misfit { layer, bound_bits: suite.bound_bits(layer), remedy })
+}

@@ -1,0 +1,210 @@
+//! What the model owner tells the others about how large its network's values get: one magnitude for
+//! each layer, in a JSON file.
+//!
+//! Magnitudes are rounded up to powers of two, so each tells the others a whole number: about the logarithm
+//! of a layer's weight norm. [`PublicBounds::alike`] tells them one number in all, for larger bounds.
+
+use std::collections::BTreeMap;
+
+use fixedpoint::encoding::FixedPoint;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::{Error, Result},
+    graph::{Graph, NodeId},
+    ranges::{Bound, Range, Source, check_margin, power_of_two},
+};
+
+/// The bounds of a network's layers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublicBounds {
+    /// [`Graph::hash`] of the network, in hexadecimal.
+    pub architecture: String,
+    /// The fixed point that intervals were computed for.
+    pub fractional_bits: u32,
+    /// How many times what samples showed calibrated magnitudes are.
+    pub margin: f64,
+    layers: BTreeMap<String, PublicBound>,
+}
+
+/// How large a layer's values get: its results, and what it compares with zero
+/// ([`crate::ranges::LayerRange::compared_by`]).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublicBound {
+    /// In real units; a power of two, with at least one unit of the fixed point to spare.
+    pub magnitude: f64,
+    /// Whether it holds for every input, or came from samples.
+    pub source: Source,
+}
+
+impl PublicBounds {
+    /// What may be told of these bounds, of all layers in order; of those that the architecture bounds, no more than
+    /// it says.
+    pub fn new(graph: &Graph, bounds: &[Bound], fixed: FixedPoint, margin: f64) -> PublicBounds {
+        let unit = 1.0 / fixed.one() as f64;
+        let structure = graph.structural_bits();
+        let public = |(id, Bound { range, source }): (NodeId, &Bound)| {
+            let node = graph.node(id);
+            if let Some(bits) = structure[id.index()] {
+                let (magnitude, source) = (f64::from(bits).exp2(), Source::Interval);
+                return (node.name.clone(), PublicBound { magnitude, source });
+            }
+            let compared = range.compared_by(&node.op).map_or(0.0, Range::magnitude);
+            let magnitude = range.result.magnitude().max(compared);
+            let magnitude = f64::from(power_of_two(magnitude + unit)).exp2();
+            (node.name.clone(), PublicBound { magnitude, source: *source })
+        };
+        PublicBounds {
+            architecture: graph.hash().to_hex().to_string(),
+            fractional_bits: fixed.fractional_bits(),
+            margin,
+            layers: graph.ids().zip(bounds).map(public).collect(),
+        }
+    }
+
+    /// The same bound for all layers: the largest.
+    pub fn alike(mut self) -> PublicBounds {
+        let magnitudes = self.layers.values().map(|bound| bound.magnitude);
+        let largest = magnitudes.fold(0.0, f64::max);
+        self.layers.values_mut().for_each(|bound| bound.magnitude = largest);
+        self
+    }
+
+    /// Reads the bounds of this graph from JSON.
+    ///
+    /// # Errors
+    /// [`Error::PublicBounds`] for what is no such file, is of another network, lacks a layer or has one
+    /// too many, or a magnitude that is not above 0; [`Error::Margin`].
+    pub fn parse(json: &str, graph: &Graph) -> Result<PublicBounds> {
+        let refuse = |what: String| Err(Error::PublicBounds { what });
+        let bounds: PublicBounds = match serde_json::from_str(json) {
+            Ok(bounds) => bounds,
+            Err(error) => return refuse(format!("is none: {error}")),
+        };
+        let (due, got) = (graph.hash().to_hex(), &bounds.architecture);
+        if got != due.as_str() {
+            return refuse(format!("is of the architecture {got}, not of {due}"));
+        }
+        check_margin(bounds.margin)?;
+        let missing = graph.nodes().iter().find(|node| !bounds.layers.contains_key(&node.name));
+        if let Some(node) = missing {
+            return refuse(format!("lacks the layer '{}'", node.name));
+        }
+        for (layer, PublicBound { magnitude, .. }) in &bounds.layers {
+            if graph.find(layer).is_none() {
+                return refuse(format!("has a layer '{layer}', which the network has not"));
+            }
+            if !(magnitude.is_finite() && *magnitude > 0.0) {
+                let what = "its magnitude must be a finite number above 0";
+                return refuse(format!("says {magnitude} of the layer '{layer}': {what}"));
+            }
+        }
+        Ok(bounds)
+    }
+
+    /// The file's text.
+    pub fn json(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).expect("names are its only keys");
+        text.push('\n');
+        text
+    }
+
+    /// A layer's bound.
+    pub fn layer(&self, name: &str) -> Option<PublicBound> {
+        self.layers.get(name).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ranges::{intervals, tighter},
+        test_nets,
+        weights::Model,
+        weights::Weights,
+    };
+
+    const FIXED: FixedPoint = FixedPoint::new(12);
+
+    fn bounds(graph: &Graph) -> (Vec<Bound>, PublicBounds) {
+        let model = Model::fold(graph, &Weights::random(graph, 5)).unwrap();
+        let input = [Range { low: 0.0, high: 0.75 }];
+        let bounds = tighter(&intervals(graph, &model, &input, FIXED).unwrap(), None);
+        let public = PublicBounds::new(graph, &bounds, FIXED, 4.0);
+        (bounds, public)
+    }
+
+    #[test]
+    fn magnitudes_are_powers_of_two_and_survive_the_file() {
+        let graph = test_nets::everything();
+        let (bounds, public) = bounds(&graph);
+        assert_eq!(PublicBounds::parse(&public.json(), &graph).unwrap(), public);
+        assert_eq!(public.layer("input").unwrap().magnitude, 1.0);
+        for (node, bound) in graph.nodes().iter().zip(&bounds) {
+            let (exact, told) = (bound.range.magnitude(), public.layer(&node.name).unwrap());
+            let least = if node.name == "relu6" { exact + 6.0 } else { exact };
+            assert!(exact < told.magnitude && told.magnitude < 2.0 * least, "{}", node.name);
+            assert_eq!(told.magnitude.log2().fract(), 0.0);
+        }
+        let largest = bounds.iter().map(|bound| bound.range.magnitude()).fold(0.0, f64::max);
+        let alike = public.alike();
+        let magnitudes =
+            graph.nodes().iter().map(|node| alike.layer(&node.name).unwrap().magnitude);
+        let magnitudes: Vec<f64> = magnitudes.collect();
+        assert!(magnitudes.iter().all(|&told| told == magnitudes[0] && told >= largest));
+        assert_eq!(alike.layer("nobody"), None);
+    }
+
+    #[test]
+    fn thresholds_between_signs_tell_nothing() {
+        let graph = test_nets::binary();
+        let bounds = |threshold: f64| {
+            let mut weights = Weights::random(&graph, 5);
+            for (bias, mean) in [("bn2.bias", "bn2.running_mean"), ("bn3.bias", "bn3.running_mean")]
+            {
+                weights.tensor_mut(bias).fill(threshold);
+                weights.tensor_mut(mean).fill(0.0);
+            }
+            let model = Model::fold(&graph, &weights).unwrap();
+            let input = [Range { low: 0.0, high: 0.75 }];
+            let bounds = tighter(&intervals(&graph, &model, &input, FIXED).unwrap(), None);
+            (bounds[4].range.magnitude(), PublicBounds::new(&graph, &bounds, FIXED, 4.0))
+        };
+        let ((small, public), (large, other)) = (bounds(0.0), bounds(1000.0));
+        assert!(large > 1.5 * small, "{small} {large}");
+        assert_eq!(public, other);
+    }
+
+    #[test]
+    fn foreign_and_damaged_files_are_refused() {
+        let graph = test_nets::tiny();
+        let json = bounds(&graph).1.json();
+        let refused = |json: &str| PublicBounds::parse(json, &graph).unwrap_err().to_string();
+        let magnitude = "\"magnitude\": 1.0";
+        assert!(json.contains(magnitude), "{json}");
+        for (from, to, expected) in [
+            ("\"fc\"", "\"fd\"", "lacks the layer 'fc'"),
+            (
+                "\"fc\"",
+                "\"extra\": {\"magnitude\": 1, \"source\": \"interval\"}, \"fc\"",
+                "'extra'",
+            ),
+            (magnitude, "\"magnitude\": 0.0", "must be a finite number above 0"),
+            (magnitude, "\"magnitude\": -2", "must be a finite number above 0"),
+            (magnitude, "\"magnitude\": 1e999", "out of range"),
+            (magnitude, "\"magnitude\": null", "expected f64"),
+            ("\"margin\": 4.0", "\"margin\": 1.0", "a margin of 1"),
+            ("interval", "oracle", "unknown variant"),
+            ("\"margin\"", "\"margins\"", "unknown field"),
+            ("{", "", "is none"),
+        ] {
+            let error = refused(&json.replacen(from, to, 1));
+            assert!(error.contains(expected) && !error.contains('\n'), "{error}");
+        }
+        let other = bounds(&test_nets::everything()).1.json();
+        assert!(refused(&other).contains("is of the architecture"));
+    }
+}

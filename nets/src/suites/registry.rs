@@ -1,0 +1,48 @@
+//! Suites by name.
+
+use fixedpoint::encoding::FixedPoint;
+
+use super::{
+    bench::SuiteBench,
+    dealer::{self, Bounds, DEFAULT_MAGNITUDE_BITS, Dealer},
+    securenn::{self, SecureNn},
+    suite::Suite,
+};
+use crate::{error::Result, graph::Graph, output::Output, suite_name::SuiteName};
+
+impl SuiteName {
+    /// The suite's benches.
+    pub(crate) fn bench(self) -> &'static dyn SuiteBench {
+        match self {
+            SuiteName::SecureNn => &securenn::bench::Benches,
+            SuiteName::Dealer => &dealer::bench::Benches,
+        }
+    }
+
+    /// A network in the suite, with the suite's own precision and, where it needs bounds, the default
+    /// ones.
+    ///
+    /// # Errors
+    /// Those of [`SecureNn::new`] and [`Dealer::new`].
+    pub fn with_defaults(self, graph: Graph, output: Output) -> Result<Box<dyn Suite>> {
+        let bounds = Bounds::Alike(DEFAULT_MAGNITUDE_BITS);
+        self.with_network(graph, FixedPoint::new(self.fractional_bits()), &bounds, output)
+    }
+
+    /// A network in the suite, `bounds` being for those that need them.
+    ///
+    /// # Errors
+    /// Those of [`SecureNn::new`] and [`Dealer::new`].
+    pub fn with_network(
+        self,
+        graph: Graph,
+        fixed: FixedPoint,
+        bounds: &Bounds,
+        output: Output,
+    ) -> Result<Box<dyn Suite>> {
+        Ok(match self {
+            SuiteName::SecureNn => Box::new(SecureNn::new(graph, fixed, output)?),
+            SuiteName::Dealer => Box::new(Dealer::new(graph, fixed, bounds, output)?),
+        })
+    }
+}

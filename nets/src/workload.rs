@@ -1,0 +1,249 @@
+//! Single operations of a certain size, to be measured.
+
+use std::{fmt, str::FromStr};
+
+use fixedpoint::{Padding, conv::ConvShape, encoding::FixedPoint, pool::PoolShape};
+use protocols::{Role, securenn::matmul::MatMulShape};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::{Error, Result},
+    functions::ActivationKind,
+    shapes::Dims,
+    suite_name::SuiteName,
+};
+
+/// The largest side of a kernel, and the most channels of a convolution of another size.
+const MAX_KERNEL: usize = 31;
+const MAX_CHANNELS: usize = 4096;
+
+/// The largest count of one bench.
+pub const MAX_COUNT: usize = 1 << 27;
+
+/// An operation. What its count counts:
+///
+/// | operation | count | size at 1,000,000 |
+/// |---|---|---|
+/// | drelu, truncation, functions | values | |
+/// | maxpool | results, each of a 2x2 window | |
+/// | matmul | 10,000 for each column of the right matrix, rounded up; the left one is 1000x1000 | 1000x1000 by 1000x100 |
+/// | conv | 1,000,000 for each image of 64x32x32, rounded up; 64 kernels 3x3, padding 1 | one image |
+/// | conv of a [`ConvSize`] | images | |
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Operation {
+    /// 1 for values of at least 0, else 0.
+    Drelu,
+    /// A non-linear function, with the truncation that it takes.
+    Function(ActivationKind),
+    /// The largest of each window and its place.
+    MaxPool,
+    /// A product of matrices over the ring, not truncated.
+    MatMul,
+    /// A convolution over the ring, not truncated.
+    Conv,
+    /// x / 2^f, rounded; of `dealer` alone, as it is local in `securenn`.
+    Truncation,
+}
+
+/// The size of a convolution, other than the usual one. Zeros around an image keep its size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConvSize {
+    /// The size of an image.
+    pub image: Dims,
+    /// How many kernels there are.
+    pub kernels: usize,
+    /// The side of a kernel, odd.
+    pub side: usize,
+}
+
+/// An operation of a certain size and precision.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Workload {
+    pub(crate) operation: Operation,
+    pub(crate) count: usize,
+    pub(crate) fixed: FixedPoint,
+    pub(crate) conv: Option<ConvSize>,
+}
+
+impl Operation {
+    /// All operations: those of layers, and every function that takes messages.
+    pub fn all() -> Vec<Operation> {
+        use Operation::{Conv, Drelu, Function, MatMul, MaxPool, Truncation};
+        let functions = ActivationKind::all().into_iter().filter(|kind| takes_messages(*kind));
+        let functions = functions.map(Function);
+        [Drelu].into_iter().chain(functions).chain([MaxPool, MatMul, Conv, Truncation]).collect()
+    }
+
+    /// The operations of a suite.
+    pub fn of_suite(suite: SuiteName) -> Vec<Operation> {
+        let mut operations = Operation::all();
+        operations.retain(|operation| match suite {
+            SuiteName::SecureNn => *operation != Operation::Truncation,
+            SuiteName::Dealer => true,
+        });
+        operations
+    }
+
+    /// The name on the command line and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Operation::Drelu => "drelu",
+            Operation::Function(kind) => kind.name(),
+            Operation::MaxPool => "maxpool",
+            Operation::MatMul => "matmul",
+            Operation::Conv => "conv",
+            Operation::Truncation => "truncation",
+        }
+    }
+}
+
+/// Whether a function is more than a constant in place of its values.
+fn takes_messages(kind: ActivationKind) -> bool {
+    kind.function().trained_degree() != Some(0)
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Operation {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let all = Operation::all();
+        all.iter().copied().find(|operation| operation.name() == name).ok_or_else(|| {
+            let known = all.iter().map(|operation| operation.name().to_owned());
+            Error::Unknown { what: "operation", name: name.to_owned(), known: known.collect() }
+        })
+    }
+}
+
+impl Workload {
+    /// An operation of a suite, with the suite's own fractional bits.
+    ///
+    /// # Errors
+    /// [`Error::Count`], [`Error::Unknown`] for an operation that the suite has not.
+    pub(crate) fn new(operation: Operation, count: usize, suite: SuiteName) -> Result<Workload> {
+        let operations = Operation::of_suite(suite);
+        if !operations.contains(&operation) {
+            let known = operations.iter().map(|operation| operation.name().to_owned());
+            let what = match suite {
+                SuiteName::SecureNn => "operation of securenn",
+                SuiteName::Dealer => "operation of dealer",
+            };
+            let name = operation.name().to_owned();
+            return Err(Error::Unknown { what, name, known: known.collect() });
+        }
+        if !(1..=MAX_COUNT).contains(&count) {
+            let max = MAX_COUNT;
+            return Err(Error::Count { count, max });
+        }
+        let fixed = FixedPoint::new(suite.fractional_bits());
+        Ok(Workload { operation, count, fixed, conv: None })
+    }
+
+    /// A convolution of this size instead; the count is then one of images.
+    ///
+    /// # Errors
+    /// [`Error::BenchSize`] for another operation, or a size that is none or too large.
+    pub(crate) fn with_conv(self, size: ConvSize) -> Result<Workload> {
+        let ConvSize { image, kernels, side } = size;
+        let wrong = |what: &str| Err(Error::BenchSize { what: what.to_owned() });
+        if self.operation != Operation::Conv {
+            return wrong("a shape is one of conv: leave it out");
+        }
+        if side % 2 == 0 || side > MAX_KERNEL || !(1..=MAX_CHANNELS).contains(&kernels) {
+            return wrong("use up to 4096 kernels of an odd side up to 31");
+        }
+        if image.channels > MAX_CHANNELS {
+            return wrong("use up to 4096 channels");
+        }
+        let largest = image.plane().checked_mul(image.channels.max(kernels) * self.count);
+        match largest {
+            Some(values) if values <= MAX_COUNT => Ok(Workload { conv: Some(size), ..self }),
+            _ => wrong("it has too many values: use fewer images, channels or pixels"),
+        }
+    }
+
+    /// How many values a role brings, where `holder` has those of non-linear operations.
+    pub(crate) fn input_len(&self, role: Role, holder: Role) -> usize {
+        if role == Role::CryptoProducer {
+            return 0;
+        }
+        let (matmul, conv) = (self.matmul_shape(), self.conv_shape());
+        let is_model_owner = role == Role::ModelOwner;
+        let held = |values: usize| if role == holder { values } else { 0 };
+        match self.operation {
+            Operation::MatMul if is_model_owner => matmul.m * matmul.k,
+            Operation::MatMul => matmul.k * matmul.n,
+            Operation::Conv if is_model_owner => conv.weight_len(),
+            Operation::Conv => conv.input_len(),
+            Operation::MaxPool => held(self.pool_shape().input_len()),
+            Operation::Drelu | Operation::Function(_) | Operation::Truncation => held(self.count),
+        }
+    }
+
+    /// The windows of a max pool.
+    pub(crate) fn pool_shape(&self) -> PoolShape {
+        PoolShape {
+            batch: 1,
+            channels: self.count,
+            height: 2,
+            width: 2,
+            window: (2, 2),
+            stride: (2, 2),
+            padding: Padding::NONE,
+        }
+    }
+
+    /// The matrices of a product.
+    pub(crate) fn matmul_shape(&self) -> MatMulShape {
+        MatMulShape { m: 1000, k: 1000, n: self.count.div_ceil(10_000) }
+    }
+
+    /// The images and kernels of a convolution.
+    pub(crate) fn conv_shape(&self) -> ConvShape {
+        let usual = ConvSize { image: Dims::new(64, 32, 32), kernels: 64, side: 3 };
+        let (batch, size) = match self.conv {
+            Some(size) => (self.count, size),
+            None => (self.count.div_ceil(1_000_000), usual),
+        };
+        let ConvSize { image, kernels, side } = size;
+        ConvShape {
+            batch,
+            in_channels: image.channels,
+            out_channels: kernels,
+            height: image.height,
+            width: image.width,
+            kernel: (side, side),
+            stride: (1, 1),
+            padding: Padding::same(side / 2),
+            dilation: (1, 1),
+            groups: 1,
+        }
+    }
+
+    /// The degree of a function with trained coefficients, of other operations 0.
+    pub(crate) fn degree(&self) -> usize {
+        match self.operation {
+            Operation::Function(kind) => kind.function().trained_degree().unwrap_or(0) as usize,
+            Operation::Drelu
+            | Operation::MaxPool
+            | Operation::MatMul
+            | Operation::Conv
+            | Operation::Truncation => 0,
+        }
+    }
+
+    /// Coefficients of x, x^2, ..., halved from one to the next.
+    pub(crate) fn coefficients(&self) -> Vec<u64> {
+        (1..=self.degree()).map(|power| self.fixed.one() >> power).collect()
+    }
+
+    /// The constant of a function with trained coefficients.
+    pub(crate) fn constant(&self) -> u64 {
+        self.fixed.one() / 10
+    }
+}

@@ -1,0 +1,238 @@
+//! The laws of the dealer suite.
+
+use fixedpoint::width::Width;
+use protocols::{
+    Role, SessionOptions,
+    dealer::{self, Gate, gadget},
+    samples::Sample,
+    test_world::{GadgetOutcome, TestWorld, words_for_tests},
+};
+
+use crate::{
+    assert_independent,
+    dealer::view::{Field, Gadget, chunks, worst},
+    uniformity::LIMIT,
+};
+
+type Function = Sample<dyn dealer::Function>;
+
+/// (l, k, s) of the specification, whole words, no cut, and the narrowest that there is.
+const GATES: [(u32, u32, u32); 8] = [
+    (32, 28, 10),
+    (33, 32, 12),
+    (40, 32, 12),
+    (64, 40, 16),
+    (64, 52, 20),
+    (23, 22, 0),
+    (7, 6, 1),
+    (3, 2, 0),
+];
+
+/// Values of a view, all equal.
+const COUNT: usize = 1 << 15;
+
+/// Values of a chunk in a view: several lanes.
+const CHUNK: usize = 4096;
+
+/// At every gate that the function has room in: the coin, too, as P0's u and q decide it.
+pub fn equals_its_ideal(function: &Function) {
+    for gate in gates(function, &GATES) {
+        check(function, &gate, SessionOptions::default(), &values(function, &gate, 3000));
+    }
+}
+
+/// To the byte, ahead and online, the phase and the critical path.
+pub fn costs_what_is_predicted(function: &Function) {
+    for gate in gates(function, &[(33, 32, 12), (40, 32, 12), (64, 40, 16)]) {
+        for count in [1, 7, 511, 512, 513, 2049] {
+            let run = run(&TestWorld::new(4), function, &gate, &vec![0; count]);
+            run.assert_cost(&gadget::cost(&*function.plain, &gate, count));
+        }
+    }
+}
+
+/// One lane and many.
+pub fn agrees_in_lanes_of_every_size(function: &Function) {
+    let gate = gate();
+    for (chunk, count) in [(64, 1), (64, 1500), (512, 513), (1024, 2047), (4096, 9000)] {
+        let options = SessionOptions { chunk, window: 3 };
+        check(function, &gate, options, &values(function, &gate, count));
+    }
+}
+
+/// Where other implementations go silently wrong.
+pub fn is_right_beyond_65536_values(function: &Function) {
+    check(function, &gate(), SessionOptions::default(), &values(function, &gate(), 65_537));
+}
+
+/// On equal values with equal halves all that belongs to one value is uniform and independent, and
+/// P2 receives nothing.
+pub fn shows_uniform_views(function: &Function) {
+    // Few bits, so that all that is opened of a value is looked at together, where there is room.
+    let small = Gate::new(Width::new(12), 11, 3, Width::new(14));
+    let wide = Gate::new(Width::new(33), 32, 12, Width::new(33));
+    let gate = if has_room(function, &small) { small } else { wide };
+    let (low, high) = domain(function, &gate);
+    let values = if gate == small { vec![low, 0, high] } else { vec![high] };
+    for y in values {
+        let (world, run) = view(function, &gate, y);
+        assert!(run.records.iter().all(|record| record.link.to != Role::CryptoProducer));
+        let seen = seen(function, &world, &run, &gate);
+        let what = format!("{} of {y} at {gate:?}", function.name);
+        assert_uniform(&seen.seen_by_p0(), &format!("{what}, P0"));
+        let opened = seen.seen_by_p1();
+        assert_uniform(&opened, &format!("{what}, P1"));
+        let all: Vec<Field> = opened.into_iter().chain(seen.drawn_by_p1()).collect();
+        assert_uniform(&all, &format!("{what}, P1 with what it drew"));
+    }
+}
+
+/// P1, who may learn a result, was shown a T that is uniform whatever the result is.
+pub fn hides_masks_within_bounds(function: &Function) {
+    let (low, high) = domain(function, &gate());
+    [low, -1, 0, high].into_iter().for_each(|y| check_opened(function, y));
+}
+
+/// The same where the identity that corrects a wraparound fails.
+pub fn hides_masks_out_of_bounds(function: &Function) {
+    let (low, high) = gate().domain();
+    [high + high / 2, low + low / 2].into_iter().for_each(|y| check_opened(function, y));
+}
+
+fn check_opened(function: &Function, y: i64) {
+    let gate = gate();
+    let (world, run) = view(function, &gate, y);
+    let [opened, ..] = &seen(function, &world, &run, &gate).seen_by_p1()[..] else {
+        panic!("T is seen");
+    };
+    let top: Vec<u64> = opened.values.iter().map(|value| value >> (opened.bits - 6)).collect();
+    let results: Vec<u64> = run.open(&gate).into_iter().map(i64::cast_unsigned).collect();
+    assert_independent(&results, &top, &format!("{} of {y}", function.name));
+}
+
+/// Wide enough for most results, and for a wraparound of what is opened to show in them.
+fn gate() -> Gate {
+    Gate::new(Width::new(36), 32, 12, Width::new(48))
+}
+
+/// The gates of (l, k, s) whose results are as wide as the values, wider and as narrow as the values
+/// cut, where there is room around the corners.
+fn gates(function: &Function, of: &[(u32, u32, u32)]) -> Vec<Gate> {
+    let widths = |&(l, k, s): &(u32, u32, u32)| {
+        [l, (l + 7).min(64), k - s + 1].map(|out| Gate::new(Width::new(l), k, s, Width::new(out)))
+    };
+    of.iter().flat_map(widths).filter(|gate| has_room(function, gate)).collect()
+}
+
+/// Whether values around all corners are in the function's domain at a gate.
+fn has_room(function: &Function, gate: &Gate) -> bool {
+    let (low, high) = function.plain.domain(gate);
+    low <= 0 && high >= 0
+}
+
+/// Runs the function on values and checks the results, and what was sent.
+fn check(function: &Function, gate: &Gate, options: SessionOptions, y: &[i64]) {
+    let world = TestWorld::new(11).options(options);
+    let run = run(&world, function, gate, y);
+    let due = exact_results(&world, options.chunk, function, gate, y);
+    for ((got, due), y) in run.open(gate).into_iter().zip(due).zip(y) {
+        assert_eq!(got, due, "{} of {y} at {gate:?}", function.name);
+    }
+    run.assert_cost(&gadget::cost(&*function.plain, gate, y.len()));
+}
+
+fn run(world: &TestWorld, function: &Function, gate: &Gate, y: &[i64]) -> GadgetOutcome {
+    let (u, v) = halves(y);
+    world.gadget_of(function.parties.each_ref().map(|party| &**party), gate, &u, &v)
+}
+
+/// The function's results in the ring of the gate, for the coins that P0's u and q decide.
+fn exact_results(
+    world: &TestWorld,
+    chunk: usize,
+    function: &Function,
+    gate: &Gate,
+    y: &[i64],
+) -> Vec<i64> {
+    let (u, _) = halves(y);
+    let lanes = chunks(u.len(), chunk).into_iter().enumerate();
+    let q = lanes.flat_map(|(lane, range)| {
+        let step = format!("ahead/layer/#{lane}/open");
+        world.stream(Role::ModelOwner, Role::CryptoProducer, &step).words(range.len())
+    });
+    let lost = (1u64 << gate.shift()) - 1;
+    let result = |(place, ((&y, u), q)): (usize, ((&i64, u64), u64))| {
+        let u0 = u.wrapping_add(q).wrapping_add(1 << (gate.bound() - 1)) & lost;
+        let ideal = function.plain.ideal(place, gate.truncated(y, u0));
+        gate.out().signed(ideal.cast_unsigned())
+    };
+    y.iter().zip(u).zip(q).enumerate().map(result).collect()
+}
+
+/// y - v and v, for random v.
+fn halves(y: &[i64]) -> (Vec<u64>, Vec<u64>) {
+    let v = words_for_tests(77, y.len());
+    let u = y.iter().zip(&v).map(|(y, v)| y.cast_unsigned().wrapping_sub(*v)).collect();
+    (u, v)
+}
+
+/// The function's domain at a gate, as far as its results fit their ring.
+fn domain(function: &Function, gate: &Gate) -> (i64, i64) {
+    let (low, high) = function.plain.domain(gate);
+    if function.degree == 1 {
+        return (low, high);
+    }
+    let unit = 1i64 << gate.shift();
+    let limit = unit << ((gate.out().bits() - 2) / function.degree).min(40 - gate.shift());
+    (low.max(-limit), high.min(limit - unit))
+}
+
+/// A third edges, a third around 0, a third anywhere in the domain.
+fn values(function: &Function, gate: &Gate, count: usize) -> Vec<i64> {
+    let unit = 1i64 << gate.shift();
+    let (low, high) = domain(function, gate);
+    let near = function.corners.iter().chain(&[0]).flat_map(|corner| {
+        let units = [-1, 0, 1].map(|units| (corner + units) * unit);
+        units.into_iter().flat_map(|near| [near - 1, near, near + 1])
+    });
+    let edges = [low, low + 1, low + unit - 1, low + unit, high - unit, high - 1, high];
+    let edges: Vec<i64> = edges.into_iter().chain(near).map(|edge| edge.clamp(low, high)).collect();
+    let span = (high - low).cast_unsigned() + 1;
+    let value = |(place, word): (usize, u64)| match place % 3 {
+        0 => edges[word as usize % edges.len()],
+        1 => ((word % (8 * unit.cast_unsigned())).cast_signed() - 4 * unit).clamp(low, high),
+        _ => low + (word % span).cast_signed(),
+    };
+    words_for_tests(78, count).into_iter().enumerate().map(value).collect()
+}
+
+/// A run on values that are all alike, with halves that are no more random.
+fn view(function: &Function, gate: &Gate, y: i64) -> (TestWorld, GadgetOutcome) {
+    let (u, v) = (vec![12_345; COUNT], vec![y.cast_unsigned().wrapping_sub(12_345); COUNT]);
+    let options = SessionOptions { chunk: CHUNK, window: 3 };
+    let world = TestWorld::new(2026).record().options(options);
+    let run = world.gadget_of(function.parties.each_ref().map(|party| &**party), gate, &u, &v);
+    (world, run)
+}
+
+fn seen<'a>(
+    function: &'a Function,
+    world: &'a TestWorld,
+    run: &'a GadgetOutcome,
+    gate: &Gate,
+) -> Gadget<'a> {
+    Gadget {
+        world,
+        records: &run.records,
+        layer: "layer",
+        function: &*function.plain,
+        gate: *gate,
+        count: COUNT,
+        chunk: CHUNK,
+    }
+}
+
+fn assert_uniform(fields: &[Field], what: &str) {
+    let (deviation, place) = worst(fields);
+    assert!(deviation < LIMIT, "{what}: {deviation} standard deviations at {place}");
+}
