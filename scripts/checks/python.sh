@@ -2,7 +2,7 @@
 # Lints and tests the Python of scripts/ and tests/onnx.
 #
 #   scripts/checks/python.sh             linter and unit tests: seconds once all is installed
-#   scripts/checks/python.sh --search    whole searches over Ray besides: two minutes more
+#   scripts/checks/python.sh --search    whole searches over Ray besides: some minutes
 #
 # Packages come from PyPI, in the versions of requirements.txt, into an environment below target/.
 # PyTorch is Debian's, whose build for CPUs is a tenth of PyPI's; it is installed if it is missing

@@ -1,4 +1,4 @@
-"""Whole searches over Ray, with trainers that train nothing: two minutes."""
+"""Whole searches over Ray, with trainers that train nothing: minutes."""
 
 import tempfile
 import unittest
