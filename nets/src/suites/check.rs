@@ -1,17 +1,14 @@
 //! Whether a network's values fit its suite, as the model owner can know before a run.
 
-use super::suite::Suite;
+use super::{
+    remedy::{REFUSE_FAILURE, Remedy, WARN_FAILURE},
+    suite::Suite,
+};
 use crate::{
     error::Result,
     graph::NodeId,
     ranges::{LayerRange, Survey},
 };
-
-/// Above this probability that truncation spoils an image, a user should be warned.
-pub const WARN_FAILURE: f64 = 1.0 / 1024.0;
-
-/// Above this one nothing should be run.
-pub const REFUSE_FAILURE: f64 = 1.0 / 64.0;
 
 /// The outcome of a check.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,15 +37,6 @@ pub struct Misfit {
     pub bound_bits: Option<i32>,
     /// The setting with which the network would fit.
     pub remedy: Remedy,
-}
-
-/// A setting with which a network fits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Remedy {
-    /// The most fractional bits that fit; none where even one is too many.
-    FractionalBits(Option<u32>),
-    /// The magnitude of all layers alike, as a power of two; none where no ring is wide enough.
-    MagnitudeBits(Option<u32>),
 }
 
 /// Checks the ranges that the survey's weights make certain and, where those do not fit, runs the

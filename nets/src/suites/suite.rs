@@ -4,7 +4,7 @@ use std::fmt;
 
 use fixedpoint::encoding::FixedPoint;
 
-use super::{check::Remedy, execution::Execution, judge::Reference, preprocessing::Preprocessing};
+use super::{execution::Execution, judge::Reference, preprocessing::Preprocessing, remedy::Remedy};
 use crate::{
     cost::NetworkCost,
     error::Result,
