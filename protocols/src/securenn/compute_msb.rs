@@ -24,10 +24,10 @@
 use fixedpoint::odd_ring;
 
 use super::{
-    DIGITS, WORD,
     private_compare::{self, Comparand},
     product,
     share_convert::{EVALUATORS, deal_bits, deal_odd},
+    units::{DIGITS, L, LOG_P, WORD},
 };
 use crate::{
     context::{Dealer, Evaluator},
@@ -49,7 +49,7 @@ pub fn cost(count: usize) -> Cost {
 
 /// 4 l log p + 13 l bits a value, 5 rounds.
 pub fn paper(count: f64) -> Paper {
-    Paper { rounds: 5, bits: count * (4.0 * super::L * super::LOG_P + 13.0 * super::L) }
+    Paper { rounds: 5, bits: count * (4.0 * L * LOG_P + 13.0 * L) }
 }
 
 /// P0 and P1, on one chunk: words mod 2^64 - 1 in, words mod 2^64 out.
@@ -160,6 +160,6 @@ mod tests {
 
     #[test]
     fn agrees_with_the_published_formula_up_to_the_packing() {
-        super::super::assert_paper(&cost(640), &paper(640.0), 4.0 * 640.0);
+        super::super::units::assert_paper(&cost(640), &paper(640.0), 4.0 * 640.0);
     }
 }

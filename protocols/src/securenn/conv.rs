@@ -6,7 +6,10 @@
 
 use fixedpoint::conv::ConvShape;
 
-use super::linear::{self, LinearShape};
+use super::{
+    linear::{self, LinearShape},
+    units::L,
+};
 use crate::{
     context::{Dealer, Evaluator},
     cost::{Cost, Paper},
@@ -27,7 +30,7 @@ pub fn paper(shape: &ConvShape) -> Paper {
         + 2 * shape.patch() * (shape.out_channels / shape.groups)
         + area * (shape.out_channels / shape.groups);
     let elements = per_group * shape.groups * shape.batch;
-    Paper { rounds: 2, bits: elements as f64 * super::L }
+    Paper { rounds: 2, bits: elements as f64 * L }
 }
 
 /// P0 and P1: `weights` [out, in / groups, kh, kw], `input` NCHW; shares of the result in NCHW, at the
@@ -126,7 +129,7 @@ mod tests {
 
     #[test]
     fn agrees_with_the_published_formula_at_stride_one() {
-        super::super::assert_paper(&cost(&BASE), &paper(&BASE), 0.0);
+        super::super::units::assert_paper(&cost(&BASE), &paper(&BASE), 0.0);
         // The worked example after eq. (6).
         assert_eq!(format!("{:.2}", paper(&BASE).megabytes()), "0.58");
         let relu = super::super::relu::paper(32.0 * 32.0 * 16.0);

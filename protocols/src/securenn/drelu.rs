@@ -15,9 +15,11 @@
 //! whose output is freshly shared.
 
 use super::{
-    compute_msb, deal_in_chunks,
+    chunks::{deal_in_chunks, in_chunks},
+    compute_msb,
     elementwise::{Elementwise, symmetric},
-    in_chunks, share_convert,
+    share_convert,
+    units::{L, LOG_P},
 };
 use crate::{
     context::{Dealer, Evaluator},
@@ -47,7 +49,7 @@ impl Elementwise for Drelu {
 
     /// 8 l log p + 19 l bits a value, 8 rounds.
     fn paper(&self, count: f64) -> Paper {
-        Paper { rounds: 8, bits: count * (8.0 * super::L * super::LOG_P + 19.0 * super::L) }
+        Paper { rounds: 8, bits: count * (8.0 * L * LOG_P + 19.0 * L) }
     }
 
     fn evaluate(&self, ctx: &mut Evaluator<'_>, x: &Share) -> Result<Share> {

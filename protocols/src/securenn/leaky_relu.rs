@@ -13,9 +13,10 @@
 use fixedpoint::encoding::FixedPoint;
 
 use super::{
+    chunks::in_chunks,
     drelu,
     elementwise::{Elementwise, PRODUCT_BITS, symmetric},
-    in_chunks, product,
+    product,
     relu::Relu,
 };
 use crate::{

@@ -25,7 +25,7 @@ use std::{
 
 use fixedpoint::{Side, gemm, ring};
 
-use super::WORD;
+use super::units::WORD;
 use crate::{
     context::{Context, Dealer, Evaluator},
     cost::Cost,

@@ -10,7 +10,7 @@
 
 use fixedpoint::{Side, ring};
 
-use super::WORD;
+use super::units::WORD;
 use crate::{context::Evaluator, cost::Cost, error::Result, party::Role, share::Share};
 
 /// Messages of `count` values.

@@ -13,7 +13,7 @@
 use fixedpoint::{encoding::FixedPoint, truncation};
 
 use super::{
-    deal_in_chunks,
+    chunks::deal_in_chunks,
     elementwise::{Elementwise, PRODUCT_BITS, symmetric},
     product,
 };

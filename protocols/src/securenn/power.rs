@@ -11,9 +11,9 @@
 use fixedpoint::{encoding::FixedPoint, truncation};
 
 use super::{
-    deal_in_chunks,
+    chunks::{deal_in_chunks, in_chunks},
     elementwise::{Elementwise, PRODUCT_BITS, symmetric},
-    in_chunks, product,
+    product,
 };
 use crate::{
     context::{Dealer, Evaluator},

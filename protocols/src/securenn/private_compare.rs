@@ -35,6 +35,7 @@ use fixedpoint::{
     prime::{self, Comparison},
 };
 
+use super::units::{DIGITS, L, LOG_P};
 use crate::{
     context::{Dealer, Evaluator},
     cost::{Cost, Paper},
@@ -76,12 +77,12 @@ impl Comparand {
 
 /// Messages of `count` values.
 pub fn cost(count: usize) -> Cost {
-    Cost::none().collect(1, super::DIGITS * count as u64)
+    Cost::none().collect(1, DIGITS * count as u64)
 }
 
 /// 2 l log p bits a value, 1 round.
 pub fn paper(count: f64) -> Paper {
-    Paper { rounds: 1, bits: count * 2.0 * super::L * super::LOG_P }
+    Paper { rounds: 1, bits: count * 2.0 * L * LOG_P }
 }
 
 /// P0 and P1: `bits` are this party's digit shares as P2 dealt them (lowest bit first), `beta` is 0 or 1
@@ -215,7 +216,7 @@ mod tests {
             assert_eq!(found.into_inner().unwrap(), ideal(&x, r.words(), &beta));
             outcome.assert_cost(&cost(x.len()));
         }
-        super::super::assert_paper(&cost(640), &paper(640.0), 2.0 * 640.0);
+        super::super::units::assert_paper(&cost(640), &paper(640.0), 2.0 * 640.0);
     }
 
     #[test]

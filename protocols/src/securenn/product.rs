@@ -17,7 +17,10 @@
 
 use fixedpoint::{Side, ring};
 
-use super::{WORD, share_convert::EVALUATORS};
+use super::{
+    share_convert::EVALUATORS,
+    units::{L, WORD},
+};
 use crate::{
     context::{Dealer, Evaluator},
     cost::{Cost, Paper},
@@ -38,7 +41,7 @@ pub fn cost(count: usize) -> Cost {
 
 /// 5 l bits a product, 2 rounds.
 pub fn paper(count: f64) -> Paper {
-    Paper { rounds: 2, bits: count * 5.0 * super::L }
+    Paper { rounds: 2, bits: count * 5.0 * L }
 }
 
 /// P0 and P1, on one chunk: shares of x y from shares of x and of y.
@@ -145,7 +148,7 @@ mod tests {
         );
         assert_eq!(outcome.open(), ideal(&x, &y));
         outcome.assert_cost(&cost(x.len()));
-        super::super::assert_paper(&cost(640), &paper(640.0), 0.0);
+        super::super::units::assert_paper(&cost(640), &paper(640.0), 0.0);
     }
 
     #[test]

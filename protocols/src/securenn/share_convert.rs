@@ -21,8 +21,8 @@
 use fixedpoint::{Side, odd_ring, prime, ring};
 
 use super::{
-    DIGITS, WORD,
     private_compare::{self, Comparand},
+    units::{DIGITS, L, LOG_P, WORD},
 };
 use crate::{
     context::{Dealer, Evaluator},
@@ -44,7 +44,7 @@ pub fn cost(count: usize) -> Cost {
 
 /// 4 l log p + 6 l bits a value, 4 rounds.
 pub fn paper(count: f64) -> Paper {
-    Paper { rounds: 4, bits: count * (4.0 * super::L * super::LOG_P + 6.0 * super::L) }
+    Paper { rounds: 4, bits: count * (4.0 * L * LOG_P + 6.0 * L) }
 }
 
 /// P0 and P1, on one chunk: words mod 2^64 in, words mod 2^64 - 1 out.
@@ -204,6 +204,6 @@ mod tests {
 
     #[test]
     fn agrees_with_the_published_formula_up_to_the_packing() {
-        super::super::assert_paper(&cost(640), &paper(640.0), 4.0 * 640.0);
+        super::super::units::assert_paper(&cost(640), &paper(640.0), 4.0 * 640.0);
     }
 }
