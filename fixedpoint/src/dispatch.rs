@@ -90,6 +90,8 @@ macro_rules! at_level {
             crate::dispatch::Level::Avx2 | crate::dispatch::Level::Avx512 => unsafe {
                 avx2::$kernel$(::<$parameter>)?($($argument),*)
             },
+            crate::dispatch::Level::Portable => portable::$kernel$(::<$parameter>)?($($argument),*),
+            #[cfg(not(target_arch = "x86_64"))]
             _ => portable::$kernel$(::<$parameter>)?($($argument),*),
         }
     };

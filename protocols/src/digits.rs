@@ -70,7 +70,7 @@ impl BlockDigits {
     }
 
     /// The digits of the first so many values.
-    pub(crate) fn of(&mut self, values: usize) -> &mut [u8] {
+    pub(crate) fn first_mut(&mut self, values: usize) -> &mut [u8] {
         &mut self.0[..values * DIGITS]
     }
 }

@@ -239,10 +239,14 @@ mod tests {
     /// A layer in which a number goes from one party to another.
     fn relay(session: &Session, depth: u32, layer: &str, [from, to]: [Role; 2]) -> u32 {
         let role = session.role();
-        let run = |ctx: &mut Evaluator<'_>| match role {
-            _ if role == from => ctx.send_words(to, 1, &[7]),
-            _ if role == to => ctx.recv_words(from, 1, 1).map(drop),
-            _ => Ok(()),
+        let run = |ctx: &mut Evaluator<'_>| {
+            if role == from {
+                ctx.send_words(to, 1, &[7])
+            } else if role == to {
+                ctx.recv_words(from, 1, 1).map(drop)
+            } else {
+                Ok(())
+            }
         };
         session.evaluate_from(depth, layer, run).unwrap().1
     }

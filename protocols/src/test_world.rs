@@ -138,9 +138,10 @@ impl TestWorld {
         let records = Records::default();
         let ends = MemoryTransport::world(self.patience);
         let run = |role, transport| {
-            let transport: Arc<dyn Transport> = match self.recording {
-                true => Arc::new(RecordingTransport::new(role, transport, records.clone())),
-                false => Arc::from(transport),
+            let transport: Arc<dyn Transport> = if self.recording {
+                Arc::new(RecordingTransport::new(role, transport, records.clone()))
+            } else {
+                Arc::from(transport)
             };
             let session = Session::new(role, transport, self.seeds(role), self.options);
             (party(&session), session.measurements())
@@ -180,7 +181,7 @@ impl TestWorld {
     ) -> LayerOutcome<T> {
         let outcome = self.run(|session| match session.role() {
             Role::CryptoProducer => session.deal("layer", &deal).map(|()| None),
-            _ => session.evaluate("layer", &evaluate).map(Some),
+            Role::ModelOwner | Role::DataOwner => session.evaluate("layer", &evaluate).map(Some),
         });
         let [zero, one, two] = outcome.results;
         let measurement = outcome.measurements.into_iter().next().expect("a layer ran");

@@ -86,18 +86,18 @@ trait Rows {
 /// An element of a panel: the low bits of a word.
 trait Element: Copy + Default + Into<u64> {
     /// The low bits of one word.
-    fn of(word: u64) -> Self;
+    fn from_word(word: u64) -> Self;
 
     /// The low bits of every word.
     #[inline(always)]
     fn copy(words: &[u64], out: &mut [Self]) {
-        out.iter_mut().zip(words).for_each(|(out, &word)| *out = Self::of(word));
+        out.iter_mut().zip(words).for_each(|(out, &word)| *out = Self::from_word(word));
     }
 }
 
 impl Element for u64 {
     #[inline(always)]
-    fn of(word: u64) -> Self {
+    fn from_word(word: u64) -> Self {
         word
     }
 
@@ -109,7 +109,7 @@ impl Element for u64 {
 
 impl Element for u32 {
     #[inline(always)]
-    fn of(word: u64) -> Self {
+    fn from_word(word: u64) -> Self {
         word as u32
     }
 }
@@ -148,6 +148,8 @@ fn multiply_at(level: Level, width: Width, k: usize, a: &[u64], b: &[u64], c: &m
         (Level::Avx2, ..=32) => split::<avx2::Halves>(width, k, a, b, c),
         #[cfg(target_arch = "x86_64")]
         (Level::Avx2, _) => split::<avx2::Words>(width, k, a, b, c),
+        (Level::Portable, _) => split::<Portable>(width, k, a, b, c),
+        #[cfg(not(target_arch = "x86_64"))]
         _ => split::<Portable>(width, k, a, b, c),
     }
 }
@@ -159,6 +161,8 @@ fn add_scaled_at(level: Level, c: &mut [u64], a: u64, b: &[u64]) {
         Level::Avx512 | Level::Avx512Vbmi => avx512::Words::axpy(c, a, b),
         #[cfg(target_arch = "x86_64")]
         Level::Avx2 => avx2::Words::axpy(c, a, b),
+        Level::Portable => Portable::axpy(c, a, b),
+        #[cfg(not(target_arch = "x86_64"))]
         _ => Portable::axpy(c, a, b),
     }
 }
@@ -232,9 +236,12 @@ fn flat<K: Rows>(a: &[u64], b: &[u64], n: usize, first_column: usize, c: &mut [&
     for start in (0..width).step_by(RUN) {
         let columns = start..(start + RUN).min(width);
         for p in (0..k).step_by(4) {
-            let b: [&[u64]; 4] = std::array::from_fn(|i| match p + i < k {
-                true => &b[(p + i) * n + first_column..][columns.clone()],
-                false => &zeros[..columns.len()],
+            let b: [&[u64]; 4] = std::array::from_fn(|i| {
+                if p + i < k {
+                    &b[(p + i) * n + first_column..][columns.clone()]
+                } else {
+                    &zeros[..columns.len()]
+                }
             });
             for (a, c) in a.chunks_exact(k).zip(&mut *c) {
                 let factors = std::array::from_fn(|i| a.get(p + i).copied().unwrap_or(0));
@@ -309,9 +316,10 @@ fn pack_columns<K: Kernel>(
         for (out, p) in panel.chunks_exact_mut(K::COLUMNS).zip(depth.clone()) {
             let row = &b[p * n + left..][..width];
             // A copy of constant length is a few instructions, any other a call.
-            match row.len() == K::COLUMNS {
-                true => K::Element::copy(&row[..K::COLUMNS], &mut out[..K::COLUMNS]),
-                false => K::Element::copy(row, &mut out[..width]),
+            if row.len() == K::COLUMNS {
+                K::Element::copy(&row[..K::COLUMNS], &mut out[..K::COLUMNS]);
+            } else {
+                K::Element::copy(row, &mut out[..width]);
             }
         }
     }
@@ -327,7 +335,7 @@ fn pack_rows<K: Kernel>(a: &[u64], k: usize, depth: Range<usize>, packed: &mut [
             for (r, row) in rows.chunks_exact(k).enumerate() {
                 let line = &row[start..depth.end.min(start + LINE)];
                 for (out, &value) in lines.chunks_exact_mut(height).zip(line) {
-                    out[r] = K::Element::of(value);
+                    out[r] = K::Element::from_word(value);
                 }
             }
         }

@@ -68,10 +68,7 @@ impl Packing {
             let byte_of = |element: usize| (8 * element + (place - element * bits / 8) % 8) as u8;
             low[place] = byte_of(first);
             high[place] = byte_of(last);
-            is_low[place] = match last == first {
-                true => u8::MAX,
-                false => (1 << (last * bits % 8)) - 1,
-            };
+            is_low[place] = if last == first { u8::MAX } else { (1 << (last * bits % 8)) - 1 };
         }
         let rotation: [u64; GROUP] = std::array::from_fn(|i| (i * bits % 8) as u64);
         Self {

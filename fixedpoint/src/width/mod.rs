@@ -133,7 +133,9 @@ fn pack_at(level: Level, width: Width, values: &[u64], packed: &mut [u8]) {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: this level is chosen only where `detected` found it, and that looks for all features of the kernel.
         Level::Avx512Vbmi => unsafe { avx512::pack(width, values, packed) },
-        _ => portable::pack(width, values, packed),
+        Level::Portable | Level::Avx2 | Level::Avx512 => portable::pack(width, values, packed),
+        #[cfg(not(target_arch = "x86_64"))]
+        Level::Avx512Vbmi => portable::pack(width, values, packed),
     }
 }
 
@@ -142,7 +144,9 @@ fn unpack_at(level: Level, width: Width, packed: &[u8], values: &mut [u64]) {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
         Level::Avx512Vbmi => unsafe { avx512::unpack(width, packed, values) },
-        _ => portable::unpack(width, packed, values),
+        Level::Portable | Level::Avx2 | Level::Avx512 => portable::unpack(width, packed, values),
+        #[cfg(not(target_arch = "x86_64"))]
+        Level::Avx512Vbmi => portable::unpack(width, packed, values),
     }
 }
 

@@ -47,7 +47,7 @@ impl Split {
     ///
     /// # Panics
     /// For no bits, or more than 62.
-    pub fn of(bits: u32) -> &'static Split {
+    pub fn cheapest(bits: u32) -> &'static Split {
         static ALL: LazyLock<Vec<Split>> =
             LazyLock::new(|| (1..=MAX_BITS).map(Split::search).collect());
         assert!((1..=MAX_BITS).contains(&bits), "{bits} bits to compare");
@@ -245,11 +245,11 @@ mod tests {
         assert_eq!(of(19, 5), (320, 15));
         assert_eq!(of(17, 5), (248, 15));
         assert_eq!(of(15, 5), (184, 15));
-        assert_eq!(Split::of(19).widths, [5, 4, 3, 3, 4]);
-        assert_eq!(Split::of(1).widths, [1]);
+        assert_eq!(Split::cheapest(19).widths, [5, 4, 3, 3, 4]);
+        assert_eq!(Split::cheapest(1).widths, [1]);
         assert_eq!(Split::with_digits(3, 4), None);
         for bits in 1..=62 {
-            assert_eq!(Split::of(bits).widths.iter().sum::<u32>(), bits);
+            assert_eq!(Split::cheapest(bits).widths.iter().sum::<u32>(), bits);
         }
     }
 

@@ -141,7 +141,7 @@ pub struct ClientMaterial {
 
 /// Messages of `count` values.
 pub fn cost(function: &dyn Function, gate: &Gate, count: usize) -> Cost {
-    let sizes = Sizes::of(function, gate, count);
+    let sizes = Sizes::new(function, gate, count);
     Cost::none()
         .ahead(Role::CryptoProducer, Role::ModelOwner, sizes.dealt() as u64)
         .send(OPEN, Role::ModelOwner, Role::DataOwner, sizes.opened() as u64)
@@ -200,7 +200,7 @@ pub fn collect<'s>(
     let chunks = ctx.chunks_of(count, LANES);
     let lanes = ctx.lanes(chunks.len(), |lane, index| {
         let remask = lane.narrow("open", 0).into_prf_with(Role::CryptoProducer);
-        let sizes = Sizes::of(function, gate, chunks[index].len());
+        let sizes = Sizes::new(function, gate, chunks[index].len());
         let dealt = Dealt::coming(lane.narrow(DEALT, 0), sizes.dealt(), take)?;
         Ok(Mutex::new(Some(ServerLane { remask, dealt })))
     })?;
@@ -304,14 +304,14 @@ struct Sizes {
 }
 
 impl Sizes {
-    fn of(function: &dyn Function, gate: &Gate, count: usize) -> Sizes {
+    fn new(function: &dyn Function, gate: &Gate, count: usize) -> Sizes {
         let points = function.points().len();
         Sizes {
             count,
             opened: gate.opened(),
             out: gate.out(),
             points,
-            split: (points > 0).then(|| Split::of(gate.low_bits())),
+            split: (points > 0).then(|| Split::cheapest(gate.low_bits())),
             shared: function.shared(gate),
         }
     }
@@ -340,7 +340,7 @@ impl Sizes {
 fn result_mask<R: Copy + Send + Sync>(ctx: &Context<'_, R>, count: usize) -> Vec<u64> {
     let other = match ctx.party() {
         Role::DataOwner => Role::CryptoProducer,
-        _ => Role::DataOwner,
+        Role::ModelOwner | Role::CryptoProducer => Role::DataOwner,
     };
     ctx.narrow("result", 0).into_prf_with(other).words(count)
 }
@@ -355,7 +355,7 @@ fn deal(
     v: &[u64],
 ) -> Vec<u8> {
     let count = v.len();
-    let sizes = Sizes::of(function, gate, count);
+    let sizes = Sizes::new(function, gate, count);
     let mut remask = ctx.narrow("open", 0).into_prf_with(Role::ModelOwner);
     let pairs = v.iter().zip(remask.words(count));
     let tau: Vec<u64> = pairs.map(|(&v, q)| gate.tau(v, q)).collect();
@@ -400,7 +400,7 @@ fn serve_chunk(
     u: &[u64],
 ) -> Result<Vec<u64>> {
     let count = u.len();
-    let sizes = Sizes::of(function, gate, count);
+    let sizes = Sizes::new(function, gate, count);
     let ServerLane { mut remask, dealt } = material;
     let dealt = dealt.taken(sizes.dealt())?;
     let (tables, mut shares) = dealt.split_at(sizes.tables());
@@ -449,7 +449,7 @@ fn answer_chunk(
     mask: &[u64],
 ) -> Result<()> {
     let count = mask.len();
-    let sizes = Sizes::of(function, gate, count);
+    let sizes = Sizes::new(function, gate, count);
     // What needs no message is done before it comes.
     let tables: Vec<BitPlanes> = match sizes.split {
         Some(split) => {

@@ -102,7 +102,7 @@ impl Polynomial {
     }
 
     /// The coefficients of a channel, that of t first.
-    fn of(&self, channel: usize) -> &[u64] {
+    fn channel_coefficients(&self, channel: usize) -> &[u64] {
         &self.coefficients[channel * self.degree..][..self.degree]
     }
 
@@ -113,7 +113,7 @@ impl Polynomial {
         let mut folded = vec![vec![0u64; count]; self.degree];
         for (channel, range) in self.runs(first, count) {
             for (k, folded) in folded.iter_mut().enumerate() {
-                let of = self.of(channel).iter().zip(1..).skip(k);
+                let of = self.channel_coefficients(channel).iter().zip(1..).skip(k);
                 for ((c, i), power) in of.zip(powers) {
                     let factor = c.wrapping_mul(signed_binomial(i, k));
                     let power = &power.as_ref()[range.clone()];
@@ -163,7 +163,7 @@ impl Function for Polynomial {
         for (channel, range) in self.runs(first, opened.len()) {
             // What is public to P0 alone.
             let own = |c: u64| c.wrapping_mul(public.one);
-            let coefficients = self.of(channel);
+            let coefficients = self.channel_coefficients(channel);
             let constant = self.constants.get(channel).copied().unwrap_or(0);
             let lower = std::iter::once(constant).chain(coefficients.iter().copied());
             let lower: Vec<u64> = lower.map(own).collect();
@@ -181,7 +181,7 @@ impl Function for Polynomial {
     fn ideal(&self, place: usize, t: i64) -> i64 {
         let channel = place / self.plane % self.channels();
         let times = |sum: u64, c: &u64| sum.wrapping_add(*c).wrapping_mul(t.cast_unsigned());
-        let sum = self.of(channel).iter().rev().fold(0, times);
+        let sum = self.channel_coefficients(channel).iter().rev().fold(0, times);
         sum.wrapping_add(self.constants[channel]).cast_signed()
     }
 }

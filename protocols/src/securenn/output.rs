@@ -48,12 +48,13 @@ mod tests {
             |ctx| {
                 let sum = match ctx.party() {
                     Role::ModelOwner => {
-                        let own = input::own(&mut ctx.narrow("weights", 0), &weights);
-                        own.add(&input::others(&mut ctx.narrow("image", 0), image.len()))
+                        let own = input::owner_share(&mut ctx.narrow("weights", 0), &weights);
+                        own.add(&input::peer_share(&mut ctx.narrow("image", 0), image.len()))
                     }
-                    _ => {
-                        let others = input::others(&mut ctx.narrow("weights", 0), weights.len());
-                        others.add(&input::own(&mut ctx.narrow("image", 0), &image))
+                    Role::DataOwner | Role::CryptoProducer => {
+                        let others =
+                            input::peer_share(&mut ctx.narrow("weights", 0), weights.len());
+                        others.add(&input::owner_share(&mut ctx.narrow("image", 0), &image))
                     }
                 };
                 super::evaluate(ctx, &sum)

@@ -197,7 +197,7 @@ pub fn ideal(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Error, test_world::TestWorld};
+    use crate::{Error, Role, test_world::TestWorld};
 
     const FIXED: FixedPoint = FixedPoint::new(13);
 
@@ -226,8 +226,10 @@ mod tests {
         let (coefficients, constants) = (share(5), share(3));
         let polynomial = Polynomial { shape, coefficients, constants, fixed: FIXED };
         let outcome = TestWorld::new(67).run(|session| match session.role() {
-            crate::Role::CryptoProducer => session.deal("layer", |_| Ok(())),
-            _ => session.evaluate("layer", |ctx| polynomial.evaluate(ctx, &share(9))).map(|_| ()),
+            Role::CryptoProducer => session.deal("layer", |_| Ok(())),
+            Role::ModelOwner | Role::DataOwner => {
+                session.evaluate("layer", |ctx| polynomial.evaluate(ctx, &share(9))).map(|_| ())
+            }
         });
         assert!(matches!(outcome.results[0], Err(Error::Shape { expected: 6, got: 5, .. })));
     }

@@ -117,7 +117,7 @@ pub fn deal(ctx: &mut Dealer<'_>, count: usize) -> Result<Vec<u64>> {
     let (mut zero_digits, mut one_digits) = (BlockDigits::new(), BlockDigits::new());
     let mut found = vec![0; count];
     for block in blocks(count) {
-        let (zeros, ones) = (zero_digits.of(block.len()), one_digits.of(block.len()));
+        let (zeros, ones) = (zero_digits.first_mut(block.len()), one_digits.first_mut(block.len()));
         zero.unpack(block.clone(), zeros)
             .map_err(|what| ctx.malformed(Role::ModelOwner, 1, what))?;
         one.unpack(block.clone(), ones).map_err(|what| ctx.malformed(Role::DataOwner, 1, what))?;
@@ -144,7 +144,8 @@ fn mask(
     let [mut x, mut s, mut z, mut masked] = [(); 4].map(|()| BlockDigits::new());
     for block in blocks(r.len()) {
         let n = block.len();
-        let (x, s, z, masked) = (x.of(n), s.of(n), z.of(n), masked.of(n));
+        let (x, s, z, masked) =
+            (x.first_mut(n), s.first_mut(n), z.first_mut(n), masked.first_mut(n));
         bits.unpack(block.clone(), x)?;
         prf.units(s);
         zeros(prf, z);

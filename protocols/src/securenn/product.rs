@@ -155,7 +155,9 @@ mod tests {
     fn operands_of_different_length_are_refused() {
         let outcome = TestWorld::new(45).run(|session| match session.role() {
             Role::CryptoProducer => session.deal("layer", |_| Ok(())),
-            _ => session.evaluate("layer", |ctx| evaluate(ctx, &[1, 2], &[3]).map(|_| ())),
+            Role::ModelOwner | Role::DataOwner => {
+                session.evaluate("layer", |ctx| evaluate(ctx, &[1, 2], &[3]).map(|_| ()))
+            }
         });
         assert!(matches!(outcome.results[0], Err(crate::Error::Shape { expected: 2, got: 1, .. })));
     }

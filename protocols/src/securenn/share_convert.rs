@@ -143,7 +143,8 @@ pub(crate) fn deal_bits(ctx: &mut Dealer<'_>, x: &[u64]) -> [PackedDigits; 2] {
     let (mut first_digits, mut second_digits) = (BlockDigits::new(), BlockDigits::new());
     let prf = ctx.prf_private();
     for block in blocks(x.len()) {
-        let (firsts, seconds) = (first_digits.of(block.len()), second_digits.of(block.len()));
+        let (firsts, seconds) =
+            (first_digits.first_mut(block.len()), second_digits.first_mut(block.len()));
         prf.digits(firsts);
         prime::share_bits(&x[block], firsts, seconds);
         first.push(firsts);

@@ -68,9 +68,10 @@ fn damaged_messages_end_in_an_error() {
         for (name, damage) in DAMAGES {
             let world = TestWorld::new(1).patience(Duration::from_millis(500));
             let world = world.intercept(move |link, message| {
-                match link == Link::new(from, to) && message.step.path() == path {
-                    true => damage(message),
-                    false => Fate::Deliver,
+                if link == Link::new(from, to) && message.step.path() == path {
+                    damage(message)
+                } else {
+                    Fate::Deliver
                 }
             });
             let results = net::run(&world, &[1, 2, 3]).results;

@@ -5,7 +5,7 @@ mod costs;
 mod damage;
 mod exact;
 mod exactness;
-pub mod laws;
+pub(crate) mod laws;
 mod leaks;
 mod net;
 mod view;
