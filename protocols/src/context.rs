@@ -126,8 +126,8 @@ impl<'s, R: Copy + Send + Sync> Context<'s, R> {
         self.state.role
     }
 
-    /// Cuts `0..len` into as few chunks as the session's size allows, of about the same size: lanes that
-    /// run side by side should end together. Only the last is no multiple of 64.
+    /// Cuts `0..len` into as few chunks as the session's size allows, of about the same size: lanes
+    /// that run side by side should end together. Only the last is no multiple of 64.
     pub fn chunks(&self, len: usize) -> Vec<Range<usize>> {
         self.chunks_of(len, 64)
     }
@@ -281,7 +281,8 @@ impl<R: Receives + Copy + Send + Sync> Context<'_, R> {
     /// Receives `count` elements of Z_2^64.
     ///
     /// # Errors
-    /// As [`crate::Transport::recv`], [`Error::Phase`] and [`Error::Length`], like every `recv_` below.
+    /// As [`crate::Transport::recv`], [`Error::Phase`] and [`Error::Length`], like every `recv_`
+    /// below.
     pub fn recv_words(&mut self, from: Role, phase: u16, count: usize) -> Result<Vec<u64>> {
         let bytes = self.recv(from, phase, 8 * count)?;
         packing::bytes_to_words(&bytes).map_err(|what| self.malformed(from, phase, what))
@@ -299,8 +300,8 @@ impl<R: Receives + Copy + Send + Sync> Context<'_, R> {
         Ok(words)
     }
 
-    /// Receives the 64 digits of `values` values, still packed: [`Error::Malformed`] comes when they are
-    /// unpacked.
+    /// Receives the 64 digits of `values` values, still packed: [`Error::Malformed`] comes when
+    /// they are unpacked.
     pub fn recv_digits(&mut self, from: Role, phase: u16, values: usize) -> Result<PackedDigits> {
         let bytes = self.recv(from, phase, packing::PACKED_VALUE_BYTES * values)?;
         Ok(PackedDigits::from_payload(bytes))

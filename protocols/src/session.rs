@@ -120,8 +120,8 @@ impl Session {
         self.layer(Stage::Online, depth, layer, Dealing, run)
     }
 
-    /// Runs one stage of a layer as P0 of [`crate::dealer`]. What travels ahead has no depth; an online
-    /// stage starts at this one, and with its result comes the depth it ended at.
+    /// Runs one stage of a layer as P0 of [`crate::dealer`]. What travels ahead has no depth; an
+    /// online stage starts at this one, and with its result comes the depth it ended at.
     ///
     /// # Errors
     /// As [`Session::evaluate`].

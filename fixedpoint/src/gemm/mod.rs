@@ -1,11 +1,13 @@
 //! Products of matrices over Z_{2^64} and over the narrower rings of [`width`](crate::width).
 //!
-//! Matrices are cut as usual for a cache: a block of the right one is packed into panels as wide as a tile, a block of the
-//! left one into panels as high as a tile, and a kernel multiplies panel by panel with the tile's sums in registers.
-//! Very flat and very narrow products skip the packing. Everything is exact, so any order of sums gives the same result.
+//! Matrices are cut as usual for a cache: a block of the right one is packed into panels as wide as
+//! a tile, a block of the left one into panels as high as a tile, and a kernel multiplies panel by
+//! panel with the tile's sums in registers. Very flat and very narrow products skip the packing.
+//! Everything is exact, so any order of sums gives the same result.
 //!
-//! Modulo 2^l with l <= 32 the panels hold 32-bit elements, of which a register has twice as many; with l <= 52 the fused
-//! 52-bit products of AVX-512 IFMA are fewer and faster instructions than 64-bit ones.
+//! Modulo 2^l with l <= 32 the panels hold 32-bit elements, of which a register has twice as many;
+//! with l <= 52 the fused 52-bit products of AVX-512 IFMA are fewer and faster instructions than
+//! 64-bit ones.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -21,12 +23,14 @@ use crate::dispatch::{self, Level};
 use crate::width::Width;
 use portable::Portable;
 
-/// `c += a * b` for row-major `a` (`m` x `k`), `b` (`k` x `n`) and `c` (`m` x `n`). Large products use all of rayon's threads.
+/// `c += a * b` for row-major `a` (`m` x `k`), `b` (`k` x `n`) and `c` (`m` x `n`). Large products
+/// use all of rayon's threads.
 pub fn multiply(m: usize, k: usize, n: usize, a: &[u64], b: &[u64], c: &mut [u64]) {
     multiply_modulo(Width::WORD, m, k, n, a, b, c);
 }
 
-/// As [`multiply`], modulo 2^l. What `a`, `b` and `c` have above l bits does not matter; `c` is left with zeros there.
+/// As [`multiply`], modulo 2^l. What `a`, `b` and `c` have above l bits does not matter; `c` is
+/// left with zeros there.
 pub fn multiply_modulo(
     width: Width,
     m: usize,
@@ -44,7 +48,8 @@ pub fn multiply_modulo(
     }
 }
 
-/// As [`multiply_modulo`], with the rows of `c` anywhere: then `c` may be a block of columns of a larger matrix.
+/// As [`multiply_modulo`], with the rows of `c` anywhere: then `c` may be a block of columns of a
+/// larger matrix.
 pub(crate) fn multiply_rows(width: Width, k: usize, a: &[u64], b: &[u64], c: &mut [&mut [u64]]) {
     multiply_at(dispatch::level(), width, k, a, b, c);
 }
@@ -65,9 +70,10 @@ trait Kernel {
     /// Columns of a tile.
     const COLUMNS: usize;
 
-    /// Adds the product of two panels to `columns` of `c`. `c` has at most `ROWS` rows and `columns` at most `COLUMNS`.
-    /// Panel `a` has `c.len()` elements for every element of depth, `b` has `COLUMNS`, padded with anything. Only as many
-    /// low bits of the sums are right as the kernel is chosen for.
+    /// Adds the product of two panels to `columns` of `c`. `c` has at most `ROWS` rows and
+    /// `columns` at most `COLUMNS`. Panel `a` has `c.len()` elements for every element of depth,
+    /// `b` has `COLUMNS`, padded with anything. Only as many low bits of the sums are right as the
+    /// kernel is chosen for.
     fn tile(a: &[Self::Element], b: &[Self::Element], c: &mut [&mut [u64]], columns: Range<usize>);
 }
 
@@ -114,7 +120,8 @@ impl Element for u32 {
     }
 }
 
-/// Adds the sums of a tile's row to the part of a row of the result that they belong to; there may be more of them.
+/// Adds the sums of a tile's row to the part of a row of the result that they belong to; there may
+/// be more of them.
 #[inline(always)]
 fn add_sums<E: Element, const N: usize>(c: &mut [u64], sums: &[E; N]) {
     let add = |(c, &sum): (&mut u64, &E)| *c = c.wrapping_add(sum.into());
@@ -167,7 +174,8 @@ fn add_scaled_at(level: Level, c: &mut [u64], a: u64, b: &[u64]) {
     }
 }
 
-/// Halves the longer side of the result until every thread has a block or blocks become too small to be worth a thread.
+/// Halves the longer side of the result until every thread has a block or blocks become too small
+/// to be worth a thread.
 fn split<K: Kernel>(width: Width, k: usize, a: &[u64], b: &[u64], c: &mut [&mut [u64]]) {
     const SMALLEST_BLOCK: usize = 1 << 21;
     let (m, n) = (c.len(), c.first().map_or(0, |row| row.len()));
@@ -206,7 +214,8 @@ fn split<K: Kernel>(width: Width, k: usize, a: &[u64], b: &[u64], c: &mut [&mut 
         .for_each(|(a, first_column, mut c)| block::<K>(width, a, b, n, first_column, &mut c));
 }
 
-/// The block of the result that starts at `first_column` of the right matrix, whose rows have `n` elements.
+/// The block of the result that starts at `first_column` of the right matrix, whose rows have `n`
+/// elements.
 fn block<K: Kernel>(
     width: Width,
     a: &[u64],
@@ -266,7 +275,8 @@ fn narrow<K: Rows>(a: &[u64], b: &[u64], n: usize, first_column: usize, c: &mut 
 
 /// Everything else, tile by tile.
 fn tiled<K: Kernel>(a: &[u64], b: &[u64], n: usize, first_column: usize, c: &mut [&mut [u64]]) {
-    // A panel of the right matrix fits half of a first-level cache, a block of either matrix half of a second-level one.
+    // A panel of the right matrix fits half of a first-level cache, a block of either matrix half
+    // of a second-level one.
     const DEPTH: usize = 128;
     const HEIGHT: usize = 128;
     const WIDTH: usize = 512;
@@ -302,7 +312,8 @@ fn tiled<K: Kernel>(a: &[u64], b: &[u64], n: usize, first_column: usize, c: &mut
     }
 }
 
-/// Panels of `COLUMNS` columns, each as rows of `COLUMNS` elements; the last one keeps what was there in its spare columns.
+/// Panels of `COLUMNS` columns, each as rows of `COLUMNS` elements; the last one keeps what was
+/// there in its spare columns.
 fn pack_columns<K: Kernel>(
     b: &[u64],
     n: usize,

@@ -6,17 +6,18 @@
 //!
 //! | phase | from -> to | payload | elements |
 //! |---|---|---|---|
-//! | 1 | P2 -> P0, P2 -> P1 | shares of x; of its bits; of `x[0]` | 1 over 2^64 - 1; 64 digits; 1 over 2^64 |
+//! | 1 | P2 -> P0, P2 -> P1 | shares of x, its bits, `x[0]` | 1 over 2^64 - 1; 64 digits; 1 over 2^64 |
 //! | 2 | P0 <-> P1 | 2 a_j + x_j | 1 over 2^64 - 1 |
 //! | 3 | P0 -> P2, P1 -> P2 | [`private_compare`] of x with r under beta | 64 digits |
-//! | 4 | P2 -> P0, P2 -> P1 | shares of beta'; the [`product`]'s triple to P1 | 1 over 2^64; 1 to P1 |
+//! | 4 | P2 -> P0, P2 -> P1 | shares of beta'; [`product`]'s triple | 1 over 2^64; 1 to P1 |
 //! | 5 | P0 <-> P1 | the product's openings | 2 over 2^64 |
 //!
-//! Randomness of P0 and P1: beta, and a sharing of zero for the output. Of each with P2: the triple.
+//! Randomness of P0 and P1: beta, and a sharing of zero for the output. Of each with P2: the
+//! triple.
 //!
 //! Who sees what: P0 and P1 see r, uniform because x is, and their own half of each fresh sharing;
-//! the openings are masked by the triple. P2 receives what [`private_compare`] gives it: beta' masked
-//! by beta.
+//! the openings are masked by the triple. P2 receives what [`private_compare`] gives it: beta'
+//! masked by beta.
 //!
 //! Zero has two representations mod 2^64 - 1. r is made canonical as it is opened, x is dealt
 //! canonical; otherwise the comparison fails where r is 0.

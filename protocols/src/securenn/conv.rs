@@ -1,8 +1,8 @@
 //! Convolution: MatMul (SecureNN, Algorithm 1) of the weights with the im2col matrix.
 //!
-//! Phases, messages and what they reveal are those of [`super::linear`]: the weights are opened once
-//! per layer, the im2col matrix of every image (and every group) column block by column block. It is
-//! the im2col matrix that is opened, padding included, as the published formula counts.
+//! Phases, messages and what they reveal are those of [`super::linear`]: the weights are opened
+//! once per layer, the im2col matrix of every image (and every group) column block by column block.
+//! It is the im2col matrix that is opened, padding included, as the published formula counts.
 
 use fixedpoint::conv::ConvShape;
 
@@ -22,8 +22,9 @@ pub fn cost(shape: &ConvShape) -> Cost {
     linear_shape(shape).cost()
 }
 
-/// Eq. (3) and (4): (2 m^2 f^2 i + 2 f^2 o i + m^2 o) l bits an image, in each of g groups with i and o
-/// divided by g, and 2 rounds in all. m is the input side of the layer, as the equation is written.
+/// Eq. (3) and (4): (2 m^2 f^2 i + 2 f^2 o i + m^2 o) l bits an image, in each of g groups with i
+/// and o divided by g, and 2 rounds in all. m is the input side of the layer, as the equation is
+/// written.
 pub fn paper(shape: &ConvShape) -> Paper {
     let area = shape.height * shape.width;
     let per_group = 2 * area * shape.patch()
@@ -33,8 +34,8 @@ pub fn paper(shape: &ConvShape) -> Paper {
     Paper { rounds: 2, bits: elements as f64 * L }
 }
 
-/// P0 and P1: `weights` [out, in / groups, kh, kw], `input` NCHW; shares of the result in NCHW, at the
-/// sum of both scales.
+/// P0 and P1: `weights` [out, in / groups, kh, kw], `input` NCHW; shares of the result in NCHW, at
+/// the sum of both scales.
 ///
 /// # Errors
 /// A transport error, or tensors of another size.

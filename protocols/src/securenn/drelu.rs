@@ -9,7 +9,8 @@
 //! | 4-8 | [`compute_msb`], its phase 1 with the other's phase 4 |
 //!
 //! Domain: -2^62 <= a < 2^62, because a is doubled; outside of it every result is wrong, which the
-//! range analysis must exclude. 2a is even, so it is never 2^64 - 1, which [`share_convert`] excludes.
+//! range analysis must exclude. 2a is even, so it is never 2^64 - 1, which [`share_convert`]
+//! excludes.
 //!
 //! Who sees what: nothing but the messages of the two, each simulated from its own functionality,
 //! whose output is freshly shared.
@@ -31,7 +32,8 @@ use crate::{
 /// Phases of a DReLU.
 pub(crate) const PHASES: u16 = 8;
 
-/// The phase in which P2 sends for the last time: what it deals for a step that follows travels then.
+/// The phase in which P2 sends for the last time: what it deals for a step that follows travels
+/// then.
 pub(crate) const LAST_DEALT_PHASE: u16 = 7;
 
 /// 1 for a >= 0, else 0.

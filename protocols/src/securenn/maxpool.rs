@@ -9,8 +9,8 @@
 //!
 //! The selection keeps the first of equal values, as PyTorch and numpy do. Both openings are sent
 //! before either is received, so that they are one phase. Domain: differences of values in a window
-//! lie in that of [`drelu`]; |x| < 2^60 where windows reach into padding. Who sees what: nothing but
-//! the messages of the two.
+//! lie in that of [`drelu`]; |x| < 2^60 where windows reach into padding. Who sees what: nothing
+//! but the messages of the two.
 
 use fixedpoint::{pool::PoolShape, ring};
 

@@ -4,9 +4,10 @@
 //! |---|---|---|---|
 //! | 1 | P0 -> P1 | its half | 1 over 2^64 |
 //!
-//! Who sees what: P1 receives P0's half, which is the result minus its own half: it learns the result,
-//! as it should. The result is that of the probabilistic truncation: its last bit is a coin that
-//! depends on both halves before the truncation, so the functionality P1 learns from includes it. P0 and P2 receive nothing.
+//! Who sees what: P1 receives P0's half, which is the result minus its own half: it learns the
+//! result, as it should. The result is that of the probabilistic truncation: its last bit is a coin
+//! that depends on both halves before the truncation, so the functionality P1 learns from includes
+//! it. P0 and P2 receive nothing.
 
 use fixedpoint::{Side, ring};
 

@@ -6,9 +6,9 @@
 //! | 1-2 | [`product`] of c_d and a |
 //! | 2 i + 1, 2 i + 2 | [`product`] of the sum so far and a, for each degree more |
 //!
-//! Coefficients and values have f fractional bits. Every product is truncated by f bits, locally: off by 2^(64 - f) with
-//! the probability that its magnitude is of 2^64. Who sees what: nothing but the messages of the products,
-//! each of which masks the coefficients of every value anew.
+//! Coefficients and values have f fractional bits. Every product is truncated by f bits, locally:
+//! off by 2^(64 - f) with the probability that its magnitude is of 2^64. Who sees what: nothing but
+//! the messages of the products, each of which masks the coefficients of every value anew.
 
 use fixedpoint::{encoding::FixedPoint, truncation};
 

@@ -13,7 +13,8 @@
 //! - beta = 1: w_i = x_i XOR t_i, c_i = x_i - t_i + 1 + sum of w_k over k > i
 //!
 //! Some c_i is 0 iff the comparison holds. Each evaluator sends rotate(s_i (c_i + z_i)), with s_i
-//! uniform in Z_67^*, z a sharing of zero and the rotation uniform, all from the stream of P0 and P1.
+//! uniform in Z_67^*, z a sharing of zero and the rotation uniform, all from the stream of P0 and
+//! P1.
 //!
 //! Who sees what: P0 and P1 receive nothing. P2 receives two vectors d_0, d_1. Given their sum, d_0
 //! is uniform (z). The sum holds s_i c_i: at most one c_i is 0, the others are masked by s_i to
@@ -25,8 +26,8 @@
 //! - The zero-sharing z is mandatory, though the paper's listing leaves it implicit: P2 dealt the
 //!   shares of x_i, so without z the ratio `d_0[i] / d_1[i]` cancels s_i and gives beta and r away.
 //!   A test carries that attack out.
-//! - A uniform rotation stands for the permutation: all entries but the zero are independent uniform
-//!   units, so the place of the zero is all that there is to hide.
+//! - A uniform rotation stands for the permutation: all entries but the zero are independent
+//!   uniform units, so the place of the zero is all that there is to hide.
 //! - The third case (beta = 1, r = 2^64 - 1) does not exist: [`Comparand`] excludes it.
 
 use fixedpoint::{
@@ -85,8 +86,8 @@ pub fn paper(count: f64) -> Paper {
     Paper { rounds: 1, bits: count * 2.0 * L * LOG_P }
 }
 
-/// P0 and P1: `bits` are this party's digit shares as P2 dealt them (lowest bit first), `beta` is 0 or 1
-/// a value; r and beta are known to both.
+/// P0 and P1: `bits` are this party's digit shares as P2 dealt them (lowest bit first), `beta` is 0
+/// or 1 a value; r and beta are known to both.
 ///
 /// # Errors
 /// A transport error, or digits outside of Z_67.
@@ -227,8 +228,8 @@ mod tests {
     }
 
     /// Everything (beta, t) that explains what P2 received, given the bit shares that it dealt, if
-    /// there were no zero-sharing: the ratio of its two messages cancels s. A depth-first search from
-    /// the top bit; `None` if it gives up.
+    /// there were no zero-sharing: the ratio of its two messages cancels s. A depth-first search
+    /// from the top bit; `None` if it gives up.
     fn ratio_attack(d: &[Vec<u8>; 2], shares: &[Vec<u8>; 2]) -> Option<Vec<(u64, u64)>> {
         const P: i32 = prime::P as i32;
         let mut steps = 0;

@@ -6,14 +6,14 @@
 //! | 1 | P2 -> P1 | c_1 = a b - c_0 | 1 over 2^64 |
 //! | 2 | P0 <-> P1 | x_j - a_j, y_j - b_j | 2 over 2^64 each way |
 //!
-//! Randomness: P0 with P2: a_0, b_0, c_0. P1 with P2: a_1, b_1. P0 with P1: a sharing of zero for the
-//! output.
+//! Randomness: P0 with P2: a_0, b_0, c_0. P1 with P2: a_1, b_1. P0 with P1: a sharing of zero for
+//! the output.
 //!
-//! Who sees what: e = x - a and f = y - b are uniform to P0 and P1, because the other half of a and b
-//! is; c_1 is uniform to P1 because c_0 is. P2 receives nothing.
+//! Who sees what: e = x - a and f = y - b are uniform to P0 and P1, because the other half of a and
+//! b is; c_1 is uniform to P1 because c_0 is. P2 receives nothing.
 //!
-//! a_j and b_j are drawn where they are used and never stored, so they cannot mask a second opening.
-//! P1 takes c_1 after it has sent its own openings: nobody waits for P2.
+//! a_j and b_j are drawn where they are used and never stored, so they cannot mask a second
+//! opening. P1 takes c_1 after it has sent its own openings: nobody waits for P2.
 
 use fixedpoint::{Side, ring};
 

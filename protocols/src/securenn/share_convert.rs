@@ -1,22 +1,22 @@
-//! ShareConvert (SecureNN, Algorithm 4): shares mod 2^64 of a value other than 2^64 - 1 become shares
-//! of the same value mod 2^64 - 1.
+//! ShareConvert (SecureNN, Algorithm 4): shares mod 2^64 of a value other than 2^64 - 1 become
+//! shares of the same value mod 2^64 - 1.
 //!
 //! | phase | from -> to | payload | elements |
 //! |---|---|---|---|
 //! | 1 | P0 -> P2, P1 -> P2 | a_j + r_j | 1 over 2^64 each |
-//! | 2 | P2 -> P0, P2 -> P1 | shares of the bits of x = a + r; shares of delta | 64 digits; 1 over 2^64 - 1 |
+//! | 2 | P2 -> P0, P2 -> P1 | shares of the bits of a + r; of delta | 64 digits; 1 over 2^64 - 1 |
 //! | 3 | P0 -> P2, P1 -> P2 | [`private_compare`] of x with r - 1 under eta'' | 64 digits |
 //! | 4 | P2 -> P0, P2 -> P1 | shares of eta' | 1 over 2^64 - 1 |
 //!
 //! Randomness of P0 and P1: r_0, r (never 0), eta'', and a sharing of zero for the output.
 //!
-//! Who sees what: P2 receives a_j + r_j, where r_0 and r are uniform and known to P0 and P1 alone, so
-//! the two messages are independent and uniform (r is uniform over 1..2^64: distance 2^-64); then
-//! what [`private_compare`] gives it, eta' masked by eta''. P0 and P1 each receive one half of fresh
-//! sharings, uniform over their ring.
+//! Who sees what: P2 receives a_j + r_j, where r_0 and r are uniform and known to P0 and P1 alone,
+//! so the two messages are independent and uniform (r is uniform over 1..2^64: distance 2^-64);
+//! then what [`private_compare`] gives it, eta' masked by eta''. P0 and P1 each receive one half of
+//! fresh sharings, uniform over their ring.
 //!
-//! Deviation from the paper: an r of 0 becomes 1 (by a mask, not a branch), because r - 1 would wrap
-//! and the result be off by one.
+//! Deviation from the paper: an r of 0 becomes 1 (by a mask, not a branch), because r - 1 would
+//! wrap and the result be off by one.
 
 use fixedpoint::{Side, odd_ring, prime, ring};
 

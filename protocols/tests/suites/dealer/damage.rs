@@ -93,7 +93,8 @@ fn damaged_messages_end_in_an_error() {
 
 #[test]
 fn a_flipped_bit_never_panics() {
-    // Little in a message says whether it is right: a transport has to authenticate what it carries.
+    // Little in a message says whether it is right: a transport has to authenticate what it
+    // carries.
     for seed in 0..40 {
         let world = TestWorld::new(seed).intercept(move |_, message| {
             let bit = (seed as usize).wrapping_mul(0x9e37_79b9) % (8 * message.payload.len());

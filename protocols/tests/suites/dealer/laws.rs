@@ -104,8 +104,8 @@ fn gate() -> Gate {
     Gate::new(Width::new(36), 32, 12, Width::new(48))
 }
 
-/// The gates of (l, k, s) whose results are as wide as the values, wider and as narrow as the values
-/// cut, where there is room around the corners.
+/// The gates of (l, k, s) whose results are as wide as the values, wider and as narrow as the
+/// values cut, where there is room around the corners.
 fn gates(function: &Function, of: &[(u32, u32, u32)]) -> Vec<Gate> {
     let widths = |&(l, k, s): &(u32, u32, u32)| {
         [l, (l + 7).min(64), k - s + 1].map(|out| Gate::new(Width::new(l), k, s, Width::new(out)))

@@ -1,5 +1,5 @@
-//! A network with a layer of every kind: input, fully connected with a hidden mask, ReLU, fully connected with a known
-//! mask, output.
+//! A network with a layer of every kind: input, fully connected with a hidden mask, ReLU, fully
+//! connected with a known mask, output.
 
 use fixedpoint::{Padding, conv::ConvShape, width::Width};
 use protocols::{

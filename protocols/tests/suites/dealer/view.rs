@@ -33,9 +33,9 @@ impl Field {
     }
 }
 
-/// How far fields are from uniform and independent bits, at worst, and where: standard deviations of
-/// the XOR of any two of their bits (any three, if there are few bits), and of chi-squared of the numbers that
-/// any 12 neighbouring bits make, within a field and across.
+/// How far fields are from uniform and independent bits, at worst, and where: standard deviations
+/// of the XOR of any two of their bits (any three, if there are few bits), and of chi-squared of
+/// the numbers that any 12 neighbouring bits make, within a field and across.
 pub(crate) fn worst(fields: &[Field]) -> (f64, String) {
     let samples = fields[0].values.len() / LANES * LANES;
     assert!(samples >= 8 << WINDOW, "{samples} samples are too few");
@@ -101,7 +101,8 @@ pub(crate) struct Gadget<'a> {
 }
 
 impl Gadget<'_> {
-    /// What P1 sees that it could not draw itself: T, and the entries opened of each chain without their pads.
+    /// What P1 sees that it could not draw itself: T, and the entries opened of each chain without
+    /// their pads.
     pub(crate) fn seen_by_p1(&self) -> Vec<Field> {
         self.lanes(|lane, count| {
             let payload = self.received([Role::ModelOwner, Role::DataOwner], &self.online(lane));
@@ -154,8 +155,8 @@ impl Gadget<'_> {
         })
     }
 
-    /// What P0 sees, with its own mask of what it opens: tables and shares, the masked signs, P1's shares of
-    /// the results.
+    /// What P0 sees, with its own mask of what it opens: tables and shares, the masked signs, P1's
+    /// shares of the results.
     pub(crate) fn seen_by_p0(&self) -> Vec<Field> {
         self.lanes(|lane, count| {
             let remask = format!("ahead/{}/#{lane}/open", self.layer);
