@@ -1,4 +1,5 @@
-//! Whole protocols, three parties on threads of one process: what computing costs without a network.
+//! Whole protocols, three parties on threads of one process: what computing costs without a
+//! network.
 //!
 //! `cargo bench -p protocols`. Throughput is in values (or outputs) a second.
 

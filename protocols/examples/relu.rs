@@ -23,7 +23,7 @@ use protocols::{
 const X: [i64; 5] = [-70_000, -1, 0, 1, 70_000];
 
 /// Prints the results and what was sent.
-pub fn main() {
+pub(crate) fn main() {
     for (suite, party) in [("securenn", securenn_party as Party), ("dealer", dealer_party)] {
         let (results, layers) = three_parties(party);
         println!("{suite}: the ReLU of {X:?} is {results:?}");
@@ -46,8 +46,8 @@ fn securenn_party(session: &Session) -> Result<Vec<i64>> {
     }
     // Sharing takes no message: P0's share is a stream that P1 knows too.
     let x = session.evaluate("input", |ctx| match ctx.party() {
-        Role::DataOwner => Ok(input::own(ctx, &X.map(i64::cast_unsigned))),
-        _ => Ok(input::others(ctx, X.len())),
+        Role::DataOwner => Ok(input::owner_share(ctx, &X.map(i64::cast_unsigned))),
+        Role::ModelOwner | Role::CryptoProducer => Ok(input::peer_share(ctx, X.len())),
     })?;
     let y = session.evaluate("relu", |ctx| Relu.evaluate(ctx, &x))?;
     let y = session.evaluate("output", |ctx| output::evaluate(ctx, &y))?;

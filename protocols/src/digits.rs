@@ -1,5 +1,5 @@
-//! Digits of Z_67 on their way: packed, 49 bytes a value, worked on in blocks that stay in the first-level
-//! cache, so that the 64 digits of a value are never written to memory.
+//! Digits of Z_67 on their way: packed, 49 bytes a value, worked on in blocks that stay in the
+//! first-level cache, so that the 64 digits of a value are never written to memory.
 
 use fixedpoint::{
     packing::{PACKED_VALUE_BYTES, PackingError, pack_digits_into, unpack_digits},
@@ -20,7 +20,8 @@ impl PackedDigits {
         PackedDigits(Vec::with_capacity(values * PACKED_VALUE_BYTES))
     }
 
-    /// Takes a payload, whose length is a multiple of 49 bytes; its words are checked when unpacked.
+    /// Takes a payload, whose length is a multiple of 49 bytes; its words are checked when
+    /// unpacked.
     pub(crate) fn from_payload(payload: Vec<u8>) -> PackedDigits {
         PackedDigits(payload)
     }
@@ -70,7 +71,7 @@ impl BlockDigits {
     }
 
     /// The digits of the first so many values.
-    pub(crate) fn of(&mut self, values: usize) -> &mut [u8] {
+    pub(crate) fn first_mut(&mut self, values: usize) -> &mut [u8] {
         &mut self.0[..values * DIGITS]
     }
 }

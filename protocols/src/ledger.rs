@@ -95,8 +95,8 @@ pub const AHEAD: u16 = 0;
 /// Whether a message can travel before the query is there, or must follow on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// It depends on no input: correlated randomness, masked weights. It belongs to no phase and waits
-    /// for nothing.
+    /// It depends on no input: correlated randomness, masked weights. It belongs to no phase and
+    /// waits for nothing.
     Ahead,
     /// It depends on the query.
     Online,

@@ -26,6 +26,7 @@ pub mod securenn;
 pub mod session;
 pub mod share;
 pub mod spline;
+mod state;
 pub mod step;
 #[cfg(any(test, feature = "test-world"))]
 pub mod test_world;

@@ -62,8 +62,8 @@ impl std::fmt::Debug for Seed {
     }
 }
 
-/// The seeds that one party holds: one with each other party, and its own. Not `Clone`: a session takes
-/// them, so that no second one repeats its streams.
+/// The seeds that one party holds: one with each other party, and its own. Not `Clone`: a session
+/// takes them, so that no second one repeats its streams.
 #[derive(Debug)]
 pub struct Seeds {
     /// Shared with each of [`crate::Role::others`], in that order.

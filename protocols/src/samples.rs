@@ -1,7 +1,7 @@
 //! A sample of every function of both suites: what the laws and the benches run over.
 //!
-//! A function that is not in its suite's list fails a test of the laws, `tests/suites`; one that is in
-//! it gets all of them, and a bench.
+//! A function that is not in its suite's list fails a test of the laws, `tests/suites`; one that is
+//! in it gets all of them, and a bench.
 
 use fixedpoint::encoding::FixedPoint;
 

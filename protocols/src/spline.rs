@@ -1,7 +1,8 @@
-//! Continuous piecewise-linear functions with public knots and slopes, as integers: what both suites evaluate.
+//! Continuous piecewise-linear functions with public knots and slopes, as integers: what both
+//! suites evaluate.
 //!
-//! f(t) = a + s_0 t + sum_j (s_j - s_{j-1}) max(t - p_j, 0). The knots p_j are at the scale of t, the slopes have `slope_bits`
-//! fractional bits, and so many more bits than t has the result.
+//! f(t) = a + s_0 t + sum_j (s_j - s_{j-1}) max(t - p_j, 0). The knots p_j are at the scale of t,
+//! the slopes have `slope_bits` fractional bits, and so many more bits than t has the result.
 
 /// A continuous piecewise-linear function.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,16 +22,17 @@ pub(crate) struct Line {
 
 /// The right half of tanh: knots, and the values there. Eight knots in all, four of them below 0.
 ///
-/// Where the function is concave, the pieces whose largest error is the same E above and below go from knots at which the
-/// value is E above the function; the last knot is where 1 is. The first piece goes through 0 and meets the function in
-/// error -E too. That leaves one E for each number of knots: 0.1121 for two, 0.0348 for four, 0.0167 for six,
-/// 0.0098066 for eight, 0.0064 for ten, 0.0046 for twelve; half of that for a sigmoid.
+/// Where the function is concave, the pieces whose largest error is the same E above and below go
+/// from knots at which the value is E above the function; the last knot is where 1 is. The first
+/// piece goes through 0 and meets the function in error -E too. That leaves one E for each number
+/// of knots: 0.1121 for two, 0.0348 for four, 0.0167 for six, 0.0098066 for eight, 0.0064 for ten,
+/// 0.0046 for twelve; half of that for a sigmoid.
 const TANH: [(f64, f64); 4] =
     [(0.5107607, 0.4803443), (0.9682614, 0.7577459), (1.5422531, 0.9223048), (2.6564635, 1.0)];
 
 impl Spline {
-    /// A function that is `start` + `slopes`\[0\] t below the first knot and has the slope `slopes`\[j\] from
-    /// `knots`\[j - 1\] on.
+    /// A function that is `start` + `slopes`\[0\] t below the first knot and has the slope
+    /// `slopes`\[j\] from `knots`\[j - 1\] on.
     ///
     /// # Panics
     /// Unless the knots ascend and there is one slope more than knots.
@@ -67,8 +69,8 @@ impl Spline {
         Spline::new("leaky-relu", 0, vec![0], &slopes, slope_bits)
     }
 
-    /// The logistic function 1 / (1 + e^-t), t having `bits` fractional bits: eight knots, 0 below -5.31 and 1 above
-    /// 5.31. From 10 bits and 12 of the slopes on, the error is at most 0.005.
+    /// The logistic function 1 / (1 + e^-t), t having `bits` fractional bits: eight knots, 0 below
+    /// -5.31 and 1 above 5.31. From 10 bits and 12 of the slopes on, the error is at most 0.005.
     ///
     /// # Panics
     /// Unless `slope_bits` is 8 or more and both together 48 or less.
@@ -77,8 +79,8 @@ impl Spline {
         Spline::s_curve("sigmoid", half, |(x, y)| (2.0 * x, y / 2.0), bits, slope_bits)
     }
 
-    /// The hyperbolic tangent, t having `bits` fractional bits: eight knots, -1 below -2.66 and 1 above 2.66. From 10
-    /// bits and 12 of the slopes on, the error is at most 0.01.
+    /// The hyperbolic tangent, t having `bits` fractional bits: eight knots, -1 below -2.66 and 1
+    /// above 2.66. From 10 bits and 12 of the slopes on, the error is at most 0.01.
     ///
     /// # Panics
     /// As [`Spline::sigmoid`].
@@ -130,7 +132,8 @@ impl Spline {
         slope_bits: u32,
     ) -> Spline {
         assert!(slope_bits >= 8 && bits + slope_bits <= 48, "{bits} and {slope_bits} bits");
-        // Powers of two and quotients are exact or rounded alike everywhere, so all parties have the same knots.
+        // Powers of two and quotients are exact or rounded alike everywhere, so all parties have
+        // the same knots.
         let (slope_unit, unit) =
             ((1u64 << slope_bits) as f64, (1u64 << (bits + slope_bits)) as f64);
         let (mut knots, mut slopes) = (Vec::new(), Vec::new());

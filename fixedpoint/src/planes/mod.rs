@@ -1,10 +1,11 @@
-//! Bits of many values side by side: plane b holds bit b of every value, so that one instruction works on one bit of
-//! hundreds of values.
+//! Bits of many values side by side: plane b holds bit b of every value, so that one instruction
+//! works on one bit of hundreds of values.
 //!
-//! [`LANES`] values make a batch, and a plane of a batch is a [`Block`]: value i is bit `i % 64` of word `i / 64`. The blocks
-//! of a batch lie one after the other, plane by plane, so that a loop over batches keeps all their planes in a first-level
-//! cache. The lanes of the last batch that no value uses are zero; what sets them (a NOT does) calls
-//! [`BitPlanes::clear_unused`] before its result is compared or sent.
+//! [`LANES`] values make a batch, and a plane of a batch is a [`Block`]: value i is bit `i % 64` of
+//! word `i / 64`. The blocks of a batch lie one after the other, plane by plane, so that a loop
+//! over batches keeps all their planes in a first-level cache. The lanes of the last batch that no
+//! value uses are zero; what sets them (a NOT does) calls [`BitPlanes::clear_unused`] before its
+//! result is compared or sent.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -24,7 +25,8 @@ use crate::width::{self, Width};
 /// Values of a batch: bits of a [`Block`].
 pub const LANES: usize = 512;
 
-/// One bit of each of [`LANES`] values, in a cache line of its own. Has no `Debug`, since bits may be secret.
+/// One bit of each of [`LANES`] values, in a cache line of its own. Has no `Debug`, since bits may
+/// be secret.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C, align(64))]
 pub struct Block(pub [u64; 8]);
@@ -52,7 +54,8 @@ impl BitPlanes {
         Self { planes, count, blocks: vec![Block::ZERO; planes * count.div_ceil(LANES)] }
     }
 
-    /// The bits from `first_bit` to `first_bit + planes - 1` of every value; the lowest of them is plane 0.
+    /// The bits from `first_bit` to `first_bit + planes - 1` of every value; the lowest of them is
+    /// plane 0.
     #[must_use]
     pub fn transpose(values: &[u64], first_bit: u32, planes: u32) -> Self {
         assert!(first_bit + planes <= 64, "bits {first_bit} + {planes} of a word");
@@ -70,7 +73,8 @@ impl BitPlanes {
         out
     }
 
-    /// Undoes [`transpose`](Self::transpose) from bit 0: the number below 2^planes that every value's bits make.
+    /// Undoes [`transpose`](Self::transpose) from bit 0: the number below 2^planes that every
+    /// value's bits make.
     #[must_use]
     pub fn to_values(&self) -> Vec<u64> {
         assert!(self.planes <= 64, "{} planes in a word", self.planes);
@@ -160,7 +164,8 @@ impl BitPlanes {
         }
     }
 
-    /// The bytes that one plane packs into: eight values in each, value 0 in the lowest bit of the first.
+    /// The bytes that one plane packs into: eight values in each, value 0 in the lowest bit of the
+    /// first.
     #[must_use]
     pub fn plane_bytes(&self) -> usize {
         Width::new(1).bytes(self.count)
@@ -180,7 +185,8 @@ impl BitPlanes {
     /// Undoes [`pack_plane_into`](Self::pack_plane_into).
     ///
     /// # Errors
-    /// If there is another count of bytes, or the bits after the last value are not zero; then nothing changes.
+    /// If there is another count of bytes, or the bits after the last value are not zero; then
+    /// nothing changes.
     pub fn unpack_plane(&mut self, plane: usize, bytes: &[u8]) -> Result<(), PackingError> {
         width::check(Width::new(1), bytes, self.count)?;
         for (batch, bytes) in self.batches_mut().zip(bytes.chunks(LANES / 8)) {
@@ -201,7 +207,8 @@ impl BitPlanes {
     /// Undoes [`pack_into`](Self::pack_into) for `planes` bits of `count` values.
     ///
     /// # Errors
-    /// If there is another count of bytes, or the bits after the last value of a plane are not zero.
+    /// If there is another count of bytes, or the bits after the last value of a plane are not
+    /// zero.
     pub fn unpack(planes: usize, count: usize, bytes: &[u8]) -> Result<Self, PackingError> {
         let plane_bytes = Width::new(1).bytes(count);
         let expected = planes * plane_bytes;
@@ -444,7 +451,8 @@ mod tests {
     proptest! {
         #[test]
         fn transposes_by_the_definition(
-            values in prop::collection::vec(any::<u64>(), 0..700), first_bit in 0u32..64, planes in 1u32..=64,
+            values in prop::collection::vec(any::<u64>(), 0..700), first_bit in 0u32..64,
+            planes in 1u32..=64,
         ) {
             check(&values, first_bit, planes.min(64 - first_bit));
         }

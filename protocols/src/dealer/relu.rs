@@ -1,8 +1,8 @@
 //! ReLU fused with the truncation before it: max(t, 0) = b t, b = \[t >= 0\].
 //!
-//! With the masked sign B = b XOR r, b t = B (T - tau_m) + (1 - 2B)(r T - r tau_m): P2 shares tau, r, r tau
-//! and, modulo 2^(l_out - n), msb(tau) and r msb(tau). Messages and simulation are those of
-//! [`super::gadget`].
+//! With the masked sign B = b XOR r, b t = B (T - tau_m) + (1 - 2B)(r T - r tau_m): P2 shares tau,
+//! r, r tau and, modulo 2^(l_out - n), msb(tau) and r msb(tau). Messages and simulation are those
+//! of [`super::gadget`].
 
 use fixedpoint::width::Width;
 

@@ -1,7 +1,7 @@
 //! The sign of t: \[t >= 0\] as 0 and 1, or as -1 and 1.
 //!
-//! With the masked sign B = b XOR r, b = B + (1 - 2B) r: P2 shares r. Messages and simulation are those of
-//! [`super::gadget`].
+//! With the masked sign B = b XOR r, b = B + (1 - 2B) r: P2 shares r. Messages and simulation are
+//! those of [`super::gadget`].
 
 use fixedpoint::width::Width;
 

@@ -1,16 +1,18 @@
-//! Continuous piecewise-linear functions fused with the truncation before them: sigmoids, and whatever else a
-//! [`Spline`] is, in two messages for any number of knots.
+//! Continuous piecewise-linear functions fused with the truncation before them: sigmoids, and
+//! whatever else a [`Spline`] is, in two messages for any number of knots.
 //!
-//! A chain for every knot p_j gives b_j = \[t >= p_j\] under a mask r_j. The XOR of b_j and b_{j+1} (of the last, b_j
-//! itself) is 1 where t is on piece j, s_j t + o_j, and is public under the XOR of their masks, rho_j. With piece 0 as
-//! the base, f(t) = s_0 t + o_0 + sum_j d_j ((s_j - s_0) t + (o_j - o_0)) for those bits d_j. P2 shares tau once and, for
-//! each piece that is not parallel to the base, what [`super::relu`] needs for d_j: rho_j and rho_j tau. A piece that is,
-//! as beyond the last knot of a sigmoid, needs rho_j alone, modulo 2^(l_out - z), since it only appears times o_j -
-//! o_0, which z zeros end. Knots of their own, b_j (t - p_j), would take one rho_j tau more.
+//! A chain for every knot p_j gives b_j = \[t >= p_j\] under a mask r_j. The XOR of b_j and b_{j+1}
+//! (of the last, b_j itself) is 1 where t is on piece j, s_j t + o_j, and is public under the XOR
+//! of their masks, rho_j. With piece 0 as the base, f(t) = s_0 t + o_0 + sum_j d_j ((s_j - s_0) t +
+//! (o_j - o_0)) for those bits d_j. P2 shares tau once and, for each piece that is not parallel to
+//! the base, what [`super::relu`] needs for d_j: rho_j and rho_j tau. A piece that is, as beyond
+//! the last knot of a sigmoid, needs rho_j alone, modulo 2^(l_out - z), since it only appears times
+//! o_j - o_0, which z zeros end. Knots of their own, b_j (t - p_j), would take one rho_j tau more.
 //!
-//! The result has the bits of the slopes more than t. Domain: t less any knot has a sign ([`Function::domain`]).
-//! Messages and simulation are those of [`super::gadget`]: the masks of the signs are independent, so all of them
-//! under their masks are uniform, and pieces are known to nobody.
+//! The result has the bits of the slopes more than t. Domain: t less any knot has a sign
+//! ([`Function::domain`]). Messages and simulation are those of [`super::gadget`]: the masks of the
+//! signs are independent, so all of them under their masks are uniform, and pieces are known to
+//! nobody.
 
 use fixedpoint::width::Width;
 

@@ -1,8 +1,8 @@
 //! Truncation: floor(y / 2^s) plus a coin, with no other error.
 //!
-//! t = T - tau_m, tau_m = tau - \[m = 0\] msb(tau) 2^n + 2^(k-1-s) with m = msb(T). P2 shares tau and msb(tau),
-//! the latter modulo 2^(l_out - n), since it only appears times 2^n. No sign is needed. Messages and
-//! simulation are those of [`super::gadget`].
+//! t = T - tau_m, tau_m = tau - \[m = 0\] msb(tau) 2^n + 2^(k-1-s) with m = msb(T). P2 shares tau
+//! and msb(tau), the latter modulo 2^(l_out - n), since it only appears times 2^n. No sign is
+//! needed. Messages and simulation are those of [`super::gadget`].
 
 use fixedpoint::width::Width;
 

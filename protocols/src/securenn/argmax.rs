@@ -1,5 +1,5 @@
-//! The place of the largest value of each row, to the data owner alone: [`maxpool`] with windows of whole rows, of which
-//! only the index is revealed.
+//! The place of the largest value of each row, to the data owner alone: [`maxpool`] with windows of
+//! whole rows, of which only the index is revealed.
 //!
 //! | phase | payload |
 //! |---|---|
@@ -7,7 +7,8 @@
 //! | the next | [`output`] of the index |
 //!
 //! Of equal values the first is chosen. Domain: differences of values in a row lie in that of
-//! [`super::drelu`]. Who sees what: the messages of the two; P1 learns the place and nothing of the values.
+//! [`super::drelu`]. Who sees what: the messages of the two; P1 learns the place and nothing of the
+//! values.
 
 use fixedpoint::{Padding, pool::PoolShape};
 

@@ -49,8 +49,8 @@ pub trait Elementwise: Sync {
         self.ideal_with(x, &mut truncation::floor_shift)
     }
 
-    /// The smallest and the largest value (signed) that it is defined for and whose truncations fail
-    /// with negligible probability.
+    /// The smallest and the largest value (signed) that it is defined for and whose truncations
+    /// fail with negligible probability.
     fn domain(&self) -> (i64, i64);
 }
 

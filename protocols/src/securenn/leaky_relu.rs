@@ -6,16 +6,18 @@
 //! | 1-8 | [`drelu`] |
 //! | 9-10 | [`product`] of the factor and a |
 //!
-//! The factor has f fractional bits (1 - s is encoded as enc(1) - enc(s), so that a value above zero
-//! is multiplied by exactly 1); the result is truncated by f bits, locally. Domain: that of [`drelu`];
-//! the truncation is off by 2^(64 - f) with probability |a| 2^f / 2^64. Who sees what: nothing but the messages of the two.
+//! The factor has f fractional bits (1 - s is encoded as enc(1) - enc(s), so that a value above
+//! zero is multiplied by exactly 1); the result is truncated by f bits, locally. Domain: that of
+//! [`drelu`]; the truncation is off by 2^(64 - f) with probability |a| 2^f / 2^64. Who sees what:
+//! nothing but the messages of the two.
 
 use fixedpoint::encoding::FixedPoint;
 
 use super::{
+    chunks::in_chunks,
     drelu,
     elementwise::{Elementwise, PRODUCT_BITS, symmetric},
-    in_chunks, product,
+    product,
     relu::Relu,
 };
 use crate::{

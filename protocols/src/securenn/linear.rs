@@ -6,17 +6,16 @@
 //! | 1 | P2 -> P1 | C_1 = A B - C_0 | as the result |
 //! | 2 | P0 <-> P1 | F = left - A, once; E = right - B, piece by piece | as both matrices |
 //!
-//! Randomness: P0 with P2: A_0, B_0, C_0. P1 with P2: A_1, B_1. P0 with P1: a sharing of zero for the
-//! output. With E and F opened, side j computes left_j E + F (right_j - j E) + C_j.
+//! Randomness: P0 with P2: A_0, B_0, C_0. P1 with P2: A_1, B_1. P0 with P1: a sharing of zero for
+//! the output. With E and F opened, side j computes left_j E + F (right_j - j E) + C_j.
 //!
 //! Who sees what: E and F are uniform to P0 and P1 because the other half of A and B is; C_1 is
-//! uniform to P1 because C_0 is. P2 receives nothing. A masks the left matrix once, and every column
-//! has a B of its own: pieces are the blocks of one large triple.
+//! uniform to P1 because C_0 is. P2 receives nothing. A masks the left matrix once, and every
+//! column has a B of its own: pieces are the blocks of one large triple.
 //!
-//! The pieces of a lane travel in one message each way, so that a depthwise convolution does not send
-//! a message per channel; lanes stream, so that a party
-//! holds `window` of them at once. P2 waits for nobody here; how far it runs ahead is the transport's to
-//! bound.
+//! The pieces of a lane travel in one message each way, so that a depthwise convolution does not
+//! send a message per channel; lanes stream, so that a party holds `window` of them at once. P2
+//! waits for nobody here; how far it runs ahead is the transport's to bound.
 
 use std::{
     ops::Range,
@@ -25,7 +24,7 @@ use std::{
 
 use fixedpoint::{Side, gemm, ring};
 
-use super::WORD;
+use super::units::WORD;
 use crate::{
     context::{Context, Dealer, Evaluator},
     cost::Cost,

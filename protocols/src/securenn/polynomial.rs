@@ -6,14 +6,14 @@
 //! | 1-2 | [`product`] of c_d and a |
 //! | 2 i + 1, 2 i + 2 | [`product`] of the sum so far and a, for each degree more |
 //!
-//! Coefficients and values have f fractional bits. Every product is truncated by f bits, locally: off by 2^(64 - f) with
-//! the probability that its magnitude is of 2^64. Who sees what: nothing but the messages of the products,
-//! each of which masks the coefficients of every value anew.
+//! Coefficients and values have f fractional bits. Every product is truncated by f bits, locally:
+//! off by 2^(64 - f) with the probability that its magnitude is of 2^64. Who sees what: nothing but
+//! the messages of the products, each of which masks the coefficients of every value anew.
 
 use fixedpoint::{encoding::FixedPoint, truncation};
 
 use super::{
-    deal_in_chunks,
+    chunks::deal_in_chunks,
     elementwise::{Elementwise, PRODUCT_BITS, symmetric},
     product,
 };
@@ -197,7 +197,7 @@ pub fn ideal(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Error, test_world::TestWorld};
+    use crate::{Error, Role, test_world::TestWorld};
 
     const FIXED: FixedPoint = FixedPoint::new(13);
 
@@ -226,8 +226,10 @@ mod tests {
         let (coefficients, constants) = (share(5), share(3));
         let polynomial = Polynomial { shape, coefficients, constants, fixed: FIXED };
         let outcome = TestWorld::new(67).run(|session| match session.role() {
-            crate::Role::CryptoProducer => session.deal("layer", |_| Ok(())),
-            _ => session.evaluate("layer", |ctx| polynomial.evaluate(ctx, &share(9))).map(|_| ()),
+            Role::CryptoProducer => session.deal("layer", |_| Ok(())),
+            Role::ModelOwner | Role::DataOwner => {
+                session.evaluate("layer", |ctx| polynomial.evaluate(ctx, &share(9))).map(|_| ())
+            }
         });
         assert!(matches!(outcome.results[0], Err(Error::Shape { expected: 6, got: 5, .. })));
     }

@@ -5,15 +5,15 @@
 //! | 1-2 | [`product`] of a and a |
 //! | 3-4 | for a cube, [`product`] of the truncated square and a |
 //!
-//! Every product is truncated by f bits, locally: off by 2^(64 - f) with the probability that its magnitude is
-//! of 2^64. Who sees what: nothing but the messages of the products.
+//! Every product is truncated by f bits, locally: off by 2^(64 - f) with the probability that its
+//! magnitude is of 2^64. Who sees what: nothing but the messages of the products.
 
 use fixedpoint::{encoding::FixedPoint, truncation};
 
 use super::{
-    deal_in_chunks,
+    chunks::{deal_in_chunks, in_chunks},
     elementwise::{Elementwise, PRODUCT_BITS, symmetric},
-    in_chunks, product,
+    product,
 };
 use crate::{
     context::{Dealer, Evaluator},

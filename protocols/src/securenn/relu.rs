@@ -8,10 +8,11 @@
 //! Domain: that of [`drelu`]. Who sees what: nothing but the messages of the two.
 
 use super::{
-    deal_in_chunks,
+    chunks::{deal_in_chunks, in_chunks},
     drelu::{self, Drelu},
     elementwise::Elementwise,
-    in_chunks, product,
+    product,
+    units::{L, LOG_P},
 };
 use crate::{
     context::{Dealer, Evaluator},
@@ -35,7 +36,7 @@ impl Elementwise for Relu {
 
     /// 8 l log p + 24 l bits a value, 10 rounds.
     fn paper(&self, count: f64) -> Paper {
-        Paper { rounds: 10, bits: count * (8.0 * super::L * super::LOG_P + 24.0 * super::L) }
+        Paper { rounds: 10, bits: count * (8.0 * L * LOG_P + 24.0 * L) }
     }
 
     fn evaluate(&self, ctx: &mut Evaluator<'_>, x: &Share) -> Result<Share> {

@@ -12,10 +12,10 @@
 use fixedpoint::encoding::FixedPoint;
 
 use super::{
-    deal_in_chunks,
+    chunks::{deal_in_chunks, in_chunks},
     drelu::{self, Drelu},
     elementwise::Elementwise,
-    in_chunks, product,
+    product,
     relu::Relu,
 };
 use crate::{

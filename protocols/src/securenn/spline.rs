@@ -1,13 +1,13 @@
-//! Continuous piecewise-linear functions ([`Spline`]), sigmoids among them: f(a) = start + s_0 a + sum_j d_j max(a - p_j,
-//! 0), where d_j is by how much the slope grows at the knot p_j.
+//! Continuous piecewise-linear functions ([`Spline`]), sigmoids among them: f(a) = start + s_0 a +
+//! sum_j d_j max(a - p_j, 0), where d_j is by how much the slope grows at the knot p_j.
 //!
 //! | phase | payload |
 //! |---|---|
 //! | 1-10 | [`relu`] of a - p_j for all knots side by side |
 //!
-//! The sum is local, and so is its truncation by the bits of the slopes: off by 2^(64 - bits) with the probability
-//! that its magnitude is of 2^64. Domain: a - p_j is in that of ReLU. Who sees what: nothing but the messages of
-//! ReLU.
+//! The sum is local, and so is its truncation by the bits of the slopes: off by 2^(64 - bits) with
+//! the probability that its magnitude is of 2^64. Domain: a - p_j is in that of ReLU. Who sees
+//! what: nothing but the messages of ReLU.
 
 use super::{
     elementwise::Elementwise,

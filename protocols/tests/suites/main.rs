@@ -87,8 +87,8 @@ fn check_complete(suite: &str, implementation: &str, listed: Vec<&str>) {
     assert!(found > 5, "only {found} implementations of {implementation} in the source");
 }
 
-/// Checks that numbers of 6 bits which a party sees are uniform whatever the result is, where results
-/// are frequent enough to tell.
+/// Checks that numbers of 6 bits which a party sees are uniform whatever the result is, where
+/// results are frequent enough to tell.
 fn assert_independent(results: &[u64], seen: &[u64], what: &str) {
     let mut counts: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
     for (result, seen) in results.iter().zip(seen) {

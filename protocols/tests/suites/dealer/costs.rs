@@ -75,7 +75,8 @@ fn max_pools_cost_what_is_predicted() {
 
 #[test]
 fn linear_layers_cost_what_is_predicted() {
-    // Some of one message, some of several, a last one that is smaller, some with more results than a message has.
+    // Some of one message, some of several, a last one that is smaller, some with more results than
+    // a message has.
     for (batch, side, outputs) in [(1, 1, 1), (7, 1, 13), (1000, 3, 9), (3, 150, 3), (129, 23, 1)] {
         let shape = ConvShape {
             batch,

@@ -68,9 +68,10 @@ fn damaged_messages_end_in_an_error() {
         for (name, damage) in DAMAGES {
             let world = TestWorld::new(1).patience(Duration::from_millis(500));
             let world = world.intercept(move |link, message| {
-                match link == Link::new(from, to) && message.step.path() == path {
-                    true => damage(message),
-                    false => Fate::Deliver,
+                if link == Link::new(from, to) && message.step.path() == path {
+                    damage(message)
+                } else {
+                    Fate::Deliver
                 }
             });
             let results = net::run(&world, &[1, 2, 3]).results;
@@ -92,7 +93,8 @@ fn damaged_messages_end_in_an_error() {
 
 #[test]
 fn a_flipped_bit_never_panics() {
-    // Little in a message says whether it is right: a transport has to authenticate what it carries.
+    // Little in a message says whether it is right: a transport has to authenticate what it
+    // carries.
     for seed in 0..40 {
         let world = TestWorld::new(seed).intercept(move |_, message| {
             let bit = (seed as usize).wrapping_mul(0x9e37_79b9) % (8 * message.payload.len());

@@ -11,7 +11,7 @@ use super::view::chunks;
 
 /// (l, k, s) of the specification, whole words, no cut, and the narrowest that there is; with the
 /// last but three no bit is left for msb(tau).
-pub const GATES: [(u32, u32, u32); 9] = [
+pub(crate) const GATES: [(u32, u32, u32); 9] = [
     (32, 28, 10),
     (33, 32, 12),
     (40, 32, 12),
@@ -24,7 +24,7 @@ pub const GATES: [(u32, u32, u32); 9] = [
 ];
 
 /// Runs a function, as each party knows it, on values; checks the results and what was sent.
-pub fn check_values(
+pub(crate) fn check_values(
     functions: [&dyn Function; 3],
     gate: &Gate,
     options: SessionOptions,
@@ -43,7 +43,7 @@ pub fn check_values(
 
 /// A function's domain at a gate, as far as its results fit their ring where a value is a factor
 /// `degree` times.
-pub fn domain(function: &dyn Function, degree: u32, gate: &Gate) -> (i64, i64) {
+pub(crate) fn domain(function: &dyn Function, degree: u32, gate: &Gate) -> (i64, i64) {
     let (low, high) = function.domain(gate);
     if degree == 1 {
         return (low, high);
@@ -54,7 +54,7 @@ pub fn domain(function: &dyn Function, degree: u32, gate: &Gate) -> (i64, i64) {
 }
 
 /// A third edges, a third around 0, a third anywhere in the domain.
-pub fn values(function: &dyn Function, degree: u32, gate: &Gate, count: usize) -> Vec<i64> {
+pub(crate) fn values(function: &dyn Function, degree: u32, gate: &Gate, count: usize) -> Vec<i64> {
     let unit = 1i64 << gate.shift();
     let (low, high) = domain(function, degree, gate);
     let corners = function.points().into_iter().chain([0]);
@@ -74,7 +74,7 @@ pub fn values(function: &dyn Function, degree: u32, gate: &Gate, count: usize) -
 }
 
 /// y - v and v, for random v.
-pub fn halves(y: &[i64]) -> (Vec<u64>, Vec<u64>) {
+pub(crate) fn halves(y: &[i64]) -> (Vec<u64>, Vec<u64>) {
     let v = words_for_tests(77, y.len());
     let u = y.iter().zip(&v).map(|(y, v)| y.cast_unsigned().wrapping_sub(*v)).collect();
     (u, v)

@@ -23,14 +23,14 @@ const COUNT: usize = 1 << 15;
 const CHUNK: usize = 4096;
 
 /// At every gate that the function has room in: the coin, too, as P0's u and q decide it.
-pub fn equals_its_ideal(function: &Function) {
+pub(crate) fn equals_its_ideal(function: &Function) {
     for gate in gates(function, &GATES) {
         check(function, &gate, SessionOptions::default(), 3000);
     }
 }
 
 /// To the byte, ahead and online, the phase and the critical path.
-pub fn costs_what_is_predicted(function: &Function) {
+pub(crate) fn costs_what_is_predicted(function: &Function) {
     for gate in gates(function, &[(33, 32, 12), (40, 32, 12), (64, 40, 16)]) {
         for count in [1, 7, 511, 512, 513, 2049] {
             let zeros = vec![0; count];
@@ -41,7 +41,7 @@ pub fn costs_what_is_predicted(function: &Function) {
 }
 
 /// One lane and many.
-pub fn agrees_in_lanes_of_every_size(function: &Function) {
+pub(crate) fn agrees_in_lanes_of_every_size(function: &Function) {
     let gate = gate();
     for (chunk, count) in [(64, 1), (64, 1500), (512, 513), (1024, 2047), (4096, 9000)] {
         let options = SessionOptions { chunk, window: 3 };
@@ -50,13 +50,13 @@ pub fn agrees_in_lanes_of_every_size(function: &Function) {
 }
 
 /// Where other implementations go silently wrong.
-pub fn is_right_beyond_65536_values(function: &Function) {
+pub(crate) fn is_right_beyond_65536_values(function: &Function) {
     check(function, &gate(), SessionOptions::default(), 65_537);
 }
 
 /// On equal values with equal halves all that belongs to one value is uniform and independent, and
 /// P2 receives nothing.
-pub fn shows_uniform_views(function: &Function) {
+pub(crate) fn shows_uniform_views(function: &Function) {
     // Few bits, so that all that is opened of a value is looked at together, where there is room.
     let small = Gate::new(Width::new(12), 11, 3, Width::new(14));
     let wide = Gate::new(Width::new(33), 32, 12, Width::new(33));
@@ -77,13 +77,13 @@ pub fn shows_uniform_views(function: &Function) {
 }
 
 /// P1, who may learn a result, was shown a T that is uniform whatever the result is.
-pub fn hides_masks_within_bounds(function: &Function) {
+pub(crate) fn hides_masks_within_bounds(function: &Function) {
     let (low, high) = domain(&*function.plain, function.degree, &gate());
     [low, -1, 0, high].into_iter().for_each(|y| check_opened(function, y));
 }
 
 /// The same where the identity that corrects a wraparound fails.
-pub fn hides_masks_out_of_bounds(function: &Function) {
+pub(crate) fn hides_masks_out_of_bounds(function: &Function) {
     let (low, high) = gate().domain();
     [high + high / 2, low + low / 2].into_iter().for_each(|y| check_opened(function, y));
 }
@@ -104,8 +104,8 @@ fn gate() -> Gate {
     Gate::new(Width::new(36), 32, 12, Width::new(48))
 }
 
-/// The gates of (l, k, s) whose results are as wide as the values, wider and as narrow as the values
-/// cut, where there is room around the corners.
+/// The gates of (l, k, s) whose results are as wide as the values, wider and as narrow as the
+/// values cut, where there is room around the corners.
 fn gates(function: &Function, of: &[(u32, u32, u32)]) -> Vec<Gate> {
     let widths = |&(l, k, s): &(u32, u32, u32)| {
         [l, (l + 7).min(64), k - s + 1].map(|out| Gate::new(Width::new(l), k, s, Width::new(out)))

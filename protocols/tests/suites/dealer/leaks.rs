@@ -19,8 +19,8 @@ use crate::{
 
 const COUNT: usize = 1 << 15;
 
-/// Without a mask of its own for what is opened, P1 reads the differences of a max pool: it knows the masks of
-/// wires, r.
+/// Without a mask of its own for what is opened, P1 reads the differences of a max pool: it knows
+/// the masks of wires, r.
 #[test]
 fn without_a_remask_p1_reads_differences_of_wires() {
     let gate = Gate::new(Width::new(23), 22, 0, Width::new(23));
@@ -59,8 +59,8 @@ fn one_mask_for_two_openings_tells_their_difference() {
     assert!(apart(open(0, &q), open(700, &words_for_tests(7, COUNT))) < 5);
 }
 
-/// Two look-ups in one table tell more than their two bits; each in a table of its own, whatever tau is, tell nothing
-/// that is not uniform.
+/// Two look-ups in one table tell more than their two bits; each in a table of its own, whatever
+/// tau is, tell nothing that is not uniform.
 #[test]
 fn two_look_ups_in_a_table_tell_more_than_their_bits() {
     let split = Split::with_digits(6, 2).unwrap();
@@ -87,8 +87,8 @@ fn two_look_ups_in_a_table_tell_more_than_their_bits() {
         fields.collect::<Vec<_>>()
     };
     assert_eq!((split.random_planes(), split.opened_planes()), (2, 3));
-    // Both points are below 0o72 and 0o77, by their first digit alone. Yet c[1] tells whether the last digit lies
-    // between theirs.
+    // Both points are below 0o72 and 0o77, by their first digit alone. Yet c[1] tells whether the
+    // last digit lies between theirs.
     let moved = |tau: u64| {
         let fields = seen(tau, false);
         let pairs = fields[0].values.iter().zip(&fields[1].values);

@@ -1,5 +1,5 @@
-//! A network with a layer of every kind: input, fully connected with a hidden mask, ReLU, fully connected with a known
-//! mask, output.
+//! A network with a layer of every kind: input, fully connected with a hidden mask, ReLU, fully
+//! connected with a known mask, output.
 
 use fixedpoint::{Padding, conv::ConvShape, width::Width};
 use protocols::{
@@ -14,22 +14,22 @@ use protocols::{
 };
 
 /// Inputs, hidden values, outputs: five values of 33 or 41 bits leave bits unused in the last byte.
-pub const SIZES: [usize; 3] = [3, 5, 3];
+pub(crate) const SIZES: [usize; 3] = [3, 5, 3];
 
 /// Of the hidden values.
-pub fn gate() -> Gate {
+pub(crate) fn gate() -> Gate {
     Gate::new(Width::new(33), 32, 12, Width::new(41))
 }
 
 /// The weights of both layers, small.
-pub fn weights() -> [Vec<u64>; 2] {
+pub(crate) fn weights() -> [Vec<u64>; 2] {
     [fully_connected(SIZES[0], SIZES[1]), fully_connected(SIZES[1], SIZES[2])].map(|shape| {
         let words = words_for_tests(shape.in_channels as u64, shape.weight_len());
         words.into_iter().map(|word| (word % (1 << 13)).wrapping_sub(1 << 12)).collect()
     })
 }
 
-pub fn fully_connected(inputs: usize, outputs: usize) -> ConvShape {
+pub(crate) fn fully_connected(inputs: usize, outputs: usize) -> ConvShape {
     ConvShape {
         batch: 1,
         in_channels: inputs,
@@ -45,7 +45,7 @@ pub fn fully_connected(inputs: usize, outputs: usize) -> ConvShape {
 }
 
 /// The result, for the coins that the second layer's values had: each hidden value is one of two.
-pub fn run(world: &TestWorld, x: &[u64]) -> Outcome<Vec<i64>> {
+pub(crate) fn run(world: &TestWorld, x: &[u64]) -> Outcome<Vec<i64>> {
     world.run(|session| match session.role() {
         Role::ModelOwner => serve(session).map(|()| Vec::new()),
         Role::DataOwner => query(session, x),
@@ -54,13 +54,13 @@ pub fn run(world: &TestWorld, x: &[u64]) -> Outcome<Vec<i64>> {
 }
 
 /// The hidden values before their activation.
-pub fn hidden(x: &[u64]) -> Vec<i64> {
+pub(crate) fn hidden(x: &[u64]) -> Vec<i64> {
     let y = fully_connected(SIZES[0], SIZES[1]).convolve(x, &weights()[0]);
     y.into_iter().map(u64::cast_signed).collect()
 }
 
 /// What follows from the hidden values after their activation.
-pub fn outputs(hidden: &[i64]) -> Vec<i64> {
+pub(crate) fn outputs(hidden: &[i64]) -> Vec<i64> {
     let words: Vec<u64> = hidden.iter().map(|t| Relu.ideal(0, *t).cast_unsigned()).collect();
     let y = fully_connected(SIZES[1], SIZES[2]).convolve(&words, &weights()[1]);
     y.into_iter().map(u64::cast_signed).collect()

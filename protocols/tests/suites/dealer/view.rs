@@ -21,22 +21,22 @@ const WINDOW: usize = 12;
 
 /// A part of what is seen: a number below 2^`bits` for each value.
 #[derive(Clone)]
-pub struct Field {
+pub(crate) struct Field {
     pub name: String,
     pub bits: u32,
     pub values: Vec<u64>,
 }
 
 impl Field {
-    pub fn new(name: impl Into<String>, bits: u32, values: Vec<u64>) -> Field {
+    pub(crate) fn new(name: impl Into<String>, bits: u32, values: Vec<u64>) -> Field {
         Field { name: name.into(), bits, values }
     }
 }
 
-/// How far fields are from uniform and independent bits, at worst, and where: standard deviations of
-/// the XOR of any two of their bits (any three, if there are few bits), and of chi-squared of the numbers that
-/// any 12 neighbouring bits make, within a field and across.
-pub fn worst(fields: &[Field]) -> (f64, String) {
+/// How far fields are from uniform and independent bits, at worst, and where: standard deviations
+/// of the XOR of any two of their bits (any three, if there are few bits), and of chi-squared of
+/// the numbers that any 12 neighbouring bits make, within a field and across.
+pub(crate) fn worst(fields: &[Field]) -> (f64, String) {
     let samples = fields[0].values.len() / LANES * LANES;
     assert!(samples >= 8 << WINDOW, "{samples} samples are too few");
     let mut names = Vec::new();
@@ -82,13 +82,13 @@ pub fn worst(fields: &[Field]) -> (f64, String) {
 }
 
 /// The lanes that a gadget cuts so many values into.
-pub fn chunks(count: usize, chunk: usize) -> Vec<std::ops::Range<usize>> {
+pub(crate) fn chunks(count: usize, chunk: usize) -> Vec<std::ops::Range<usize>> {
     let chunk = count.div_ceil(count.div_ceil(chunk)).next_multiple_of(LANES);
     (0..count).step_by(chunk).map(|start| start..count.min(start + chunk)).collect()
 }
 
 /// What was recorded of a gadget.
-pub struct Gadget<'a> {
+pub(crate) struct Gadget<'a> {
     pub world: &'a TestWorld,
     pub records: &'a [Record],
     /// The path of the layer, or of the level of one.
@@ -101,8 +101,9 @@ pub struct Gadget<'a> {
 }
 
 impl Gadget<'_> {
-    /// What P1 sees that it could not draw itself: T, and the entries opened of each chain without their pads.
-    pub fn seen_by_p1(&self) -> Vec<Field> {
+    /// What P1 sees that it could not draw itself: T, and the entries opened of each chain without
+    /// their pads.
+    pub(crate) fn seen_by_p1(&self) -> Vec<Field> {
         self.lanes(|lane, count| {
             let payload = self.received([Role::ModelOwner, Role::DataOwner], &self.online(lane));
             let (opened, mut entries) = payload.split_at(self.gate.opened().bytes(count));
@@ -110,7 +111,7 @@ impl Gadget<'_> {
             let mut fields = vec![Field::new("T", self.gate.opened().bits(), opened.clone())];
             let mut pads = self.pads(lane);
             for point in self.function.points() {
-                let split = Split::of(self.gate.low_bits());
+                let split = Split::cheapest(self.gate.low_bits());
                 let planes = split.opened_planes();
                 let own = entries.split_off(..planes * count.div_ceil(8)).unwrap();
                 let mut own = BitPlanes::unpack(planes, count, own).unwrap();
@@ -136,11 +137,11 @@ impl Gadget<'_> {
     }
 
     /// What P1 can draw itself: its shares and the masks of the results.
-    pub fn drawn_by_p1(&self) -> Vec<Field> {
+    pub(crate) fn drawn_by_p1(&self) -> Vec<Field> {
         self.lanes(|lane, count| {
             let mut pads = self.pads(lane);
             for _ in self.function.points() {
-                pads.bit_planes(Split::of(self.gate.low_bits()).table_planes(), count);
+                pads.bit_planes(Split::cheapest(self.gate.low_bits()).table_planes(), count);
             }
             let shared = self.function.shared(&self.gate);
             let shares = shared.iter().enumerate().map(|(place, width)| {
@@ -154,9 +155,9 @@ impl Gadget<'_> {
         })
     }
 
-    /// What P0 sees, with its own mask of what it opens: tables and shares, the masked signs, P1's shares of
-    /// the results.
-    pub fn seen_by_p0(&self) -> Vec<Field> {
+    /// What P0 sees, with its own mask of what it opens: tables and shares, the masked signs, P1's
+    /// shares of the results.
+    pub(crate) fn seen_by_p0(&self) -> Vec<Field> {
         self.lanes(|lane, count| {
             let remask = format!("ahead/{}/#{lane}/open", self.layer);
             let remask =
@@ -165,7 +166,7 @@ impl Gadget<'_> {
             let ahead = format!("ahead/{}/#{lane}/dealt", self.layer);
             let mut dealt = self.received([Role::CryptoProducer, Role::ModelOwner], &ahead);
             for point in self.function.points() {
-                let planes = Split::of(self.gate.low_bits()).table_planes();
+                let planes = Split::cheapest(self.gate.low_bits()).table_planes();
                 for plane in 0..planes {
                     let bits = dealt.split_off(..count.div_ceil(8)).unwrap();
                     let bits = width::unpack(Width::new(1), bits, count).unwrap();
@@ -218,7 +219,7 @@ impl Gadget<'_> {
 }
 
 /// The only message of a step over a link.
-pub fn payload<'r>(records: &'r [Record], link: Link, path: &str) -> &'r [u8] {
+pub(crate) fn payload<'r>(records: &'r [Record], link: Link, path: &str) -> &'r [u8] {
     let mut found = records.iter().filter(|record| record.link == link && record.path == path);
     let record = found.next().unwrap_or_else(|| panic!("nothing came over {link} in {path}"));
     assert!(found.next().is_none(), "one message a step");

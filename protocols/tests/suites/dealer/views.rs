@@ -1,5 +1,5 @@
-//! What each party receives: on fixed inputs and fixed halves everything is uniform, and what belongs to
-//! one value is independent too. P2 receives nothing.
+//! What each party receives: on fixed inputs and fixed halves everything is uniform, and what
+//! belongs to one value is independent too. P2 receives nothing.
 
 use fixedpoint::{
     Padding,
@@ -52,8 +52,9 @@ fn views_of_polynomials_are_uniform() {
     }
 }
 
-/// The coefficients of many channels, all alike, and what is seen of two queries with the same ones. A is the same in
-/// both, and P0 knows it: so it also looks at what would tell tau if W had no shares of its own.
+/// The coefficients of many channels, all alike, and what is seen of two queries with the same
+/// ones. A is the same in both, and P0 knows it: so it also looks at what would tell tau if W had
+/// no shares of its own.
 #[test]
 fn one_set_of_coefficients_may_serve_many_queries() {
     let gate = Gate::new(Width::new(12), 11, 3, Width::new(11));

@@ -17,12 +17,12 @@ type Function = Sample<dyn Elementwise>;
 const COUNT: usize = 1 << 13;
 
 /// On edges, corners and random values of the domain.
-pub fn equals_its_ideal(function: &Function) {
+pub(crate) fn equals_its_ideal(function: &Function) {
     check(&TestWorld::new(1), function, &values(function, 3000));
 }
 
 /// To the byte, the phase and the critical path; and as published, but for the packing of digits.
-pub fn costs_what_is_predicted(function: &Function) {
+pub(crate) fn costs_what_is_predicted(function: &Function) {
     for count in [1, 63, 64, 65, 2049] {
         check(&TestWorld::new(2), function, &values(function, count));
     }
@@ -33,7 +33,7 @@ pub fn costs_what_is_predicted(function: &Function) {
 }
 
 /// A chunk that is one lane, and many lanes of few values.
-pub fn agrees_in_lanes_of_every_size(function: &Function) {
+pub(crate) fn agrees_in_lanes_of_every_size(function: &Function) {
     for (chunk, window, count) in [(64, 1, 130), (64, 3, 700), (1024, 2, 1025), (4096, 8, 5000)] {
         let world = TestWorld::new(3).options(SessionOptions { chunk, window });
         check(&world, function, &values(function, count));
@@ -41,13 +41,13 @@ pub fn agrees_in_lanes_of_every_size(function: &Function) {
 }
 
 /// Where other implementations go silently wrong.
-pub fn is_right_beyond_65536_values(function: &Function) {
+pub(crate) fn is_right_beyond_65536_values(function: &Function) {
     check(&TestWorld::new(4), function, &values(function, 65_537));
 }
 
 /// On equal values with equal shares everything that a party receives is uniform; P2 receives what
 /// DReLUs send it and nothing else.
-pub fn shows_uniform_views(function: &Function) {
+pub(crate) fn shows_uniform_views(function: &Function) {
     if is_local(function) {
         return;
     }
@@ -64,13 +64,13 @@ pub fn shows_uniform_views(function: &Function) {
 }
 
 /// P1, who learns a result, has a share of it that is uniform whatever the result is.
-pub fn hides_masks_within_bounds(function: &Function) {
+pub(crate) fn hides_masks_within_bounds(function: &Function) {
     let (low, high) = function.plain.domain();
     [low, -5, 0, high].into_iter().for_each(|value| check_own_share(function, value));
 }
 
 /// The same where truncations fail because a value is too large.
-pub fn hides_masks_out_of_bounds(function: &Function) {
+pub(crate) fn hides_masks_out_of_bounds(function: &Function) {
     [1 << 61, -(1 << 60), 1 << 55].into_iter().for_each(|value| check_own_share(function, value));
 }
 

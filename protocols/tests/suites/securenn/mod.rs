@@ -1,6 +1,6 @@
 //! The securenn suite from outside: what each party sees, large batches, and damaged messages.
 
 mod large_batches;
-pub mod laws;
+pub(crate) mod laws;
 mod view;
 mod views;

@@ -12,7 +12,7 @@ use crate::uniformity::{LIMIT, deviation};
 
 /// Checks that everything received is uniform and that P2 receives what DReLUs send it and nothing
 /// else. Gives the values of each DReLU.
-pub fn check_view(records: &[Record]) -> BTreeMap<String, usize> {
+pub(crate) fn check_view(records: &[Record]) -> BTreeMap<String, usize> {
     let drelus = check_seen_by_p2(records);
     check_uniform(records, &drelus);
     if !drelus.is_empty() {

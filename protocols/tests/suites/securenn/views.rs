@@ -81,15 +81,18 @@ fn corrupted_and_lost_messages_end_every_party_with_an_error() {
     for (name, damage) in damages {
         let world =
             world().patience(std::time::Duration::from_secs(1)).intercept(move |_, message| {
-                match message.step.path().ends_with("#1/drelu/share_convert/private_compare") {
-                    true => damage(&mut message.payload),
-                    false => Fate::Deliver,
+                if message.step.path().ends_with("#1/drelu/share_convert/private_compare") {
+                    damage(&mut message.payload)
+                } else {
+                    Fate::Deliver
                 }
             });
         let shares = fixed_shares(1, COUNT);
         let outcome = world.run(|session| match session.role() {
             Role::CryptoProducer => session.deal("layer", |ctx| Relu.deal(ctx, COUNT)),
-            _ => session.evaluate("layer", |ctx| Relu.evaluate(ctx, own(ctx, &shares))).map(|_| ()),
+            Role::ModelOwner | Role::DataOwner => {
+                session.evaluate("layer", |ctx| Relu.evaluate(ctx, own(ctx, &shares))).map(|_| ())
+            }
         });
         for result in &outcome.results {
             assert!(result.is_err(), "{name}");
@@ -114,7 +117,9 @@ fn a_message_under_another_phase_is_an_error() {
     let shares = fixed_shares(1, 10);
     let outcome = world.run(|session| match session.role() {
         Role::CryptoProducer => session.deal("layer", |ctx| Drelu.deal(ctx, 10)),
-        _ => session.evaluate("layer", |ctx| Drelu.evaluate(ctx, own(ctx, &shares))).map(|_| ()),
+        Role::ModelOwner | Role::DataOwner => {
+            session.evaluate("layer", |ctx| Drelu.evaluate(ctx, own(ctx, &shares))).map(|_| ())
+        }
     });
     assert!(
         outcome
