@@ -5,7 +5,7 @@
 use std::thread;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use parties::{
+use parties::link::{
     connect::{Bound, Established, Setup},
     hello::{Agreement, Purpose},
     profile::Profile,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use protocols::Role;
 
-use crate::{connect::ConnectError, tls::IdentityError};
+use crate::link::{connect::ConnectError, tls::IdentityError};
 
 /// The result of everything in this crate.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use parties::{
+use parties::link::{
     connect::{Bound, ConnectError, Established, Setup},
     hello::{Agreement, Purpose},
     profile::Profile,

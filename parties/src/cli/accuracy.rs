@@ -18,9 +18,8 @@ use crate::{
     config::{Config, Network, parse_suite},
     data::{self, Window},
     error::{Error, Result},
-    report::{Accuracy, Report, check_directory, quoted},
-    table::Table,
-    task::Task,
+    party::task::Task,
+    report::{Accuracy, Report, check_directory, quoted, table::Table},
 };
 
 /// How many images networks get right, evaluated by three parties and in the clear.

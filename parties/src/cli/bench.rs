@@ -11,12 +11,13 @@ use protocols::Role;
 use super::{say, summary};
 use crate::{
     config::parse_suite,
-    control::Job,
     error::{Error, Result},
-    launch::{Launched, launch},
-    report::{self, Format, Report, Seconds, Totals},
-    table::thousands,
-    task,
+    launch::{
+        control::Job,
+        launcher::{Launched, launch},
+    },
+    party::task,
+    report::{self, Format, Report, Seconds, Totals, table::thousands},
 };
 
 /// Measure one operation over three processes of this machine.

@@ -20,10 +20,11 @@ use crate::{
     config::{Config, DataOwner, parse_suite},
     data::{Batch, Window},
     error::{Error, Result},
-    report::{check_directory, quoted},
-    survey::{Survey, sample},
-    table::Table,
-    task::Task,
+    party::{
+        survey::{Survey, sample},
+        task::Task,
+    },
+    report::{check_directory, quoted, table::Table},
 };
 
 /// How large each layer's values get, and whether they fit the fixed point.

@@ -15,13 +15,15 @@ use super::{
     say, summary,
 };
 use crate::{
-    config::{Config, Network, Protocol, parse_suite},
+    config::{Config, Network, Protocol, parse_suite, plan_file},
     error::{Error, Result},
-    estimate::{Estimate, LinkModel},
-    plan_file,
-    report::{Layer, Report, Size, Totals, Traffic, shape_text},
-    table::{Table, thousands},
-    task::Task,
+    party::task::Task,
+    report::{
+        Layer, Report, Size, Totals, Traffic,
+        estimate::{Estimate, LinkModel},
+        shape_text,
+        table::{Table, thousands},
+    },
 };
 
 /// What a network will cost, layer by layer, from its shapes alone: nothing is run.

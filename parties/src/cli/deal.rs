@@ -7,13 +7,11 @@ use nets::{Output, Suite, graph::MAX_BATCH};
 use super::{run::absolute, say, summary};
 use crate::{
     config::Config,
-    control::Job,
     data::Window,
     error::{Error, Result},
-    launch::launch,
-    party::Work,
+    launch::{control::Job, launcher::launch},
+    party::{run::Work, task::Task},
     report::{self, Format, Material, Report, Seconds, Totals},
-    task::Task,
 };
 
 /// Make material for queries ahead, with three parties as processes of this machine.

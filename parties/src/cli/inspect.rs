@@ -7,12 +7,16 @@ use protocols::Links;
 
 use super::{say, summary};
 use crate::{
-    architecture::{NetworkFile, import},
-    config::Protocol,
+    config::{
+        Protocol,
+        network_file::{NetworkFile, import},
+    },
     error::{Error, Result},
-    report::{Layer, Size, shape_text},
-    table::{Table, thousands},
-    task::Task,
+    party::task::Task,
+    report::{
+        Layer, Size, shape_text,
+        table::{Table, thousands},
+    },
 };
 
 /// What an ONNX model is made of, and what it will cost in private, in both suites.

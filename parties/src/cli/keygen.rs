@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::say;
-use crate::{error::Result, tls};
+use crate::{error::Result, link::tls};
 
 /// Make keys and certificates for the three parties.
 ///

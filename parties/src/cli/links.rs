@@ -2,7 +2,7 @@
 
 use crate::{
     error::{Error, Result},
-    estimate::LinkModel,
+    report::estimate::LinkModel,
 };
 
 /// The links between the parties, by name or in numbers.

@@ -11,16 +11,20 @@ use protocols::Role;
 use super::{predictions, say, summary};
 use crate::{
     config::Config,
-    connect::Bound,
     data::Window,
     error::{Error, Result},
-    launched,
-    party::{Inputs, Ready, Record, Work, connect},
-    process,
+    launch::launched,
+    link::{
+        connect::Bound,
+        tls::{Identity, Trust},
+    },
+    party::{
+        process,
+        run::{Inputs, Ready, Record, Work, connect},
+        survey,
+        task::Task,
+    },
     report::{self, Format, Material, Report, Seconds, Totals},
-    survey,
-    task::Task,
-    tls::{Identity, Trust},
 };
 
 /// Run one party, for real hosts.

@@ -17,14 +17,14 @@ use super::{links::LinkArgs, run::absolute, say};
 use crate::{
     config::{Config, parse_suite},
     error::{Error, Result},
+    party::task::Task,
     planner::{
         points::{self, Point},
         pricing::Pricing,
         results::{Failure, Found, Results, Settings},
         trainer::{Data, Next, Said, Start, Trainer},
     },
-    table::{Table, thousands},
-    task::Task,
+    report::table::{Table, thousands},
 };
 
 /// Search plans of activations that cost less: which are exchanged for polynomials, made partial or removed,

@@ -5,8 +5,8 @@ use std::{fmt::Write as _, path::Path};
 use crate::{
     config::Config,
     error::{Error, Result},
+    party::task::Task,
     report::check_directory,
-    task::Task,
 };
 
 /// Where the data owner wants its predictions, if it says.

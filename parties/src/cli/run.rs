@@ -12,14 +12,11 @@ use protocols::Role;
 use super::{predictions, say, summary};
 use crate::{
     config::{Config, Protocol, parse_suite},
-    control::Job,
     data::{Batch, Window},
     error::{Error, Result},
-    launch::launch,
-    party::Work,
+    launch::{control::Job, launcher::launch},
+    party::{run::Work, survey, task::Task},
     report::{self, Accuracy, Format, Material, Report, Seconds, Totals},
-    survey,
-    task::Task,
 };
 
 /// Evaluate a network with three parties as processes of this machine.

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use protocols::Role;
 
-use crate::{
-    report::{Material, Report, Seconds, Totals, Traffic, shape_text},
+use crate::report::{
+    Material, Report, Seconds, Totals, Traffic, shape_text,
     table::{Table, thousands},
 };
 

@@ -9,8 +9,7 @@ use serde::Serialize;
 use super::{Form, say};
 use crate::{
     error::{Error, Result},
-    report::quoted,
-    table::Table,
+    report::{quoted, table::Table},
 };
 
 pub fn run(system: System, form: Form) -> Result<()> {

@@ -1,7 +1,7 @@
 //! A report as one self-contained page.
 
 use super::{Layer, Report, Seconds, Totals, shape_text};
-use crate::table::thousands;
+use crate::report::table::thousands;
 
 const STYLE: &str = "\
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 70em; padding: 0 1em; }

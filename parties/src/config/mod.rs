@@ -3,6 +3,9 @@
 //! Tables are read key by key, not through a derived deserialiser, so that every complaint names
 //! the file and the key and says what to write instead.
 
+pub mod network_file;
+pub mod plan_file;
+
 use std::{
     net::SocketAddr,
     ops::RangeInclusive,
@@ -23,10 +26,9 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::{
-    architecture::NetworkFile,
+    config::network_file::NetworkFile,
     data::Format,
     error::{Error, Result},
-    plan_file,
 };
 
 /// The most fractional bits that a config may ask for.

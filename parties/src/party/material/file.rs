@@ -36,7 +36,7 @@ use zeroize::Zeroizing;
 use crate::{
     durable,
     error::{Error, Result},
-    frame::MAX_PAYLOAD,
+    link::frame::MAX_PAYLOAD,
 };
 
 const KIND: &[u8; 16] = b"tercet query v2\n";

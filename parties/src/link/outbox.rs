@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use crate::frame::HEADER;
+use crate::link::frame::HEADER;
 
 /// A party that is this far ahead of its link waits. A longer message passes when nothing else is
 /// ahead of it.

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     data::Window,
-    party::{Record, Work},
+    party::run::{Record, Work},
 };
 
 /// What the launcher tells a party.

@@ -23,10 +23,10 @@ use protocols::{
 use quinn::{Connection, ConnectionError};
 use tokio::{task::JoinHandle, time::timeout};
 
-use crate::{
+use crate::link::{
     frame::{self, Decoder, MAX_PAYLOAD},
     goodbye::{Goodbye, explain},
-    network::{Network, each},
+    io_thread::{Network, each},
     outbox::{AHEAD, Closed, Outbox, Traffic},
     signal::{Control, Signal, Silence},
 };
@@ -410,7 +410,7 @@ mod tests {
     use protocols::SessionOptions;
 
     use super::*;
-    use crate::{
+    use crate::link::{
         connect::{Bound, Setup},
         hello::{Agreement, Purpose},
         profile::Profile,

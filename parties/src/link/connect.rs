@@ -30,10 +30,10 @@ use tokio::{
 };
 use zeroize::Zeroize;
 
-use crate::{
+use crate::link::{
     goodbye::{Goodbye, explain},
     hello::{Agreement, compare, session},
-    network::{Network, each},
+    io_thread::{Network, each},
     profile::Profile,
     quic::QuicTransport,
     signal::{Control, Hello, Signal, Silence},

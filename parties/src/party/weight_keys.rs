@@ -30,7 +30,7 @@ use zeroize::Zeroizing;
 use crate::{
     durable,
     error::{Error, Result},
-    party::{Connected, Inputs},
+    party::run::{Connected, Inputs},
 };
 
 /// Where the parties find out who has what.

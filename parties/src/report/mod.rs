@@ -4,7 +4,9 @@
 //! what this implementation predicts from shapes alone, and what was measured where messages are
 //! handed to the transport. The last two are equal on every link, or the run has failed.
 
+pub mod estimate;
 mod html;
+pub mod table;
 
 use std::{collections::BTreeMap, iter::Sum, path::Path};
 
@@ -16,8 +18,8 @@ use serde::Serialize;
 
 use crate::{
     error::{Error, Result},
-    estimate::Estimate,
-    party::Record,
+    party::run::Record,
+    report::estimate::Estimate,
 };
 
 /// A whole report. What a command cannot know is left out.
@@ -644,7 +646,7 @@ mod tests {
     use protocols::Cost;
 
     use super::*;
-    use crate::process::Usage;
+    use crate::party::process::Usage;
 
     const P0_TO_P1: Link = Link { from: Role::ModelOwner, to: Role::DataOwner };
 

@@ -10,7 +10,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::goodbye::Goodbye;
+use crate::link::goodbye::Goodbye;
 
 /// How long closing packets may take to be delivered.
 const FAREWELL: Duration = Duration::from_secs(1);

@@ -21,10 +21,10 @@ use serde::Serialize;
 use tracing::level_filters::LevelFilter;
 
 use crate::{
-    control::{self, FromParty, Job, ToParty},
     error::{Error, Result},
-    party::Record,
-    tls::Identity,
+    launch::control::{self, FromParty, Job, ToParty},
+    link::tls::Identity,
+    party::run::Record,
 };
 
 /// How long the launcher waits, after one party said that another is gone, for that one's own

@@ -20,11 +20,10 @@ use nets::{
 use protocols::SessionOptions;
 
 use crate::{
-    architecture::wrong_file,
-    config::{Config, ModelOwner, Protocol},
+    config::{Config, ModelOwner, Protocol, network_file::wrong_file},
     data::{Batch, Window},
     error::{Error, Result},
-    hello::{Agreement, Purpose},
+    link::hello::{Agreement, Purpose},
 };
 
 /// The public part of a run: what all three parties know and agree on.

@@ -7,7 +7,7 @@
 use protocols::{Error, Role};
 use quinn::{ApplicationClose, ConnectionError, VarInt};
 
-use crate::profile::Profile;
+use crate::link::profile::Profile;
 
 /// The longest reason sent or believed, in bytes: it must fit into one packet.
 const LONGEST: usize = 900;

@@ -1,5 +1,5 @@
 //! A party under the launcher: its orders come over standard input, its answers go over standard
-//! output. See [`crate::control`].
+//! output. See [`crate::launch::control`].
 
 use std::{
     io::{BufReader, BufWriter, Stdout, stdin, stdout},
@@ -15,13 +15,17 @@ use protocols::Role;
 
 use crate::{
     config::{Config, Protocol},
-    connect::Bound,
-    control::{self, FromParty, Job, ToParty},
     error::{Error, Result},
-    hello::Agreement,
-    party::{Connected, Ready, connect},
-    task::{self, Task},
-    tls::{Identity, Trust},
+    launch::control::{self, FromParty, Job, ToParty},
+    link::{
+        connect::Bound,
+        hello::Agreement,
+        tls::{Identity, Trust},
+    },
+    party::{
+        run::{Connected, Ready, connect},
+        task::{self, Task},
+    },
 };
 
 /// How often the launcher is told of progress, at most.

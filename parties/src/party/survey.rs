@@ -17,7 +17,7 @@ use crate::{
     config::{Config, DataOwner, MAX_FRACTIONAL_BITS, MAX_MAGNITUDE_BITS, Network},
     data::{self, Batch, Window},
     error::{Error, Result},
-    task::Task,
+    party::task::Task,
 };
 
 /// What is known about a network's values.

@@ -14,9 +14,11 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    party::{Connected, Inputs},
-    setup::ModelKeys,
-    task::Task,
+    party::{
+        run::{Connected, Inputs},
+        task::Task,
+        weight_keys::ModelKeys,
+    },
 };
 
 /// Where P1 tells P0 which queries it holds, and P0 which of them is used.

@@ -5,7 +5,7 @@ use std::fmt;
 use nets::Output;
 use protocols::{Role, SessionOptions};
 
-use crate::goodbye::printable;
+use crate::link::goodbye::printable;
 
 /// The version of the messages and their order. Parties of different versions cannot run together.
 pub const PROTOCOL_VERSION: u32 = 1;

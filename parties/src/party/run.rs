@@ -23,17 +23,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     config::{Config, ProfileName, Protocol},
-    connect::{Bound, Established, Setup},
     data::Window,
     error::{Error, Result},
-    hello::{Agreement, Purpose},
-    material::{Fit, Held, Making, Stock, Store},
-    process::Usage,
-    profile::Profile,
-    quic::QuicTransport,
-    setup::ModelKeys,
-    task::Task,
-    tls::{Identity, Trust},
+    link::{
+        connect::{Bound, Established, Setup},
+        hello::{Agreement, Purpose},
+        profile::Profile,
+        quic::QuicTransport,
+        tls::{Identity, Trust},
+    },
+    party::{
+        material::{Fit, Held, Making, Stock, Store},
+        process::Usage,
+        task::Task,
+        weight_keys::ModelKeys,
+    },
 };
 
 /// What one party brings to a network's evaluation.
