@@ -11,11 +11,8 @@ use std::{
 };
 
 use parties::link::{
-    connect::{Bound, ConnectError, Established, Setup},
-    hello::{Agreement, Purpose},
-    profile::Profile,
-    quic::QuicTransport,
-    tls::{Identity, Trust},
+    Agreement, Bound, ConnectError, ConnectOptions, Established, Identity, ProcessTransport,
+    Profile, Purpose, QuicTransport, Trust,
 };
 use protocols::{Error, Link, Role, SessionOptions, Transport, step::Step, transport::Message};
 
@@ -362,8 +359,8 @@ impl World {
         Role::ALL.map(|_| Bound::bind(local()).unwrap())
     }
 
-    fn setups(&self, bound: &[Bound; 3]) -> [Setup; 3] {
-        self.identities.each_ref().map(|identity| Setup {
+    fn setups(&self, bound: &[Bound; 3]) -> [ConnectOptions; 3] {
+        self.identities.each_ref().map(|identity| ConnectOptions {
             identity: identity.clone(),
             trust: Trust::from_der(self.certificates()).unwrap(),
             addresses: bound.each_ref().map(Bound::local_addr),
@@ -386,7 +383,7 @@ impl World {
 
     fn connect(
         &self,
-        change: impl FnOnce(&mut [Setup; 3]),
+        change: impl FnOnce(&mut [ConnectOptions; 3]),
     ) -> [Result<Established, ConnectError>; 3] {
         let bound = self.bind();
         let mut setups = self.setups(&bound);
@@ -432,7 +429,10 @@ impl Cable {
     }
 }
 
-fn connect(bound: [Bound; 3], setups: &[Setup; 3]) -> [Result<Established, ConnectError>; 3] {
+fn connect(
+    bound: [Bound; 3],
+    setups: &[ConnectOptions; 3],
+) -> [Result<Established, ConnectError>; 3] {
     thread::scope(|scope| {
         let parties: Vec<_> = bound
             .into_iter()
@@ -445,7 +445,7 @@ fn connect(bound: [Bound; 3], setups: &[Setup; 3]) -> [Result<Established, Conne
 }
 
 /// The errors with which the three parties fail to connect.
-fn fail(world: &World, change: impl FnOnce(&mut [Setup; 3])) -> [String; 3] {
+fn fail(world: &World, change: impl FnOnce(&mut [ConnectOptions; 3])) -> [String; 3] {
     let results = world.connect(|setups| {
         setups.iter_mut().for_each(|setup| setup.connect_timeout = Duration::from_secs(2));
         change(setups);

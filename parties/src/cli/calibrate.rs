@@ -8,7 +8,6 @@ use nets::{
         plan::{Bounds, Plan},
         room,
     },
-    graph::MAX_BATCH,
     headroom::{Demand, REFUSE_FAILURE, WARN_FAILURE, demands, fitting},
     ranges::{LayerRange, MIN_MARGIN, Source, check_margin},
 };
@@ -17,31 +16,32 @@ use serde::Serialize;
 
 use super::{Form, say};
 use crate::{
-    config::{Config, DataOwner, parse_suite},
-    data::{Batch, Window},
-    error::{Error, Result},
+    config::{Config, parse_suite},
+    data::{Batch, DataFiles, ImageRange},
+    error::{Error, FileProblem, Result},
     party::{
+        Task,
         survey::{Survey, sample},
-        task::Task,
     },
-    report::{check_directory, quoted, table::Table},
+    report::{Table, check_directory, quoted},
 };
 
 /// How large each layer's values get, and whether they fit the fixed point.
 ///
-/// For the model owner: it reads the weights. An interval bound holds for every image, by the weights and
-/// the range of the input: of a byte, or the samples' times the margin where they go beyond it. A calibrated
-/// one is the largest value of any sample, times the margin. Samples are
+/// For the model owner: it reads the weights. An interval bound holds for every image, by the
+/// weights and the range of the input: of a byte, or the samples' times the margin where they are
+/// out of range. A calibrated one is the largest value of any sample, times the margin. Samples are
 /// the images of `model-owner.calibration`, or the data owner's where the config names them. The
-/// tighter bound of a layer counts; bits are what its values need then, sign included, before they are
-/// truncated or compared.
+/// tighter bound of a layer counts; bits are what its values need then, sign included, before they
+/// are truncated or compared.
 ///
-/// Verdicts, of a layer with all before it: certain, they fit whatever the image; likely, they fit by
-/// the tighter bounds; doubtful, they do not; overflows, they do not even on the samples. In the suite
-/// securenn, what is truncated must be far smaller than the ring: layers fit if truncation spoils an image
-/// with a probability of at most 1/1024 in sum. In the suite dealer, layers fit if values are within the
-/// bounds that the config sets; k (the bits of a layer's values), l (of its ring), the shift and the bytes
-/// for each value are those with the bounds printed here, as written by --out.
+/// Verdicts, of a layer with all before it: certain, they fit whatever the image; likely, they fit
+/// by the tighter bounds; doubtful, they do not; overflows, they do not even on the samples. In the
+/// suite securenn, what is truncated must be far smaller than the ring: layers fit if truncation
+/// spoils an image with a probability of at most 1/1024 in sum. In the suite dealer, layers fit if
+/// values are within the bounds that the config sets; k (the bits of a layer's values), l (of its
+/// ring), the shift and the bytes for each value are those with the bounds printed here, as written
+/// by --out.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The config, with the model owner's part.
@@ -53,7 +53,7 @@ pub struct Args {
     #[arg(long, value_parser = parse_suite)]
     suite: Option<Suite>,
     /// How many samples; all that there are, up to 100, if not given.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MAX_BATCH as i64))]
+    #[arg(long, value_name = "N", value_parser = super::batch_size())]
     images: Option<u32>,
     /// How many times as large as on the samples values may be.
     #[arg(long, value_name = "M", default_value_t = MIN_MARGIN)]
@@ -77,11 +77,11 @@ pub fn run(args: &Args) -> Result<()> {
     check_margin(args.margin).map_err(|error| Error::Usage(error.to_string()))?;
     args.out.as_deref().map(check_directory).transpose()?;
     let mut config = Config::load(&args.config)?;
-    config.network.take_plan_file(args.plan.as_deref())?;
+    config.network.set_plan_file(args.plan.as_deref())?;
     // Bounds that are to be written anew may be missing, or those of another network.
-    let task = Task::of(&config, args.suite).or_else(|_| {
+    let task = Task::from_config(&config, args.suite).or_else(|_| {
         config.protocol.bounds = None;
-        Task::of(&config, args.suite)
+        Task::from_config(&config, args.suite)
     })?;
     let (model, _) = task.model(&config)?;
     let mut survey = Survey::new(&task, &config, &model, args.margin);
@@ -89,7 +89,7 @@ pub fn run(args: &Args) -> Result<()> {
         survey.observe(&args.load(&samples, &config)?)?;
     }
     let public = args.public(&task, &survey)?;
-    let calibration = Calibration::of(&task, &config, &survey, public)?;
+    let calibration = Calibration::new(&task, &config, &survey, public)?;
     say(&match args.format {
         Form::Table => calibration.text(),
         Form::Json => calibration.json(),
@@ -99,7 +99,7 @@ pub fn run(args: &Args) -> Result<()> {
         return Ok(());
     };
     fs::write(file, args.public(&task, &survey)?.json())
-        .map_err(|error| Error::file(file, format!("cannot be written: {error}")))
+        .map_err(|error| FileProblem::Unwritable(error).with_file(file))
 }
 
 impl Args {
@@ -109,18 +109,18 @@ impl Args {
         Ok(if self.alike { public.alike() } else { public })
     }
 
-    fn load(&self, samples: &DataOwner, config: &Config) -> Result<Vec<f64>> {
+    fn load(&self, samples: &DataFiles, config: &Config) -> Result<Vec<f64>> {
         match self.images {
             Some(images) => {
-                let window = Window::of(Some(images as usize));
-                Ok(Batch::load(samples, &config.network, window)?.inputs)
+                let range = ImageRange::from_start(Some(images as usize));
+                Ok(Batch::load(samples, config.network.input_shape(), range)?.inputs)
             }
             None => sample(samples, &config.network, SAMPLES),
         }
     }
 }
 
-/// What is printed.
+/// The calibration of a network, as it is printed.
 #[derive(Serialize)]
 struct Calibration {
     network: String,
@@ -136,7 +136,7 @@ struct Calibration {
     fits: Fits,
 }
 
-/// What would fit.
+/// The settings that would fit.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Fits {
@@ -176,7 +176,7 @@ struct Layer {
     room: Room,
 }
 
-/// What a layer's values take.
+/// The bits that a layer's values take.
 #[derive(Clone, Copy, Serialize)]
 #[serde(untagged)]
 enum Room {
@@ -196,7 +196,7 @@ enum Verdict {
 }
 
 impl Calibration {
-    fn of(
+    fn new(
         task: &Task,
         config: &Config,
         survey: &Survey<'_>,
@@ -334,7 +334,7 @@ impl Calibration {
     }
 }
 
-/// What every layer takes of the ring of `securenn`.
+/// The bits of every layer in the ring of `securenn`.
 fn rings(
     task: &Task,
     survey: &Survey<'_>,
@@ -350,7 +350,7 @@ fn rings(
     Ok((asked.into_iter().map(room).collect(), fits))
 }
 
-/// What every layer takes in `dealer` with these bounds; `ranges` are certain and likely ones.
+/// The rings of every layer in `dealer` with these bounds; `ranges` are certain and likely ones.
 fn gates(
     task: &Task,
     configured: &Plan,
@@ -402,8 +402,8 @@ impl Fits {
                 };
                 let failure = chance(*failure);
                 text += &format!(
-                    "; {fractional_bits} are set\ntruncation spoils an image with probability {failure} \
-                     at most\n"
+                    "; {fractional_bits} are set\ntruncation spoils an image with probability \
+                     {failure} at most\n"
                 );
                 text
             }
@@ -418,8 +418,9 @@ impl Fits {
                     None => "the bounds of --out are too large to run with".to_owned(),
                 };
                 format!(
-                    "magnitude_bits from {likely_magnitude_bits} on fit, from {certain_magnitude_bits} on \
-                     whatever the image\nan image takes {mb_per_image:.3} MB as configured, {calibrated}\n"
+                    "magnitude_bits from {likely_magnitude_bits} on fit, from \
+                     {certain_magnitude_bits} on whatever the image\nan image takes \
+                     {mb_per_image:.3} MB as configured, {calibrated}\n"
                 )
             }
         }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::say;
-use crate::{error::Result, link::tls};
+use crate::{error::Result, link::write_identities};
 
 /// Make keys and certificates for the three parties.
 ///
@@ -16,7 +16,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    tls::write_identities(&args.directory)?;
+    write_identities(&args.directory)?;
     let directory = args.directory.display();
     say(&format!("keys and certificates of the three parties are in {directory}\n"))
 }

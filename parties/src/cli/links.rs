@@ -1,8 +1,8 @@
-//! The links that times are predicted for.
+//! The options for the links that times are predicted for.
 
 use crate::{
     error::{Error, Result},
-    report::estimate::LinkModel,
+    report::LinkModel,
 };
 
 /// The links between the parties, by name or in numbers.
@@ -27,11 +27,11 @@ enum Preset {
 }
 
 impl LinkArgs {
-    /// The links asked for, and what they are called: `custom` where a number is given.
+    /// The links asked for, and their name: `custom` where a number is given.
     ///
     /// # Errors
     /// [`Error::Usage`] where half of them is left open.
-    pub fn one(&self) -> Result<Option<(&'static str, LinkModel)>> {
+    pub fn model(&self) -> Result<Option<(&'static str, LinkModel)>> {
         let preset = self.link.map(|link| match link {
             Preset::Lan => ("lan", LinkModel::LAN),
             Preset::Wan => ("wan", LinkModel::WAN),

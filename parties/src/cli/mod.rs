@@ -21,7 +21,8 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand, error::ErrorKind};
+use clap::{Parser, Subcommand, builder::RangedI64ValueParser, error::ErrorKind};
+use nets::graph::MAX_BATCH;
 use tracing_subscriber::{filter::LevelFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::error::{Error, Result};
@@ -101,7 +102,12 @@ enum Form {
     Csv,
 }
 
-/// Prints on standard output. Who closed it early has read enough.
+/// A number of images that one run takes.
+fn batch_size() -> RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=MAX_BATCH as i64)
+}
+
+/// Prints on standard output. A reader that closed it early has read enough.
 fn say(text: &str) -> Result<()> {
     match io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

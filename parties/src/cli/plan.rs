@@ -13,18 +13,22 @@ use nets::{
 };
 use serde_json::{Value, json};
 
-use super::{links::LinkArgs, run::absolute, say};
+use super::{
+    links::{LinkArgs, number, positive},
+    run::absolute,
+    say,
+};
 use crate::{
     config::{Config, parse_suite},
     error::{Error, Result},
-    party::task::Task,
+    party::Task,
     planner::{
         points::{self, Point},
         pricing::Pricing,
         results::{Failure, Found, Results, Settings},
         trainer::{Data, Next, Said, Start, Trainer},
     },
-    report::table::{Table, thousands},
+    report::{Table, thousands},
 };
 
 /// Search plans of activations that cost less: which are exchanged for polynomials, made partial or removed,
@@ -65,10 +69,15 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t)]
     search: Search,
     /// For how many costs, from that of the network to that of none of its activations.
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(2..=1000))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 8,
+        value_parser = clap::value_parser!(u32).range(2..=1000)
+    )]
     points: u32,
     /// How long to search, in minutes, earlier searches in DIR included.
-    #[arg(long, value_name = "MINUTES", default_value_t = 30.0, value_parser = super::links::positive)]
+    #[arg(long, value_name = "MINUTES", default_value_t = 30.0, value_parser = positive)]
     time: f64,
     /// How many plans to train side by side. Default: as many as there are cores.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
@@ -101,11 +110,11 @@ enum Search {
 
 pub fn run(args: &Args) -> Result<()> {
     let mut config = Config::load(&args.config)?;
-    let link = args.links.one()?.map(|(_, model)| model);
+    let link = args.links.model()?.map(|(_, model)| model);
     check_is_own(&config)?;
     // They are of the network as it came.
     config.protocol.bounds = None;
-    let task = Task::of(&config, args.suite)?;
+    let task = Task::from_config(&config, args.suite)?;
     if config.model_owner()?.weights.is_none() && !config.network.has_weights() {
         let what = "`model-owner.weights` is left out: a plan is searched for a trained network";
         return Err(Error::file(&config.file, what));
@@ -207,19 +216,19 @@ fn search(
             Next::Nonsense(what) => fail(results, Value::Null, format!("the trainer said {what}"))?,
             Next::Gone => {
                 let how = trainer.end().unwrap_or_else(|| "it ended".into());
-                let advice = match spoke || command.is_some() {
-                    true => "what it found by then is kept",
-                    false => {
-                        "its own words are above; --python takes another Python, and \
-                              --trainer none does without"
-                    }
+                let advice = if spoke || command.is_some() {
+                    "what it found by then is kept"
+                } else {
+                    "its own words are above; --python takes another Python, and --trainer none \
+                     does without"
                 };
                 return Err(Error::Run(format!("the trainer is gone ({how}): {advice}")));
             }
             Next::Silent => {
                 let minutes = PATIENCE.as_secs() / 60;
                 return Err(Error::Run(format!(
-                    "the trainer did not end within {minutes} minutes of its time: what it found by then is kept"
+                    "the trainer did not end within {minutes} minutes of its time: what it found by \
+                     then is kept"
                 )));
             }
         }
@@ -339,9 +348,10 @@ fn program(args: &Args, command: Option<&str>) -> Result<Command> {
 /// Where the repository's scripts are: below this directory, or where this was built.
 fn scripts() -> PathBuf {
     let here = Path::new("scripts");
-    match here.join("planner").is_dir() {
-        true => here.to_owned(),
-        false => Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts"),
+    if here.join("planner").is_dir() {
+        here.to_owned()
+    } else {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts")
     }
 }
 
@@ -423,7 +433,7 @@ fn text_of(points: &[Point], results: &Results, pricing: &Pricing, args: &Args) 
 }
 
 fn share(text: &str) -> std::result::Result<f64, String> {
-    let share = super::links::number(text).filter(|share| *share <= 1.0);
+    let share = number(text).filter(|share| *share <= 1.0);
     share.ok_or("a share from 0 to 1".into())
 }
 

@@ -12,11 +12,11 @@ use protocols::Role;
 use super::{predictions, say, summary};
 use crate::{
     config::{Config, Protocol, parse_suite},
-    data::{Batch, Window},
+    data::{Batch, ImageRange},
     error::{Error, Result},
-    launch::{control::Job, launcher::launch},
-    party::{run::Work, survey, task::Task},
-    report::{self, Accuracy, Format, Material, Report, Seconds, Totals},
+    launch::{Job, launch},
+    party::{Task, Work, survey},
+    report::{self, Accuracy, Material, Report, ReportFormat, Seconds, Totals},
 };
 
 /// Evaluate a network with three parties as processes of this machine.
@@ -42,8 +42,8 @@ pub struct Args {
     /// With the dealer suite, deal everything before the query: a faster answer, more memory.
     #[arg(long)]
     dealt_first: bool,
-    /// With the dealer suite, answer with the next query that `tercet deal` left in this directory. The
-    /// crypto producer takes no part.
+    /// With the dealer suite, answer with the next query that `tercet deal` left in this directory.
+    /// The crypto producer takes no part.
     #[arg(long, value_name = "DIR", conflicts_with = "dealt_first")]
     material: Option<PathBuf>,
     /// Write a report: .json, .csv or .html.
@@ -53,21 +53,21 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<()> {
     if let Some(file) = &args.report {
-        Format::of(file)?;
+        ReportFormat::from_path(file)?;
     }
     let mut config = Config::load(&args.config)?;
-    config.network.take_plan_file(args.plan.as_deref())?;
+    config.network.set_plan_file(args.plan.as_deref())?;
     config.network.output = args.output.unwrap_or(config.network.output);
     config.protocol.overlap |= args.overlap;
     config.protocol.dealt_first |= args.dealt_first;
     let predictions = predictions::file(&config)?;
-    let window = Window::of(args.images.map(|images| images as usize));
+    let range = ImageRange::from_start(args.images.map(|images| images as usize));
     if args.dealt_first && args.suite.unwrap_or(config.protocol.suite) != Suite::Dealer {
         return Err(Error::Usage(
             "--dealt-first needs --suite dealer: nothing is dealt ahead in the other".into(),
         ));
     }
-    let evaluated = evaluate(&config, args.suite, window, args.material.as_deref())?;
+    let evaluated = evaluate(&config, args.suite, range, args.material.as_deref())?;
     let Evaluated { plain, logits, judged, report } = &evaluated;
     let text = [
         heading(report, &plain.task, judged),
@@ -88,77 +88,83 @@ pub fn run(args: &Args) -> Result<()> {
 /// A config's network on a batch, evaluated by three parties and compared with the plain results.
 pub struct Evaluated {
     plain: Plain,
-    /// What the data owner got.
+    /// The data owner's results.
     logits: Vec<u64>,
     judged: Judged,
-    /// All of it that a report has.
+    /// The report of it.
     pub report: Report,
 }
 
-/// Runs the parties on a config's network and judges the result; `suite` and `window` override the config,
-/// and where there is a directory of `material`, they answer from that.
+/// Runs the parties on a config's network and judges the result; `suite` and `range` override the
+/// config, and where there is a directory of `material`, they answer from that.
 ///
 /// # Errors
 /// What is wrong with the files before any connection, or what went wrong after.
 pub fn evaluate(
     config: &Config,
     suite: Option<Suite>,
-    window: Window,
+    range: ImageRange,
     material: Option<&Path>,
 ) -> Result<Evaluated> {
     let suite = suite.or(material.map(|_| Suite::Dealer));
-    let plain = Plain::prepare(config, suite, window)?;
+    let plain = Plain::prepare(config, suite, range)?;
     plain.check_truncation(config)?;
     let Plain { task, batch, .. } = &plain;
     let images = batch.images;
     let cost = task.cost(images).map_err(|error| Error::file(&config.file, error))?;
 
-    let Protocol { overlap, dealt_first, .. } = config.protocol;
     let work = match material {
         None => Work::Answer,
         Some(directory) => Work::AnswerDealt { directory: absolute(directory)? },
     };
-    let job = Job::Network {
-        config: absolute(&config.file)?,
-        exchange: config.network.exchange.clone(),
-        suite,
-        output: task.output,
-        window,
-        overlap,
-        dealt_first,
-        work: work.clone(),
-    };
+    let job = job(config, suite, task, range, &work)?;
     let jobs = work.purpose().parties().iter().map(|&role| (role, job.clone(), Vec::new()));
     let names: Vec<String> = cost.layers.iter().map(|layer| layer.name.clone()).collect();
     let mut launched = launch(jobs.collect(), &names)?;
 
     let setup_kept = launched.records.iter().any(|record| record.setup_kept);
     let dealt = launched.records[0].images;
-    let cost = task.cost_of(work.purpose(), dealt, setup_kept)?;
+    let cost = task.cost_for(work.purpose(), dealt, setup_kept)?;
     let layers = report::merge(&cost.layers, &cost.depths(), &launched.records)?;
-    let mut totals = Totals::of(&layers).in_order(&layers, &cost);
+    let mut totals = Totals::sum(&layers).in_order(&layers, &cost);
     totals = totals.with_usage(&launched.records);
     let total = layers.iter().filter_map(|layer| layer.seconds).sum();
-    totals.seconds = Some(Seconds::of(&launched.records, total));
+    totals.seconds = Some(Seconds::from_records(&launched.records, total));
     let logits = std::mem::take(&mut launched.words[Role::DataOwner.index()]);
     let judged = plain.judge(&logits)?;
     let report = Report {
-        suite: task.suite,
         network: Some(task.graph.name().to_owned()),
         images: Some(dealt),
         output: Some(task.output),
-        party: None,
-        bench: None,
         random_inputs: config.random_inputs(&Role::ALL),
-        estimates: Vec::new(),
         wrong: Some(judged.wrong),
-        layers,
-        totals,
         accuracy: Some(judged.accuracy),
         truncation_failure_bound: plain.truncation_failure,
-        material: Material::of(&launched.records),
+        material: Material::from_records(&launched.records),
+        ..Report::new(task.suite, layers, totals)
     };
     Ok(Evaluated { plain, logits, judged, report })
+}
+
+/// The job of each party.
+fn job(
+    config: &Config,
+    suite: Option<Suite>,
+    task: &Task,
+    range: ImageRange,
+    work: &Work,
+) -> Result<Job> {
+    let Protocol { overlap, dealt_first, .. } = config.protocol;
+    Ok(Job::Network {
+        config: absolute(&config.file)?,
+        exchange: config.network.exchange.clone(),
+        suite,
+        output: task.output,
+        range,
+        overlap,
+        dealt_first,
+        work: work.clone(),
+    })
 }
 
 /// Refuses logits or labels that are wrong.
@@ -166,25 +172,26 @@ pub fn evaluate(
 /// # Errors
 /// [`Error::Run`].
 pub fn check_wrong(wrong: usize) -> Result<()> {
-    match wrong {
-        0 => Ok(()),
-        wrong => Err(Error::Run(format!(
-            "{wrong} results are further from plain fixed point than truncation explains: discard the \
-             result and run again"
-        ))),
+    if wrong == 0 {
+        return Ok(());
     }
+    Err(Error::Run(format!(
+        "{wrong} results are further from plain fixed point than truncation explains: discard the \
+         result and run again"
+    )))
 }
 
-/// What only the launcher has: all inputs, and so the plain results.
+/// All inputs, which only the launcher has, and the plain results.
 struct Plain {
     task: Task,
     model: Model,
     batch: Batch,
     /// The results of the fixed-point reference, at the scale of [`Task::result`].
     fixed: Vec<u64>,
-    /// How far from it the parties' may be.
+    /// How far from them the parties' results may be.
     error: f64,
-    /// The largest bound of any image on the probability that a truncation spoils its result, in `securenn`.
+    /// The largest bound of any image on the probability that a truncation spoils its result, in
+    /// `securenn`.
     truncation_failure: Option<f64>,
 }
 
@@ -195,10 +202,10 @@ struct Judged {
 }
 
 impl Plain {
-    fn prepare(config: &Config, suite: Option<Suite>, window: Window) -> Result<Plain> {
-        let task = Task::of(config, suite)?;
+    fn prepare(config: &Config, suite: Option<Suite>, range: ImageRange) -> Result<Plain> {
+        let task = Task::from_config(config, suite)?;
         let (model, encoded) = task.model(config)?;
-        let (batch, words) = task.batch(config, window)?;
+        let (batch, words) = task.batch(config, range)?;
         let graph = &task.graph;
         let output = graph.output().index();
         let (fixed, error, truncation_failure) = match &task.plan {
@@ -211,7 +218,7 @@ impl Plain {
             }
             Some(plan) => {
                 let clear = dealer::reference::evaluate(graph, plan, &encoded, &words)?;
-                if let Some(what) = survey::beyond(&task, &clear) {
+                if let Some(what) = survey::out_of_range(&task, &clear) {
                     return Err(Error::file(&config.file, what));
                 }
                 let error =
@@ -239,8 +246,9 @@ impl Plain {
         Ok(())
     }
 
-    /// How many results of the data owner are off by more than coins can do. A label is, if the reference's
-    /// logit for it is behind the largest one by more than two logits can be off.
+    /// How many results of the data owner are off by more than random rounding explains. A label is,
+    /// if the reference's logit for it is behind the largest one by more than two logits can be
+    /// off.
     fn wrong(&self, secure: &[u64]) -> usize {
         let Plain { task, fixed, error, .. } = self;
         let off = |a: u64, b: u64| a.wrapping_sub(b).cast_signed() as f64;
@@ -260,7 +268,7 @@ impl Plain {
         }
     }
 
-    /// Compares what the data owner got with both references.
+    /// Compares the data owner's results with both references.
     fn judge(&self, secure: &[u64]) -> Result<Judged> {
         let Plain { task, model, batch, fixed, .. } = self;
         let graph = &task.graph;
@@ -320,7 +328,8 @@ fn heading(report: &Report, task: &Task, judged: &Judged) -> String {
         let Material { session, first, images: dealt, .. } = material;
         let session = &session[..16];
         text += &format!(
-            "answered with query {first} of session {session}, made for {dealt} images: it is used up\n"
+            "answered with query {first} of session {session}, made for {dealt} images: it is used \
+             up\n"
         );
     }
     if !report.random_inputs.is_empty() {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{Form, say};
 use crate::{
     error::{Error, Result},
-    report::{quoted, table::Table},
+    report::{Table, quoted},
 };
 
 pub fn run(system: System, form: Form) -> Result<()> {
@@ -88,9 +88,10 @@ fn significant(figure: f64) -> String {
     let before = figure.abs().log10().floor();
     let decimals = if figure == 0.0 { 0 } else { (3.0 - before).clamp(0.0, 9.0) as usize };
     let text = format!("{figure:.decimals$}");
-    match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => text,
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
     }
 }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{Form, say, systems};
 use crate::{
     error::{Error, Result},
-    report::{quoted, table::Table},
+    report::{Table, quoted},
 };
 
 /// The published cost tables, computed anew from the published formulas.

@@ -1,4 +1,5 @@
-//! Architectures from files: a model with its weights, or what its owner gave the others.
+//! Architectures from files: a model with its weights, or the public graph that its owner gave the
+//! others.
 
 use std::{
     fs,
@@ -35,8 +36,7 @@ impl NetworkFile {
     /// # Errors
     /// [`Error::File`] if it cannot be read or is no such file.
     pub fn public(path: &Path) -> Result<NetworkFile> {
-        let text = fs::read_to_string(path)
-            .map_err(|error| Error::file(path, format!("cannot be read: {error}")))?;
+        let text = fs::read_to_string(path).map_err(|error| Error::unreadable(path, error))?;
         let graph = serde_json::from_str(&text).map_err(|error| {
             let what = format!("is no graph of `tercet inspect --public-graph`: {error}");
             Error::file(path, what)
@@ -49,10 +49,7 @@ impl NetworkFile {
     /// # Errors
     /// [`Error::File`] if it can no longer be read.
     pub fn weights(&self) -> Result<Option<Weights>> {
-        match self.onnx {
-            true => Ok(Some(import(&self.path)?.weights)),
-            false => Ok(None),
-        }
+        if self.onnx { Ok(Some(import(&self.path)?.weights)) } else { Ok(None) }
     }
 }
 
@@ -64,11 +61,11 @@ pub fn import(path: &Path) -> Result<onnx::Import> {
     onnx::read(path).map_err(|error| wrong_file(path, error))
 }
 
-/// A wrong local file, by an error that may name it itself.
+/// A wrong local file. An error that names its file itself is about that one.
 pub fn wrong_file(path: &Path, error: nets::Error) -> Error {
     match error {
         nets::Error::File { path, source } => match *source {
-            nets::Error::Io(error) => Error::file(&path, format!("cannot be read: {error}")),
+            nets::Error::Io(error) => Error::unreadable(&path, error),
             other => Error::file(&path, other),
         },
         other => Error::file(path, other),

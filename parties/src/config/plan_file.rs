@@ -1,4 +1,5 @@
-//! Plan files: which activations and pools of a network are exchanged ([`nets::exchange`]), in TOML or JSON.
+//! Activation plans in files: which activations and pools of a network are exchanged
+//! ([`nets::exchange`]), in TOML or JSON.
 
 use std::{fs, path::Path};
 
@@ -7,7 +8,7 @@ use nets::Exchange;
 use crate::error::{Error, Result};
 
 /// Whether a plan's name is that of a file.
-pub fn is_file(name: &str) -> bool {
+pub fn is_plan_file(name: &str) -> bool {
     name.ends_with(TOML) || name.ends_with(JSON)
 }
 
@@ -15,13 +16,12 @@ pub fn is_file(name: &str) -> bool {
 ///
 /// # Errors
 /// [`Error::File`] if it cannot be read or is no plan.
-pub fn read(path: &Path) -> Result<Exchange> {
-    let text = fs::read_to_string(path)
-        .map_err(|error| Error::file(path, format!("cannot be read: {error}")))?;
-    let is_json = path.to_string_lossy().ends_with(JSON);
-    let plan = match is_json {
-        true => serde_json::from_str(&text).map_err(|error| error.to_string()),
-        false => toml::from_str(&text).map_err(|error| error.message().to_owned()),
+pub fn read_plan_file(path: &Path) -> Result<Exchange> {
+    let text = fs::read_to_string(path).map_err(|error| Error::unreadable(path, error))?;
+    let plan = if path.to_string_lossy().ends_with(JSON) {
+        serde_json::from_str(&text).map_err(|error| error.to_string())
+    } else {
+        toml::from_str(&text).map_err(|error| error.message().to_owned())
     };
     plan.map_err(|error| Error::file(path, format!("is no plan: {error}")))
 }
@@ -39,7 +39,7 @@ mod tests {
         let file = |name: &str, text: &str| {
             let path = directory.path().join(name);
             fs::write(&path, text).unwrap();
-            read(&path)
+            read_plan_file(&path)
         };
         let toml = "[activations]\nrelu1 = 'square'\nrelu2 = { polynomial-2 = '0-3', none = '5' }\n\
                     [pools]\npool1 = 'avg'\n";
@@ -55,7 +55,7 @@ mod tests {
             let error = file(name, text).unwrap_err().to_string();
             assert!(error.contains(name) && error.contains("is no plan: "), "{error}");
         }
-        let error = read(&directory.path().join("c.toml")).unwrap_err().to_string();
+        let error = read_plan_file(&directory.path().join("c.toml")).unwrap_err().to_string();
         assert!(error.contains("c.toml: cannot be read: "), "{error}");
     }
 }

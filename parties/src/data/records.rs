@@ -25,7 +25,7 @@ impl Opened {
     /// # Errors
     /// [`Error::File`] if it cannot be read, or is a folder.
     pub fn new(path: &Path) -> Result<Opened> {
-        let unreadable = |error| Error::file(path, format!("cannot be read: {error}"));
+        let unreadable = |error| Error::unreadable(path, error);
         let file = File::open(path).map_err(unreadable)?;
         let metadata = file.metadata().map_err(unreadable)?;
         if metadata.is_dir() {
@@ -102,7 +102,7 @@ impl Records {
         self.file
             .seek(SeekFrom::Start(start))
             .and_then(|_| self.file.read_exact(&mut bytes))
-            .map_err(|error| Error::file(&self.path, format!("cannot be read: {error}")))?;
+            .map_err(|error| Error::unreadable(&self.path, error))?;
         Ok(bytes)
     }
 }

@@ -15,14 +15,14 @@ use protocols::Role;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
-    data::Window,
-    party::run::{Record, Work},
+    data::ImageRange,
+    party::{Record, Work},
 };
 
 /// What the launcher tells a party.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ToParty {
-    /// First: what to do. The words are the party's own inputs of a bench.
+    /// The first message: the job. The words are the party's own inputs of a bench.
     Job(Job),
     /// Where the three parties listen, and their certificates (DER), by role.
     Peers {
@@ -35,26 +35,26 @@ pub enum ToParty {
     Start,
 }
 
-/// What a launched party is to do.
+/// The job of a launched party.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Job {
     /// Its part of evaluating a config's network.
     Network {
         /// The config file, of which it reads the shared tables and its own.
         config: PathBuf,
-        /// Which activations and pools are exchanged, whatever the config says.
+        /// The activations and pools that are exchanged, whatever the config says.
         exchange: Option<Exchange>,
         /// Overrides the config's suite.
         suite: Option<Suite>,
         /// What the data owner learns, whatever the config says.
         output: Output,
         /// Overrides the data owner's first image and count.
-        window: Window,
+        range: ImageRange,
         /// Whether branches run side by side even if the config does not say so.
         overlap: bool,
-        /// Whether all is dealt before the query even if the config does not say so.
+        /// Whether everything is dealt before the query even if the config does not say so.
         dealt_first: bool,
-        /// What to do.
+        /// Answer, or deal.
         work: Work,
     },
     /// Its part of one operation, with the default protocol settings.
@@ -88,7 +88,7 @@ pub enum FromParty {
     Layers(usize),
     /// It came to the end of the protocol.
     Ended,
-    /// What it saw. The words are the logits at the data owner, or its share of a bench's outputs.
+    /// What it saw. The words are the results at the data owner, or its share of a bench's outputs.
     Done(Box<Record>),
     /// It failed and ends now.
     Failed {
@@ -133,7 +133,7 @@ pub fn read<M: DeserializeOwned>(input: &mut impl Read) -> io::Result<Option<(M,
     let mut header = Vec::new();
     input.take(length(0)).read_to_end(&mut header)?;
     let message = serde_json::from_slice(&header)?;
-    // Grown as the words come, not allocated from the header's word for it.
+    // Grown as the words come, not allocated from the header's claim.
     let mut bytes = Vec::new();
     let promised = length(8).saturating_mul(8);
     input.take(promised).read_to_end(&mut bytes)?;

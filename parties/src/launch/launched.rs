@@ -1,5 +1,5 @@
 //! A party under the launcher: its orders come over standard input, its answers go over standard
-//! output. See [`crate::launch::control`].
+//! output. See [`super::control`].
 
 use std::{
     io::{BufReader, BufWriter, Stdout, stdin, stdout},
@@ -13,19 +13,12 @@ use std::{
 
 use protocols::Role;
 
+use super::control::{self, FromParty, Job, ToParty};
 use crate::{
     config::{Config, Protocol},
     error::{Error, Result},
-    launch::control::{self, FromParty, Job, ToParty},
-    link::{
-        connect::Bound,
-        hello::Agreement,
-        tls::{Identity, Trust},
-    },
-    party::{
-        run::{Connected, Ready, connect},
-        task::{self, Task},
-    },
+    link::{Agreement, Bound, Identity, Trust},
+    party::{Connected, Ready, Record, Task, Work, bench, bench_agreement, connect},
 };
 
 /// How often the launcher is told of progress, at most.
@@ -40,7 +33,7 @@ pub fn run(role: Role) -> Result<()> {
     let result = work(role, &launcher);
     if let Err(error) = &result {
         let (message, exit_code) = (error.to_string(), error.exit_code());
-        launcher.tell(&FromParty::Failed { message, lost: error.blames(), exit_code }, &[]);
+        launcher.tell(&FromParty::Failed { message, lost: error.blamed_party(), exit_code }, &[]);
     }
     result
 }
@@ -48,40 +41,49 @@ pub fn run(role: Role) -> Result<()> {
 fn work(role: Role, launcher: &Launcher) -> Result<()> {
     let (ToParty::Job(job), words) = launcher.next()? else { return Err(out_of_turn()) };
     let (record, words) = match job {
-        Job::Network { config, exchange, suite, output, window, overlap, dealt_first, work } => {
+        Job::Network { config, exchange, suite, output, range, overlap, dealt_first, work } => {
             let mut config = Config::load(&config)?;
             config.network.exchange = exchange;
             config.network.output = output;
             config.protocol.overlap |= overlap;
             config.protocol.dealt_first |= dealt_first;
-            let task = Task::of(&config, suite)?;
-            let inputs = task.inputs(role, &config, window, &work)?;
+            let task = Task::from_config(&config, suite)?;
+            let inputs = task.inputs(role, &config, range, &work)?;
             let ready = Ready::new(&task, role, &config, inputs, &work)?;
-            let agreement = task.agreement(work.purpose());
-            let party = meet(role, launcher, &config.protocol, agreement)?;
-            let told = Mutex::new(Instant::now());
-            let ended = |layers: usize| {
-                let mut told = told.lock().expect("no panic while locked");
-                if layers == task.layers() {
-                    launcher.tell(&FromParty::Ended, &[]);
-                } else if told.elapsed() >= PROGRESS {
-                    *told = Instant::now();
-                    launcher.tell(&FromParty::Layers(layers), &[]);
-                }
-            };
-            party.run(&task, &ready, &ended)?
+            run_network(role, launcher, &config.protocol, &task, &ready, &work)?
         }
         Job::Operation { name, count, suite, conv, bare } => {
-            let bench = task::bench(&name, count, suite, conv, bare)?;
+            let bench = bench(&name, count, suite, conv, bare)?;
             let protocol = Protocol::default();
-            let agreement = task::bench_agreement(&bench);
-            let party = meet(role, launcher, &protocol, agreement)?;
+            let party = meet(role, launcher, &protocol, bench_agreement(&bench))?;
             let ended = || launcher.tell(&FromParty::Ended, &[]);
             party.operate(&bench, protocol.options, &words, &ended)?
         }
     };
     launcher.tell(&FromParty::Done(Box::new(record)), &words);
     Ok(())
+}
+
+fn run_network(
+    role: Role,
+    launcher: &Launcher,
+    protocol: &Protocol,
+    task: &Task,
+    ready: &Ready,
+    work: &Work,
+) -> Result<(Record, Vec<u64>)> {
+    let party = meet(role, launcher, protocol, task.agreement(work.purpose()))?;
+    let told = Mutex::new(Instant::now());
+    let ended = |layers: usize| {
+        let mut told = told.lock().expect("no panic while locked");
+        if layers == task.layers() {
+            launcher.tell(&FromParty::Ended, &[]);
+        } else if told.elapsed() >= PROGRESS {
+            *told = Instant::now();
+            launcher.tell(&FromParty::Layers(layers), &[]);
+        }
+    };
+    party.run(task, ready, &ended)
 }
 
 /// Finds the others through the launcher; returns when all are connected.

@@ -1,5 +1,10 @@
-//! All parties on this machine: the launcher, what it and a party tell each other, and the party's side of it.
+//! All parties on this machine: the launcher, a launched party, and what they tell each other.
 
-pub mod control;
-pub mod launched;
-pub mod launcher;
+mod control;
+mod faults;
+pub(crate) mod launched;
+mod launcher;
+mod process;
+
+pub use control::Job;
+pub use launcher::{Launched, launch};

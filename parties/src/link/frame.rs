@@ -1,4 +1,4 @@
-//! How messages lie in a stream: a header of 26 bytes (step 16, phase 2, depth 4, payload length 4,
+//! Messages as frames of a stream: a header of 26 bytes (step 16, phase 2, depth 4, payload length 4,
 //! numbers little-endian), then the payload.
 
 use protocols::{step::StepId, transport::Received};
@@ -10,8 +10,8 @@ pub const HEADER: usize = 26;
 /// one message a batch, so it bounds the batch.
 pub const MAX_PAYLOAD: usize = 256 << 20;
 
-/// The step of the frames in which a receiver tells how many bytes of payload it has taken in all (8 bytes,
-/// little-endian). No protocol has it: it is no hash of a path that anybody knows.
+/// The step of the frames in which a receiver reports how many bytes of payload it has taken in all
+/// (8 bytes, little-endian). No protocol has it: it is no hash of a path that anybody knows.
 pub const TAKEN: StepId = StepId([0; 16]);
 
 /// A header that announces more than [`MAX_PAYLOAD`].

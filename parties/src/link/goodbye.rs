@@ -1,13 +1,14 @@
 //! Why a connection ends: what a party tells the others when it closes, and what an ended
 //! connection means.
 //!
-//! The party that caused the end is named all the way through: who noticed that a peer is gone
-//! passes that on as its own reason to close, so that the third party does not blame the messenger.
+//! The party that caused the end is named all the way through. A party that notices that a peer is
+//! gone passes that on as its own reason to close, so that the third party does not blame the
+//! messenger.
 
 use protocols::{Error, Role};
 use quinn::{ApplicationClose, ConnectionError, VarInt};
 
-use crate::link::profile::Profile;
+use super::profile::Profile;
 
 /// The longest reason sent or believed, in bytes: it must fit into one packet.
 const LONGEST: usize = 900;
@@ -30,8 +31,8 @@ pub(crate) enum Goodbye {
 }
 
 impl Goodbye {
-    /// What to tell the others of an error.
-    pub fn of_error(error: &Error) -> Goodbye {
+    /// The reason to close that an error is.
+    pub fn from_error(error: &Error) -> Goodbye {
         match error {
             Error::PeerLost { party, reason } => Goodbye::Lost(*party, reason.clone()),
             Error::Stopped { reason } => Goodbye::Failed(reason.clone()),
@@ -39,6 +40,7 @@ impl Goodbye {
         }
     }
 
+    /// The code in the closing packet.
     pub fn code(&self) -> VarInt {
         VarInt::from_u32(match self {
             Goodbye::Unexplained => 0,
@@ -50,6 +52,7 @@ impl Goodbye {
         })
     }
 
+    /// The text in the closing packet.
     pub fn reason(&self) -> String {
         match self {
             Goodbye::Disagreement(text) | Goodbye::Lost(_, text) | Goodbye::Failed(text) => {
@@ -59,6 +62,7 @@ impl Goodbye {
         }
     }
 
+    /// The reason in a closing packet.
     pub fn read(close: &ApplicationClose) -> Goodbye {
         let text = printable(&close.reason, LONGEST);
         match close.error_code.into_inner() {
@@ -73,7 +77,7 @@ impl Goodbye {
         }
     }
 
-    /// What it means to `me` that `peer` said this.
+    /// The error that it is at `me` that `peer` said this.
     pub fn into_error(self, me: Role, peer: Role) -> Error {
         let lost = |party, reason| Error::PeerLost { party, reason };
         match self {
@@ -90,7 +94,7 @@ impl Goodbye {
     }
 }
 
-/// What the end of the connection to `peer` means to `me`.
+/// The error that the end of the connection to `peer` is at `me`.
 pub(crate) fn explain(me: Role, peer: Role, end: &ConnectionError) -> Error {
     let lost = |reason: String| Error::PeerLost { party: peer, reason };
     match end {
@@ -142,7 +146,7 @@ mod tests {
     #[test]
     fn the_culprit_is_named_by_the_third_party() {
         let lost = Error::PeerLost { party: Role::DataOwner, reason: "no sign of life".into() };
-        let goodbye = Goodbye::of_error(&lost);
+        let goodbye = Goodbye::from_error(&lost);
         let told = goodbye.clone().into_error(Role::CryptoProducer, Role::ModelOwner);
         assert_eq!(told.to_string(), "data-owner went away: no sign of life, says model-owner");
         let told = goodbye.into_error(Role::DataOwner, Role::ModelOwner).to_string();

@@ -1,17 +1,18 @@
-//! What the three parties compare before anything else, and the session that comes of it.
+//! What the parties compare before anything else, and the name of the session that follows.
 
 use std::fmt;
 
 use nets::Output;
 use protocols::{Role, SessionOptions};
 
-use crate::link::goodbye::printable;
+use super::goodbye::printable;
 
 /// The version of the messages and their order. Parties of different versions cannot run together.
 pub const PROTOCOL_VERSION: u32 = 1;
 
-/// What must be the same at all three parties. Paths, addresses and all that is a party's own are
-/// not in it; nor is the number of images, which the data owner announces with each batch.
+/// What must be the same at all three parties. Paths, addresses and everything else of a single
+/// party are not in it; nor is the number of images, which the data owner announces with each
+/// batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agreement {
     /// The protocol suite's name.
@@ -20,13 +21,13 @@ pub struct Agreement {
     pub ring_bits: u32,
     /// Fraction bits of a fixed-point number.
     pub fractional_bits: u32,
-    /// A hash of the public architecture and its plan.
+    /// The hash of the public architecture, activation plan included.
     pub architecture: [u8; 32],
     /// How long batches are cut, which decides which messages exist.
     pub options: SessionOptions,
     /// Whether branches of the network run side by side.
     pub overlap: bool,
-    /// A hash of the rings and bounds of all layers, where a suite has such.
+    /// The hash of the rings and bounds of all layers, in a suite that has such.
     pub plan: Option<[u8; 32]>,
     /// Whether everything is dealt before the query.
     pub dealt_first: bool,
@@ -36,13 +37,13 @@ pub struct Agreement {
     pub purpose: Purpose,
 }
 
-/// What a session is for, and so who takes part.
+/// What a session is for, which decides who takes part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Purpose {
     /// One evaluation, by all three.
     #[default]
     Answer,
-    /// Material for so many queries later on, made by all three.
+    /// Material for this many queries later on, made by all three.
     Deal(u64),
     /// One evaluation with material made before: the crypto producer takes no part.
     AnswerDealt,
@@ -57,7 +58,7 @@ impl Purpose {
         }
     }
 
-    /// Whom `me` connects with, in order: one party or two.
+    /// The parties that `me` connects with, in order: one or two.
     pub fn peers(self, me: Role) -> Vec<Role> {
         self.parties().iter().copied().filter(|&party| party != me).collect()
     }
@@ -144,9 +145,9 @@ pub(crate) fn compare(parties: &[(Role, &[(String, String)])]) -> Result<(), Dis
     Ok(())
 }
 
-/// The session's name: all parties' nonces hashed together, so that no party alone can make a session, and
-/// with it the pairwise seeds, come again.
-pub(crate) fn session(nonces: &[[u8; 32]]) -> [u8; 32] {
+/// The session's name: all parties' nonces hashed together, so that no party alone can make a
+/// session, and with it the pairwise seeds, come again.
+pub(crate) fn session_name(nonces: &[[u8; 32]]) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new_derive_key("tercet session v1");
     nonces.iter().for_each(|nonce| {
         hasher.update(nonce);
@@ -200,7 +201,7 @@ mod tests {
         for i in 0..3 {
             let mut other = nonces;
             other[i][31] ^= 1;
-            assert_ne!(session(&nonces), session(&other));
+            assert_ne!(session_name(&nonces), session_name(&other));
         }
     }
 }

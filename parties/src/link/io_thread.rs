@@ -1,4 +1,4 @@
-//! The network thread: a runtime of its own that does nothing but QUIC, so that signs of life and
+//! The I/O thread: a runtime of its own that does nothing but QUIC, so that signs of life and
 //! acknowledgements go out in time however busy the protocols are.
 
 use std::{io, net::UdpSocket, sync::Arc, thread::JoinHandle, time::Duration};
@@ -10,26 +10,27 @@ use tokio::{
     time::timeout,
 };
 
-use crate::link::goodbye::Goodbye;
+use super::goodbye::Goodbye;
 
 /// How long closing packets may take to be delivered.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// An endpoint and the thread that drives it. When dropped, connections that are still open close
-/// without a reason, and closing packets get the time to go out.
-pub(crate) struct Network {
+/// An endpoint and the thread that drives it. When it is dropped, connections that are still open
+/// close without a reason, and closing packets get the time to go out.
+pub(crate) struct IoThread {
     endpoint: Endpoint,
     runtime: Handle,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Network {
+impl IoThread {
+    /// Starts an endpoint on a socket.
     pub fn start(
         socket: UdpSocket,
         config: EndpointConfig,
         server: Option<ServerConfig>,
-    ) -> io::Result<Network> {
+    ) -> io::Result<IoThread> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let endpoint = {
@@ -37,18 +38,19 @@ impl Network {
             Endpoint::new(config, server, socket, Arc::new(TokioRuntime))?
         };
         let (stop, stopped) = oneshot::channel::<()>();
-        let thread = std::thread::Builder::new().name("network".into()).spawn(move || {
+        let thread = std::thread::Builder::new().name("io".into()).spawn(move || {
             // An error says that the sender is gone, which is as good as a message.
             let _ = runtime.block_on(stopped);
         })?;
-        Ok(Network { endpoint, runtime: handle, stop: Some(stop), thread: Some(thread) })
+        Ok(IoThread { endpoint, runtime: handle, stop: Some(stop), thread: Some(thread) })
     }
 
+    /// The endpoint.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
-    /// Where tasks of the network thread are started.
+    /// The runtime that tasks of this thread are spawned on.
     pub fn runtime(&self) -> &Handle {
         &self.runtime
     }
@@ -57,13 +59,31 @@ impl Network {
     pub fn close(&self, goodbye: &Goodbye) {
         self.endpoint.close(goodbye.code(), goodbye.reason().as_bytes());
     }
+
+    /// Waits until closing packets are delivered, for a while.
+    pub fn wait_idle(&self) {
+        // Past the limit the peers notice the silence instead.
+        let _ = self.runtime.block_on(async { timeout(FAREWELL, self.endpoint.wait_idle()).await });
+    }
 }
 
-/// Runs one future or two at once, until the first error.
+impl Drop for IoThread {
+    fn drop(&mut self) {
+        self.close(&Goodbye::Unexplained);
+        self.wait_idle();
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // This thread holds nothing that its panic could leave undone.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Runs one future for each peer, one or two, at once until the first error.
 ///
 /// # Panics
 /// If there are none, or more.
-pub async fn each<F, T, E>(mut futures: impl Iterator<Item = F>) -> Result<Vec<T>, E>
+pub(crate) async fn join_peers<F, T, E>(mut futures: impl Iterator<Item = F>) -> Result<Vec<T>, E>
 where
     F: Future<Output = Result<T, E>>,
 {
@@ -75,19 +95,6 @@ where
         Some(second) => {
             let (first, second) = tokio::try_join!(first, second)?;
             Ok(vec![first, second])
-        }
-    }
-}
-
-impl Drop for Network {
-    fn drop(&mut self) {
-        self.close(&Goodbye::Unexplained);
-        // Past the limit the peers notice the silence instead.
-        let _ = self.runtime.block_on(async { timeout(FAREWELL, self.endpoint.wait_idle()).await });
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // The network thread holds nothing that its panic could leave undone.
-            let _ = thread.join();
         }
     }
 }

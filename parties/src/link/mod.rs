@@ -1,13 +1,32 @@
-//! The links between the parties: how they find and trust each other, and how messages travel between them over
-//! QUIC.
+//! The links between the parties: authenticated QUIC connections, one to each peer.
+//!
+//! [`connect`](Bound::connect) takes a party from a bound socket to a [`QuicTransport`] whose ends
+//! have authenticated each other and agree on what to run. What the rest of the crate needs of a
+//! transport is [`ProcessTransport`].
 
-pub mod connect;
+mod agree;
+mod connect;
+mod connect_error;
+mod endpoint;
 pub(crate) mod frame;
+mod gather;
 mod goodbye;
-pub mod hello;
+mod hello;
+mod identity;
 mod io_thread;
 mod outbox;
-pub mod profile;
-pub mod quic;
+mod peers;
+mod profile;
+mod quic;
 mod signal;
-pub mod tls;
+mod tls;
+mod transport;
+
+pub use connect::{Bound, ConnectOptions, Established};
+pub use connect_error::ConnectError;
+pub use hello::{Agreement, PROTOCOL_VERSION, Purpose};
+pub use identity::{Identity, IdentityError, Trust, write_identities};
+pub use profile::{Profile, ProfileName};
+pub use quic::QuicTransport;
+pub use tls::Refusal;
+pub use transport::ProcessTransport;

@@ -1,5 +1,5 @@
-//! What waits to be written to one peer: filled by the blocking threads of the protocols, emptied
-//! by the network thread, bounded in bytes.
+//! Frames that wait to be written to one peer: filled by the blocking threads of the protocols,
+//! emptied by the I/O thread, bounded in bytes.
 
 use std::{
     collections::VecDeque,
@@ -9,16 +9,17 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use crate::link::frame::HEADER;
+use super::frame::HEADER;
 
 /// A party that is this far ahead of its link waits. A longer message passes when nothing else is
 /// ahead of it.
 const LIMIT: usize = 16 << 20;
 
-/// The crypto producer waits for nobody in a linear layer: what it sent and its receiver has not taken
-/// yet is bounded by this, and so is the receiver's memory. Far more than the window of chunks that the
-/// evaluators have under way, so it never waits for a message that they wait for.
-pub(crate) const AHEAD: u64 = 32 << 20;
+/// The crypto producer waits for nobody in a linear layer, so the bytes that it has sent and its
+/// receiver has not taken yet are bounded by this, and with them the receiver's memory. It is far
+/// more than the chunks that the evaluators have under way, so the producer never waits for a
+/// message that they wait for.
+pub(crate) const MAX_AHEAD: u64 = 32 << 20;
 
 /// Pieces up to this length are gathered: a piece of its own costs the transport more than a copy.
 const GATHERED: usize = 64 << 10;
@@ -40,7 +41,7 @@ impl Traffic {
     }
 }
 
-/// Nothing more is taken.
+/// The outbox takes nothing more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Closed;
 

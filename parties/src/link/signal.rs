@@ -7,7 +7,7 @@ use protocols::Role;
 use quinn::{Connection, RecvStream, SendStream};
 use serde::{Deserialize, Serialize};
 
-use crate::link::outbox::Traffic;
+use super::outbox::Traffic;
 
 /// The longest message, in bytes.
 const LONGEST: usize = 16 << 10;

@@ -1,8 +1,19 @@
-//! One party's part of a run: what it is asked for, what it brings, and what it does and sees.
+//! One party's part of a run: the task, what the party brings to it, and what it does and sees.
 
-pub mod material;
-pub mod process;
-pub mod run;
-pub mod survey;
-pub mod task;
+mod connected;
+mod inputs;
+pub(crate) mod material;
+pub(crate) mod process;
+mod ready;
+mod record;
+mod run;
+pub(crate) mod survey;
+mod task;
+mod timing;
 mod weight_keys;
+
+pub use connected::{Connected, connect};
+pub use inputs::{Inputs, Work};
+pub use ready::Ready;
+pub use record::Record;
+pub use task::{Task, bench, bench_agreement};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// What a party's process used from its start on.
+/// What a party's process has used since its start.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
     /// CPU time of all its threads, user and system.
@@ -45,18 +45,19 @@ pub fn forbid_dumps() -> Result<()> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(refused)
 }
 
-/// Keeps freed memory in the process instead of returning it to the kernel, which would clear and map it
-/// anew for the next message: page faults were a quarter of a run's CPU time. Costs what the process once
-/// had in use, which the window bounds.
+/// Keeps freed memory in the process instead of returning it to the kernel, which would clear and
+/// map it anew for the next message: page faults were a quarter of a run's CPU time. It costs the
+/// memory that the process once had in use, which the window of chunks bounds.
 ///
-/// Without effect but with GNU's allocator, whose defaults are meant for fewer and smaller blocks.
+/// Without effect except with GNU's allocator, whose defaults are meant for fewer and smaller
+/// blocks.
 pub fn keep_freed_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     for (parameter, bytes) in
         [(libc::M_MMAP_THRESHOLD, 32 << 20), (libc::M_TRIM_THRESHOLD, 256 << 20)]
     {
-        // SAFETY: `mallopt` takes two integers and locks what it changes; it refuses what it does not
-        // like, and then everything stays as it is.
+        // SAFETY: `mallopt` takes two integers and locks what it changes; it refuses what it does
+        // not like, and then everything stays as it is.
         unsafe { libc::mallopt(parameter, bytes) };
     }
 }

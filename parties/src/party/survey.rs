@@ -1,5 +1,5 @@
-//! How large a network's values get, as the model owner can know before a run: for certain from its
-//! weights, and by samples of the images that will be classified.
+//! The size of a network's values, as far as the model owner knows before a run: certain bounds from
+//! the weights, likely ones from samples of the images that will be classified.
 
 use fixedpoint::encoding::FixedPoint;
 use nets::{
@@ -13,30 +13,30 @@ use nets::{
     ranges::{self, Bound, LayerRange, MIN_MARGIN, Observed, Range},
 };
 
+use super::task::Task;
 use crate::{
-    config::{Config, DataOwner, MAX_FRACTIONAL_BITS, MAX_MAGNITUDE_BITS, Network},
-    data::{self, Batch, Window},
+    config::{Config, MAX_FRACTIONAL_BITS, MAX_MAGNITUDE_BITS, Network},
+    data::{Batch, DataFiles, ImageRange, count_images},
     error::{Error, Result},
-    party::task::Task,
 };
 
-/// What is known about a network's values.
+/// The bounds on a network's values.
 pub struct Survey<'a> {
     graph: &'a Graph,
     model: &'a Model,
-    /// The range of each channel of the input: that of a byte's pixel, or where samples go beyond it, what
-    /// they make likely.
+    /// The range of each channel of the input: that of a byte's pixel, or, where samples are out of
+    /// that range, the one that they make likely.
     pub input: Vec<Range>,
-    /// What samples did, if there are any.
+    /// The ranges of samples, if there are any.
     pub observed: Option<Observed>,
     /// How many times as large other images may make every value.
     pub margin: f64,
 }
 
 impl<'a> Survey<'a> {
-    /// What the weights alone say, for images with the config's normalisation.
+    /// The bounds by the weights alone, for images with the config's normalisation.
     pub fn new(task: &'a Task, config: &Config, model: &'a Model, margin: f64) -> Survey<'a> {
-        let input = config.normalisation().ranges();
+        let input = config.normalisation().byte_ranges();
         Survey { graph: &task.graph, model, input, observed: None, margin }
     }
 
@@ -59,7 +59,7 @@ impl<'a> Survey<'a> {
         self.input.iter().copied().reduce(Range::or).expect("an input has channels")
     }
 
-    /// What no input goes beyond.
+    /// The ranges that no input leaves.
     ///
     /// # Errors
     /// As [`ranges::intervals`].
@@ -67,12 +67,12 @@ impl<'a> Survey<'a> {
         ranges::intervals(self.graph, self.model, &self.input, fixed)
     }
 
-    /// What samples make likely.
+    /// The ranges that samples make likely.
     pub fn calibrated(&self) -> Option<Vec<LayerRange>> {
         self.observed.as_ref().map(|observed| observed.widened(self.margin))
     }
 
-    /// The tighter of both.
+    /// The tighter of both, layer by layer.
     ///
     /// # Errors
     /// As [`ranges::intervals`].
@@ -104,8 +104,8 @@ impl<'a> Survey<'a> {
     }
 }
 
-/// Checks, as the model owner, that no layer can overflow, or leave the bound that `dealer` computes with. The
-/// result is one line about one that could.
+/// Checks, as the model owner, that no layer can overflow, or leave the bound that `dealer` computes
+/// with. The result is one line about a layer that could.
 ///
 /// # Errors
 /// [`Error::File`] if a layer does so on a sample, or the samples cannot be read.
@@ -125,8 +125,8 @@ fn check_ring(task: &Task, config: &Config, model: &Model) -> Result<Option<Stri
     let Some(samples) = config.samples() else {
         let remedy = remedy(fixed, survey.certain_bits()?);
         return Ok(Some(format!(
-            "layer '{layer}' could overflow on some images: name samples as `model-owner.calibration` \
-             to see whether any do, or {remedy}"
+            "layer '{layer}' could overflow on some images: name samples as \
+             `model-owner.calibration` to see whether any do, or {remedy}"
         )));
     };
     survey.observe(&sample(&samples, &config.network, CHECKED)?)?;
@@ -140,8 +140,8 @@ fn check_ring(task: &Task, config: &Config, model: &Model) -> Result<Option<Stri
     };
     let (margin, remedy) = (survey.margin, remedy(fixed, survey.likely_bits()?));
     Ok(Some(format!(
-        "layer '{layer}' could overflow on images with values {margin} times as large as those of the \
-         samples: {remedy}"
+        "layer '{layer}' could overflow on images with values {margin} times as large as those of \
+         the samples: {remedy}"
     )))
 }
 
@@ -164,15 +164,16 @@ fn check_bounds(
     };
     let Some(samples) = config.samples() else {
         return Ok(Some(format!(
-            "{layer} on some images: name samples as `model-owner.calibration` to see whether any do, or {}",
-            wider(task, plan, config, &intervals)
+            "{layer} on some images: name samples as `model-owner.calibration` to see whether any \
+             do, or {}",
+            wider_bounds(task, plan, config, &intervals)
         )));
     };
     survey.observe(&sample(&samples, &config.network, CHECKED)?)?;
     let observed = &survey.observed.as_ref().expect("just observed").layers;
     if let Some(layer) = exceeding(observed, "leaves") {
         let bounds = ranges_of(&survey.bounds(task.fixed)?);
-        let what = format!("{layer} on the samples: {}", wider(task, plan, config, &bounds));
+        let what = format!("{layer} on the samples: {}", wider_bounds(task, plan, config, &bounds));
         return Err(Error::file(&config.file, what));
     }
     let bounds = ranges_of(&survey.bounds(task.fixed)?);
@@ -182,34 +183,34 @@ fn check_bounds(
     let margin = survey.margin;
     Ok(Some(format!(
         "{layer} on images with values {margin} times as large as those of the samples: {}",
-        wider(task, plan, config, &bounds)
+        wider_bounds(task, plan, config, &bounds)
     )))
 }
 
-/// What makes room for these ranges.
-fn wider(task: &Task, plan: &Plan, config: &Config, ranges: &[LayerRange]) -> String {
+/// The setting that fits these ranges.
+fn wider_bounds(task: &Task, plan: &Plan, config: &Config, ranges: &[LayerRange]) -> String {
     const CALIBRATED: &str = "`protocol.bounds` to a file of `tercet calibrate --out`";
     if config.protocol.bounds.is_some() {
         return format!("set {CALIBRATED} with these samples, or a larger margin");
     }
     let bits = room::magnitude_bits(&task.graph, plan, ranges);
     let runs = Plan::new(&task.graph, task.fixed, &Bounds::Alike(bits), task.output).is_ok();
-    match runs && bits <= MAX_MAGNITUDE_BITS {
-        true => {
-            let set = config.protocol.magnitude_bits;
-            format!("set `protocol.magnitude_bits` ({set}) to {bits} at all three, or {CALIBRATED}")
-        }
-        false => format!("set {CALIBRATED}"),
+    if runs && bits <= MAX_MAGNITUDE_BITS {
+        let set = config.protocol.magnitude_bits;
+        format!("set `protocol.magnitude_bits` ({set}) to {bits} at all three, or {CALIBRATED}")
+    } else {
+        format!("set {CALIBRATED}")
     }
 }
 
-/// The first layer of a run in clear that works on values beyond its bound, and what would help.
-pub fn beyond(task: &Task, clear: &Clear) -> Option<String> {
+/// The first layer of a run in clear whose values are out of range, and what would help.
+pub fn out_of_range(task: &Task, clear: &Clear) -> Option<String> {
     let (place, count) = clear.first_outside()?;
     let layer = &task.graph.nodes()[place].name;
     Some(format!(
-        "{count} values that layer '{layer}' works on are beyond its bound, and the result would be wrong; \
-         set `protocol.bounds` to a file of `tercet calibrate`, or `protocol.magnitude_bits` higher"
+        "{count} values that layer '{layer}' works on are beyond its bound, and the result would be \
+         wrong; set `protocol.bounds` to a file of `tercet calibrate`, or \
+         `protocol.magnitude_bits` higher"
     ))
 }
 
@@ -228,16 +229,15 @@ pub fn advice(task: &Task, model: &Model, images: &[f64]) -> nets::Result<String
     })
 }
 
-/// The first images of what a config names, or as many random ones: `most`, or all if there are fewer.
+/// The first images of these files, or as many random ones: `most`, or all if there are fewer.
 ///
 /// # Errors
 /// As [`Batch::load`].
-pub fn sample(owner: &DataOwner, network: &Network, most: usize) -> Result<Vec<f64>> {
-    let held = match owner.images.is_empty() {
-        true => most,
-        false => data::held(owner, network)?,
-    };
-    Ok(Batch::load(owner, network, Window::of(Some(most.min(held))))?.inputs)
+pub fn sample(files: &DataFiles, network: &Network, most: usize) -> Result<Vec<f64>> {
+    let shape = network.input_shape();
+    let random = files.images.is_empty();
+    let held = if random { most } else { count_images(files, shape)? };
+    Ok(Batch::load(files, shape, ImageRange::from_start(Some(most.min(held))))?.inputs)
 }
 
 /// Samples that are looked at before a run: few, because the others are waiting.
@@ -252,7 +252,8 @@ fn remedy(fixed: FixedPoint, fitting: Option<u32>) -> String {
     let set = fixed.fractional_bits();
     match fitting {
         Some(fitting) => format!(
-            "lower `protocol.fractional_bits` ({set}) to {fitting}, or scale inputs and weights down"
+            "lower `protocol.fractional_bits` ({set}) to {fitting}, or scale inputs and weights \
+             down"
         ),
         None => format!(
             "scale inputs and weights down, as no `protocol.fractional_bits` ({set}) would do"

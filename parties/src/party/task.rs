@@ -1,4 +1,4 @@
-//! What a config asks the parties to evaluate: the public network, the model and the data, each
+//! The task that a config sets the parties: the public network, the model and the data, each
 //! checked before any connection.
 
 use std::path::Path;
@@ -20,10 +20,10 @@ use nets::{
 use protocols::SessionOptions;
 
 use crate::{
-    config::{Config, ModelOwner, Protocol, network_file::wrong_file},
-    data::{Batch, Window},
+    config::{Config, ModelOwner, Protocol, wrong_file},
+    data::{Batch, ImageRange},
     error::{Error, Result},
-    link::hello::{Agreement, Purpose},
+    link::{Agreement, Purpose},
 };
 
 /// The public part of a run: what all three parties know and agree on.
@@ -43,17 +43,17 @@ pub struct Task {
     pub order: Order,
     /// How the network runs in `dealer`; none in `securenn`.
     pub plan: Option<Plan>,
-    /// When what can be done ahead is done, in `dealer`.
+    /// When correlated randomness is made, in `dealer`.
     pub pace: Pace,
 }
 
 impl Task {
-    /// What a config asks for; `suite` overrides it.
+    /// The task of a config; `suite` overrides the config's.
     ///
     /// # Errors
-    /// [`Error::File`] for an unknown network or one that its input does not fit, and for bounds that are
-    /// not its own or too large.
-    pub fn of(config: &Config, suite: Option<Suite>) -> Result<Task> {
+    /// [`Error::File`] for an unknown network or one that its input does not fit, and for bounds
+    /// that are not its own or too large.
+    pub fn from_config(config: &Config, suite: Option<Suite>) -> Result<Task> {
         let graph = config.network.graph();
         let graph =
             graph.map_err(|error| Error::file(&config.file, format!("`network`: {error}")))?;
@@ -61,11 +61,11 @@ impl Task {
         Task::new(graph, config.network.output, &config.protocol, suite, wrong)
     }
 
-    /// A network under a protocol, of which `suite` overrides the suite; what is wrong with them is reported
-    /// as `wrong` has it.
+    /// A network under a protocol; `suite` overrides the protocol's, and `wrong` makes the error of
+    /// what is wrong with them.
     ///
     /// # Errors
-    /// As [`Task::of`].
+    /// As [`Task::from_config`].
     pub fn new(
         graph: Graph,
         output: Output,
@@ -125,12 +125,12 @@ impl Task {
         Ok(cost.in_order(self.order))
     }
 
-    /// What a run will cost that is not wholly one of streamed material: only what is made ahead, or only
-    /// what is left after that, and without the masked weights where those were kept.
+    /// What a run for a purpose will cost: only what is made ahead, only what is left after that, or
+    /// both; without the masked weights where those were kept.
     ///
     /// # Errors
     /// [`nets::Error::Batch`].
-    pub fn cost_of(
+    pub fn cost_for(
         &self,
         purpose: Purpose,
         images: usize,
@@ -166,7 +166,7 @@ impl Task {
     ///
     /// # Errors
     /// [`Error::File`] if the file is missing, malformed, of another network, or has weights that
-    /// are not finite or too large.
+    /// are not finite or out of range.
     pub fn model(&self, config: &Config) -> Result<(Model, EncodedModel)> {
         let weights = self.weights(config)?;
         let wrong = |error| match config.model_owner() {
@@ -219,13 +219,13 @@ impl Task {
     ///
     /// # Errors
     /// [`Error::File`] if a file is missing, malformed or does not fit the network.
-    pub fn batch(&self, config: &Config, window: Window) -> Result<(Batch, Vec<u64>)> {
-        let owner = config.data_owner()?;
-        let batch = Batch::load(owner, &config.network, window)?;
+    pub fn batch(&self, config: &Config, range: ImageRange) -> Result<(Batch, Vec<u64>)> {
+        let files = &config.data_owner()?.files;
+        let batch = Batch::load(files, config.network.input_shape(), range)?;
         let encode = |&value| self.fixed.encode(value);
         let encoded: std::result::Result<_, _> = batch.inputs.iter().map(encode).collect();
         let encoded = encoded.map_err(|error| {
-            let file = owner.images.first().unwrap_or(&config.file);
+            let file = files.images.first().unwrap_or(&config.file);
             Error::file(file, error)
         })?;
         Ok((batch, encoded))
@@ -272,28 +272,29 @@ pub fn bench_agreement(bench: &Bench) -> Agreement {
     }
 }
 
-/// The file that has the weights; the config where none has.
+/// The file that has the weights; the config if there is none.
 fn weights_file<'c>(config: &'c Config, owner: &'c ModelOwner) -> &'c Path {
     owner.weights.as_deref().unwrap_or(config.network.path(&config.file))
 }
 
-/// How large values may be in `dealer`.
+/// The bounds on values in `dealer`.
 fn bounds(protocol: &Protocol, graph: &Graph) -> Result<Bounds> {
     let Some(file) = &protocol.bounds else {
         return Ok(Bounds::Alike(protocol.magnitude_bits));
     };
-    let unreadable = |error| Error::file(file, format!("cannot be read: {error}"));
+    let unreadable = |error| Error::unreadable(file, error);
     let json = std::fs::read_to_string(file).map_err(unreadable)?;
     let bounds = PublicBounds::parse(&json, graph).map_err(|error| Error::file(file, error))?;
     Ok(Bounds::Layers(bounds))
 }
 
-/// What random weights are drawn from: public, so that every run has the same.
+/// The seed of random weights: public, so that every run has the same.
 const RANDOM_WEIGHTS: u64 = 0;
 
-/// What polynomials want of a model from an ONNX file.
-const NO_COEFFICIENTS: &str = "has no coefficients for the plan's polynomials: write its graph with `tercet inspect \
-                               --public-graph`, and give that as `network.graph` and all weights as a safetensors file";
+/// The complaint about an ONNX file under a plan with polynomials.
+const NO_COEFFICIENTS: &str = "has no coefficients for the plan's polynomials: write its graph \
+                               with `tercet inspect --public-graph`, and give that as \
+                               `network.graph` and all weights as a safetensors file";
 
 /// The ring that shares live in is Z_2^64.
 const RING_BITS: u32 = 64;

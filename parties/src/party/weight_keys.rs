@@ -1,9 +1,11 @@
-//! The masked weights of the `dealer` suite, which outlive a session where a party has a place for them.
+//! The masked weights of the `dealer` suite, which outlive a session where a party has a place for
+//! them.
 //!
-//! A, which masks the weights, is drawn from a key of P0 and P2; D = W - A is at P1. P0 keeps a key for each
-//! hash of weights and plan and never uses it for others; P2 keeps the keys, P1 the masked weights,
-//! by the key's name, which tells nothing about it. P0 offers what it has; where P2 has not got the key, all
-//! start anew with one of this session; where P1 has not got the weights, they are sent again.
+//! A, which masks the weights, is drawn from a key of P0 and P2; D = W - A is at P1. P0 keeps a key
+//! for each hash of weights and plan and never uses it for others; P2 keeps the keys, P1 the masked
+//! weights, by the key's name, which tells nothing about it. P0 offers what it has; where P2 lacks
+//! the key, all start anew with one of this session; where P1 lacks the weights, they are sent
+//! again.
 //!
 //! | from -> to | what |
 //! |---|---|
@@ -11,8 +13,8 @@
 //! | P1 -> P0, P2 -> P0 | if it is known: whether they have what belongs to it |
 //! | P0 -> P1 | the key's name, and whether weights follow |
 //!
-//! None of it is payload. It tells P1 and P2 that weights are the same as in an earlier session. Who
-//! reads P0's or P2's part and P1's has the weights.
+//! None of it is payload. It tells P1 and P2 that weights are the same as in an earlier session.
+//! Whoever reads P0's or P2's part and P1's has the weights.
 
 use std::{
     io,
@@ -27,13 +29,16 @@ use nets::{
 use protocols::{Role, Session, dealer::WeightKey, prf::Seed};
 use zeroize::Zeroizing;
 
+use super::{
+    connected::{Connected, malformed},
+    inputs::Inputs,
+};
 use crate::{
     durable,
     error::{Error, Result},
-    party::run::{Connected, Inputs},
 };
 
-/// Where the parties find out who has what.
+/// The place where the parties find out who has what.
 const KNOWN: &str = "session/weights";
 
 /// What a party has for the linear layers of a model.
@@ -46,8 +51,9 @@ pub enum ModelKeys {
     CryptoProducer(WeightKey),
 }
 
-/// What comes of finding out.
+/// The setup of a model's linear layers.
 pub(crate) struct Setup {
+    /// What this party has for them.
     pub keys: ModelKeys,
     /// Whether P1 had the masked weights from an earlier session.
     pub kept: bool,
@@ -72,17 +78,17 @@ impl Connected {
         state: Option<&Path>,
     ) -> Result<Setup> {
         match inputs {
-            Inputs::Model(model) => self.key_of(session, run, model, state),
-            Inputs::Images(_) => self.weights(session, run, state),
+            Inputs::Model(model) => self.model_owner_setup(session, run, model, state),
+            Inputs::Images(_) => self.data_owner_setup(session, run, state),
             Inputs::Nothing => {
-                let key = self.dealt_key(session, state)?;
+                let key = self.crypto_producer_key(session, state)?;
                 Ok(Setup { keys: ModelKeys::CryptoProducer(WeightKey::new(key)), kept: false })
             }
         }
     }
 
-    /// P0.
-    fn key_of(
+    /// P0's part: its key, and masked weights for P1 unless they are kept.
+    fn model_owner_setup(
         &self,
         session: &Session,
         run: &Run<'_>,
@@ -97,7 +103,7 @@ impl Connected {
             (Some(_), None) => FRESH,
             (Some(_), Some(_)) => KEPT,
         };
-        let name = KeyName::of(kept.as_ref().unwrap_or(&fresh));
+        let name = KeyName::from_key(kept.as_ref().unwrap_or(&fresh));
         for other in [Role::DataOwner, Role::CryptoProducer] {
             self.tell(other, KNOWN, name.after(kind))?;
         }
@@ -110,7 +116,7 @@ impl Connected {
             }
             known = weights && producer;
         }
-        self.tell(Role::DataOwner, KNOWN, KeyName::of(&key).after(u8::from(known)))?;
+        self.tell(Role::DataOwner, KNOWN, KeyName::from_key(&key).after(u8::from(known)))?;
         if let Some(file) = &file {
             write_key(file, &key)?;
         }
@@ -120,8 +126,13 @@ impl Connected {
         Ok(Setup { keys: ModelKeys::ModelOwner, kept: known })
     }
 
-    /// P1.
-    fn weights(&self, session: &Session, run: &Run<'_>, state: Option<&Path>) -> Result<Setup> {
+    /// P1's part: masked weights, kept or received.
+    fn data_owner_setup(
+        &self,
+        session: &Session,
+        run: &Run<'_>,
+        state: Option<&Path>,
+    ) -> Result<Setup> {
         let (kind, name) = self.hear_name()?;
         let file = |name: KeyName| state.map(|state| state.join(format!("{name}.weights")));
         let mut kept = None;
@@ -141,20 +152,20 @@ impl Connected {
         Ok(Setup { keys: ModelKeys::DataOwner(weights), kept: false })
     }
 
-    /// P2.
-    fn dealt_key(&self, session: &Session, state: Option<&Path>) -> Result<Seed> {
+    /// P2's part: the key, kept or of this session.
+    fn crypto_producer_key(&self, session: &Session, state: Option<&Path>) -> Result<Seed> {
         let (kind, name) = self.hear_name()?;
         let file = |name: KeyName| state.map(|state| state.join(format!("{name}.key")));
         if kind == KEPT {
             let key = file(name).as_deref().map(read_key).transpose()?.flatten();
-            let key = key.filter(|key| KeyName::of(key) == name);
+            let key = key.filter(|key| KeyName::from_key(key) == name);
             self.tell(Role::ModelOwner, KNOWN, vec![u8::from(key.is_some())])?;
             if let Some(key) = key {
                 return Ok(key);
             }
         }
         let key = session.seed_with(Role::ModelOwner, SETUP);
-        if let Some(file) = file(KeyName::of(&key)).filter(|_| kind != UNKEPT) {
+        if let Some(file) = file(KeyName::from_key(&key)).filter(|_| kind != UNKEPT) {
             write_key(&file, &key)?;
         }
         Ok(key)
@@ -164,17 +175,13 @@ impl Connected {
         let message = self.hear(Role::ModelOwner, KNOWN)?;
         match <[u8; 17]>::try_from(message) {
             Ok([kind, name @ ..]) => Ok((kind, KeyName(name))),
-            Err(_) => {
-                let (from, step) = (Role::ModelOwner, KNOWN.into());
-                let what = "it names no key".into();
-                Err(protocols::Error::Malformed { from, step, phase: 0, what }.into())
-            }
+            Err(_) => Err(malformed(Role::ModelOwner, KNOWN, "it names no key")),
         }
     }
 }
 
 impl KeyName {
-    fn of(key: &Seed) -> KeyName {
+    fn from_key(key: &Seed) -> KeyName {
         let bytes = key.derive("name");
         KeyName(bytes.expose()[..16].try_into().expect("16 bytes"))
     }
@@ -216,7 +223,7 @@ fn read(file: &Path) -> Result<Option<Zeroizing<Vec<u8>>>> {
     let mut content = match std::fs::read(file) {
         Ok(content) => Zeroizing::new(content),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::file(file, format!("cannot be read: {error}"))),
+        Err(error) => return Err(Error::unreadable(file, error)),
     };
     let length = content.len().checked_sub(32).ok_or_else(|| damaged(file))?;
     if *blake3::hash(&content[..length]).as_bytes() != content[length..] {
@@ -231,7 +238,7 @@ fn write(file: &Path, content: &[u8]) -> Result<()> {
     let directory = file.parent().expect("a file is in a directory");
     durable::make_directory(directory)
         .and_then(|()| durable::write(file, &whole))
-        .map_err(|error| Error::Run(format!("{}: cannot be written: {error}", file.display())))
+        .map_err(|error| Error::unwritable(file, error))
 }
 
 fn damaged(file: &Path) -> Error {

@@ -15,7 +15,7 @@ use super::{
     results::{Failure, Found, Results},
 };
 use crate::{
-    config::Config,
+    config::{Config, file_keys},
     error::{Error, Result},
 };
 
@@ -107,7 +107,7 @@ fn point_config(
     let text = fs::read_to_string(file).map_err(|error| Error::file(file, error))?;
     let mut root: Table = toml::from_str(&text).map_err(|error| Error::file(file, error))?;
     let base = file.parent().unwrap_or(Path::new("."));
-    for (table, key) in FILES {
+    for (table, key) in file_keys() {
         let value = root.get_mut(table).and_then(|table| table.get_mut(key));
         value.into_iter().try_for_each(|value| make_whole(value, base))?;
     }
@@ -134,22 +134,6 @@ fn point_config(
     let head = "# A point of `tercet plan`: its plan and its weights are beside it.\n";
     Ok(format!("{head}{}", toml::to_string(&root).expect("it was TOML")))
 }
-
-/// Keys of a config that name files.
-const FILES: [(&str, &str); 12] = [
-    ("network", "onnx"),
-    ("network", "graph"),
-    ("model-owner", "weights"),
-    ("model-owner", "calibration"),
-    ("model-owner", "key"),
-    ("model-owner", "state"),
-    ("data-owner", "images"),
-    ("data-owner", "labels"),
-    ("data-owner", "key"),
-    ("data-owner", "state"),
-    ("crypto-producer", "key"),
-    ("crypto-producer", "state"),
-];
 
 /// The architecture of a network from a file, in the search's directory.
 pub const GRAPH: &str = "graph.json";

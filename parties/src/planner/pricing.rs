@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     config::Protocol,
     error::{Error, Result},
-    party::task::Task,
-    report::estimate::LinkModel,
+    party::Task,
+    report::LinkModel,
 };
 
 /// How plans of one network are priced: by what the ledger will count.

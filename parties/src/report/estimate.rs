@@ -1,10 +1,10 @@
 //! How long a run takes over links of a given latency and bandwidth, from its prediction alone.
 //!
-//! Each stage takes the bytes of its busiest link at that link's bandwidth. Online the critical path is
-//! added, in one-way latencies of half a round trip each: nothing that goes ahead of the query waits for
-//! an answer. Each of the six directed links has the whole bandwidth. Computing is not in it, nor are headers (a
-//! few percent) and a congestion window that has to open: it is what a run comes near to when the network
-//! is what it waits for.
+//! Each stage takes the bytes of its busiest link at that link's bandwidth. Online the critical path
+//! is added, in one-way latencies of half a round trip each: nothing that goes ahead of the query
+//! waits for an answer. Each of the six directed links has the whole bandwidth. Computing is not in
+//! it, nor are headers (a few percent) and a congestion window that has to open: a run comes near
+//! to it when it waits for the network.
 
 use nets::cost::Totals;
 use protocols::Links;
@@ -27,9 +27,9 @@ pub struct Estimate {
     /// What the links are like.
     #[serde(flatten)]
     pub model: LinkModel,
-    /// What is sent once for a model.
+    /// The setup, once for a model.
     pub setup_seconds: f64,
-    /// What goes ahead of the query.
+    /// Everything ahead of the query.
     pub offline_seconds: f64,
     /// From the query to the result, with all that goes ahead of it present.
     pub online_seconds: f64,
@@ -53,7 +53,7 @@ impl LinkModel {
         Estimate { link, model: self, setup_seconds, offline_seconds, online_seconds, seconds }
     }
 
-    /// How long a stage takes that waits for so many one-way latencies and sends these bytes.
+    /// How long a stage takes that waits for this many one-way latencies and sends these bytes.
     fn seconds(&self, critical_path: u32, links: Links) -> f64 {
         let busiest = links.iter().map(|(_, bytes)| bytes).max().unwrap_or(0) as f64;
         let waiting = f64::from(critical_path) * self.rtt_ms / 2.0 / 1e3;

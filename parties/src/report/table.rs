@@ -3,8 +3,8 @@
 use std::fmt;
 
 /// A table of text: the first columns are aligned left, the others, numbers, right. It is at most
-/// 120 characters wide as far as its first column can help it: a text that is too long there has a line of
-/// its own.
+/// 120 characters wide as far as its first column can help it: a text that is too long there has a
+/// line of its own.
 #[derive(Clone, Debug)]
 pub struct Table {
     left: usize,
@@ -68,9 +68,10 @@ impl fmt::Display for Table {
             let mut written = 0;
             for (column, cell) in row.iter().enumerate().filter(|(_, cell)| !cell.is_empty()) {
                 let start = total(&widths[..column]) + if column > 0 { GAP } else { 0 };
-                let start = match column < self.left {
-                    true => start,
-                    false => total(&widths[..=column]) - width_of(cell),
+                let start = if column < self.left {
+                    start
+                } else {
+                    total(&widths[..=column]) - width_of(cell)
                 };
                 if written > 0 && start < written + GAP {
                     writeln!(f, "{line}")?;

@@ -9,33 +9,35 @@ use nets::{
 use protocols::{LayerMeasurement, Role, Session, SessionOptions, Transport};
 
 use super::{
-    Held, Label, Name, Stock, Store,
-    file::{Fit, Keeping, Opened},
-};
-use crate::{
-    error::{Error, Result},
-    party::{
-        run::{Connected, Inputs},
+    super::{
+        connected::{Connected, malformed},
+        inputs::Inputs,
         task::Task,
         weight_keys::ModelKeys,
     },
+    file::QueryFile,
+    label::{Label, MadeFor, Name},
+    stock::Stock,
+    store::{Held, Store},
+    transport::{Recording, write_weights},
 };
+use crate::error::{Error, Result};
 
-/// Where P1 tells P0 which queries it holds, and P0 which of them is used.
+/// The place where P1 tells P0 which queries it holds, and P0 which of them is used.
 const CHOICE: &str = "session/choice";
 
-/// Where P0 and P1 tell each other that their files are whole.
+/// The place where P0 and P1 tell each other that their files are whole.
 const CHECKED: &str = "session/checked";
 
-/// Where P0 and P1 tell each other that a query is on their disks.
+/// The place where P0 and P1 tell each other that a query is on their disks.
 const KEPT: &str = "session/kept";
 
-impl Fit {
-    /// What material has to be for.
+impl MadeFor {
+    /// What material for a task is made for.
     ///
     /// # Errors
     /// [`Error::Usage`] for a suite that deals nothing ahead.
-    pub fn of(task: &Task, inputs: &Inputs) -> Result<Fit> {
+    pub fn new(task: &Task, inputs: &Inputs) -> Result<MadeFor> {
         let Some(plan) = &task.plan else {
             let what =
                 "only the dealer suite makes material ahead: set `protocol.suite` to \"dealer\"";
@@ -45,7 +47,7 @@ impl Fit {
             Inputs::Model(model) => *model.hash().as_bytes(),
             Inputs::Images(_) | Inputs::Nothing => [0; 32],
         };
-        Ok(Fit {
+        Ok(MadeFor {
             chunk: task.options.chunk as u64,
             architecture: *task.graph.hash().as_bytes(),
             plan: *plan.hash().as_bytes(),
@@ -54,30 +56,37 @@ impl Fit {
     }
 }
 
-/// What is made, and where it goes.
-pub(crate) struct Making<'a> {
+/// Material to make.
+pub(crate) struct DealJob<'a> {
+    /// Where it goes.
     pub store: &'a Store,
+    /// The run that each query is for.
     pub run: Run<'a>,
+    /// Chunk and window of long batches.
     pub options: SessionOptions,
-    pub fit: Fit,
+    /// What the material is made for.
+    pub made_for: MadeFor,
+    /// Told of each layer.
     pub progress: Progress<'a>,
 }
 
 impl Connected {
-    /// Makes one query after the other; returns what was measured of one. All are alike, or it fails.
+    /// Makes one query after the other; returns what was measured of one. All are alike, or it
+    /// fails.
     pub(crate) fn make(
         &self,
-        making: &Making<'_>,
+        job: &DealJob<'_>,
         queries: u64,
         keys: &ModelKeys,
     ) -> Result<(Vec<LayerMeasurement>, Stock)> {
-        let Making { store, run, fit, .. } = making;
+        let DealJob { store, run, made_for, .. } = job;
         let mut measured: Option<Vec<LayerMeasurement>> = None;
         let mut file_bytes = 0;
         for query in 0..queries {
             let name = Name { session: self.session, query };
-            let label = Label { role: self.role, name, batch: run.batch as u64, fit: *fit };
-            let (layers, bytes) = self.make_one(making, label, keys)?;
+            let label =
+                Label { role: self.role, name, batch: run.batch as u64, made_for: *made_for };
+            let (layers, bytes) = self.make_one(job, label, keys)?;
             let alike = |a: &LayerMeasurement, b: &LayerMeasurement| {
                 (&a.name, a.sent, a.received) == (&b.name, b.sent, b.received)
             };
@@ -101,7 +110,7 @@ impl Connected {
 
     fn make_one(
         &self,
-        Making { store, run, options, progress, .. }: &Making<'_>,
+        DealJob { store, run, options, progress, .. }: &DealJob<'_>,
         label: Label,
         keys: &ModelKeys,
     ) -> Result<(Vec<LayerMeasurement>, u64)> {
@@ -112,11 +121,11 @@ impl Connected {
         let failed = |error| Error::Run(format!("{}: cannot be written: {error}", label.name));
         match keys {
             ModelKeys::ModelOwner => {
-                let keeping = Keeping::new(self.transport.clone(), store.begin(label)?);
-                let keeping = Arc::new(keeping);
-                let session = new(keeping.clone());
+                let recording = Recording::new(self.transport.clone(), store.begin(label)?);
+                let recording = Arc::new(recording);
+                let session = new(recording.clone());
                 dealer::collect(&session, run, progress)?;
-                let bytes = keeping.take_writer().finish(&with_producer).map_err(failed)?;
+                let bytes = recording.take_writer().finish(&with_producer).map_err(failed)?;
                 self.meet(KEPT)?;
                 Ok((session.measurements(), bytes))
             }
@@ -124,7 +133,7 @@ impl Connected {
                 let session = new(self.transport.clone());
                 dealer::prepare(&session, run, weights, progress)?;
                 let mut writer = store.begin(label)?;
-                writer.keep_weights(&weights.pack_for_query(run)).map_err(failed)?;
+                write_weights(&mut writer, &weights.pack_for_query(run)).map_err(failed)?;
                 let bytes = writer.finish(&with_producer).map_err(failed)?;
                 self.meet(KEPT)?;
                 Ok((session.measurements(), bytes))
@@ -138,10 +147,11 @@ impl Connected {
     }
 
     /// Agrees with the other evaluator on a query that both hold, and uses it up at both.
-    pub(crate) fn take_query(&self, held: &Held) -> Result<Opened> {
+    pub(crate) fn take_query(&self, held: &Held) -> Result<QueryFile> {
         let name = match self.role {
             Role::ModelOwner => self.choose(held.names())?,
-            _ => self.offer(held.names())?,
+            Role::DataOwner => self.offer(held.names())?,
+            Role::CryptoProducer => unreachable!("the crypto producer holds no queries"),
         };
         let opened = held.check(name)?;
         // Where the other's file is damaged, this one is not lost.
@@ -155,7 +165,7 @@ impl Connected {
         let offered = self.hear(Role::DataOwner, CHOICE)?;
         let (offered, rest) = offered.as_chunks::<{ Name::BYTES }>();
         if !rest.is_empty() {
-            return Err(malformed(Role::DataOwner, "its list of queries is cut short"));
+            return Err(malformed(Role::DataOwner, CHOICE, "its list of queries is cut short"));
         }
         let offered: Vec<Name> = offered.iter().map(Name::from_bytes).collect();
         match names.iter().find(|name| offered.contains(name)) {
@@ -179,10 +189,9 @@ impl Connected {
             return Err(nothing_common(u64::from_le_bytes(held), names.len() as u64));
         }
         let chosen = <&[u8; Name::BYTES]>::try_from(&chosen[..]).map(Name::from_bytes);
-        chosen
-            .ok()
-            .filter(|chosen| names.contains(chosen))
-            .ok_or_else(|| malformed(Role::ModelOwner, "it chose a query that was not offered"))
+        chosen.ok().filter(|chosen| names.contains(chosen)).ok_or_else(|| {
+            malformed(Role::ModelOwner, CHOICE, "it chose a query that was not offered")
+        })
     }
 
     /// Returns when the other evaluator has come as far.
@@ -196,12 +205,7 @@ impl Connected {
 
 fn nothing_common(model_owner: u64, data_owner: u64) -> Error {
     Error::Run(format!(
-        "no query is left that both hold: of those for this run the model-owner has {model_owner} and the \
-         data-owner {data_owner}, of other sessions; make more with `tercet deal`"
+        "no query is left that both hold: of those for this run the model-owner has {model_owner} \
+         and the data-owner {data_owner}, of other sessions; make more with `tercet deal`"
     ))
-}
-
-fn malformed(from: Role, what: &str) -> Error {
-    let (step, what) = (CHOICE.into(), what.into());
-    protocols::Error::Malformed { from, step, phase: 0, what }.into()
 }

@@ -9,7 +9,10 @@ use std::{
 
 use protocols::Role;
 
-use super::file::{Fit, Label, Name, Opened, Writer};
+use super::{
+    file::{QueryFile, Writer},
+    label::{Label, MadeFor, Name},
+};
 use crate::{
     durable,
     error::{Error, Result},
@@ -18,7 +21,7 @@ use crate::{
 /// The list of used queries: a line for each.
 const USED: &str = "used";
 
-/// What the crypto producer wrote down: a line for each session.
+/// The crypto producer's log: a line for each session.
 const LOG: &str = "dealt.log";
 
 /// `DIR/<role>`.
@@ -41,15 +44,10 @@ impl Store {
     /// # Errors
     /// [`Error::File`].
     pub fn make(directory: &Path, role: Role) -> Result<Store> {
-        let store = Store::at(directory, role);
+        let store = Store::in_directory(directory, role);
         durable::make_directory(&store.directory)
             .map_err(|error| Error::file(&store.directory, format!("cannot be made: {error}")))?;
         Ok(store)
-    }
-
-    /// Where it is.
-    pub fn directory(&self) -> &Path {
-        &self.directory
     }
 
     /// Begins a query's file.
@@ -58,8 +56,7 @@ impl Store {
     /// [`Error::Run`].
     pub fn begin(&self, label: Label) -> Result<Writer> {
         let path = self.directory.join(label.name.file_name());
-        Writer::begin(&path, label)
-            .map_err(|error| Error::Run(format!("{}: cannot be written: {error}", path.display())))
+        Writer::begin(&path, label).map_err(|error| Error::unwritable(&path, error))
     }
 
     /// Writes down what the crypto producer dealt. There is no secret in it.
@@ -69,25 +66,23 @@ impl Store {
     pub fn log(&self, first: Name, queries: u64, images: usize) -> Result<()> {
         let path = self.directory.join(LOG);
         let session = first.session_hex();
-        let write = || {
+        let write = || -> io::Result<()> {
             let mut log = OpenOptions::new().append(true).create(true).open(&path)?;
             writeln!(log, "session {session}: {queries} queries of {images} images")?;
             log.sync_all()
         };
-        write().map_err(|error: io::Error| {
-            Error::Run(format!("{}: cannot be written: {error}", path.display()))
-        })
+        write().map_err(|error| Error::unwritable(&path, error))
     }
 
-    /// Finds the queries that fit, for so many images at least. What is in the list of used queries is
-    /// removed.
+    /// Finds the queries that were made for this, for at least this many images. Files in the list
+    /// of used queries are removed.
     ///
     /// # Errors
     /// [`Error::File`] that says what to do if there are none.
-    pub fn open(directory: &Path, role: Role, fit: &Fit, images: usize) -> Result<Held> {
-        let store = Store::at(directory, role);
+    pub fn open(directory: &Path, role: Role, made_for: &MadeFor, images: usize) -> Result<Held> {
+        let store = Store::in_directory(directory, role);
         let directory = &store.directory;
-        let unreadable = |error| Error::file(directory, format!("cannot be read: {error}"));
+        let unreadable = |error| Error::unreadable(directory, error);
         let mut list = UsedList::lock(directory).map_err(unreadable)?;
         let used = list.names().map_err(unreadable)?;
         let (mut names, mut removed, mut other) = (Vec::new(), 0, None);
@@ -102,7 +97,7 @@ impl Store {
                 removed += 1;
                 continue;
             }
-            match label.unfit(role, fit, images) {
+            match label.mismatch(role, made_for, images) {
                 None => names.push(label.name),
                 Some(why) => other = Some(format!("{}: {why}", label.name)),
             }
@@ -112,8 +107,8 @@ impl Store {
                 (Some(other), _) => format!("has nothing for this run: {other}"),
                 (None, 0) => "has no query left: make more with `tercet deal`".into(),
                 (None, removed) => format!(
-                    "has no query left, but for {removed} that had been used before and were removed: \
-                     make more with `tercet deal`"
+                    "has no query left, but for {removed} that had been used before and were \
+                     removed: make more with `tercet deal`"
                 ),
             };
             return Err(Error::file(directory, what));
@@ -122,23 +117,8 @@ impl Store {
         Ok(Held { store, names })
     }
 
-    fn at(directory: &Path, role: Role) -> Store {
+    fn in_directory(directory: &Path, role: Role) -> Store {
         Store { directory: directory.join(role.name()), role }
-    }
-}
-
-impl Label {
-    /// Why a query is none for this run.
-    fn unfit(&self, role: Role, fit: &Fit, images: usize) -> Option<String> {
-        let Label { batch, .. } = self;
-        if self.role != role {
-            return Some(format!("it is the {}'s", self.role));
-        }
-        if let Some(difference) = self.fit.difference(fit) {
-            return Some(format!("it was made for {difference}"));
-        }
-        (*batch < images as u64)
-            .then(|| format!("it was made for {batch} images, and there are {images}"))
     }
 }
 
@@ -152,8 +132,8 @@ impl Held {
     ///
     /// # Errors
     /// [`Error::File`].
-    pub fn check(&self, name: Name) -> Result<Opened> {
-        let opened = Opened::open(&self.store.directory.join(name.file_name()))?;
+    pub fn check(&self, name: Name) -> Result<QueryFile> {
+        let opened = QueryFile::open(&self.store.directory.join(name.file_name()))?;
         if (opened.label.name, opened.label.role) != (name, self.store.role) {
             return Err(Error::file(
                 &opened.path,
@@ -163,11 +143,12 @@ impl Held {
         Ok(opened)
     }
 
-    /// Uses a query up: when it returns, no other run at this party can have the same, whatever happens.
+    /// Uses a query up: when it returns, no other run at this party can have the same, whatever
+    /// happens.
     ///
     /// # Errors
     /// [`Error::Run`] if another run was faster, or the disk does not take it.
-    pub fn consume(&self, opened: &Opened) -> Result<()> {
+    pub fn consume(&self, opened: &QueryFile) -> Result<()> {
         let name = opened.label.name;
         let mark = || {
             let mut list = UsedList::lock(&self.store.directory)?;
@@ -209,7 +190,7 @@ impl UsedList {
         let mut text = String::new();
         self.0.seek(SeekFrom::Start(0))?;
         self.0.read_to_string(&mut text)?;
-        Ok(text.lines().filter_map(parse).collect())
+        Ok(text.lines().filter_map(Name::parse).collect())
     }
 
     fn add(&mut self, name: Name) -> io::Result<()> {
@@ -217,18 +198,6 @@ impl UsedList {
         write!(self.0, "\n{} {}\n", name.session_hex(), name.query)?;
         self.0.sync_all()
     }
-}
-
-fn parse(line: &str) -> Option<Name> {
-    let (session, query) = line.split_once(' ')?;
-    let mut name = Name { session: [0; 32], query: query.parse().ok()? };
-    if session.len() != 64 {
-        return None;
-    }
-    for (place, byte) in name.session.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(session.get(2 * place..2 * place + 2)?, 16).ok()?;
-    }
-    Some(name)
 }
 
 #[cfg(test)]
@@ -251,7 +220,7 @@ mod tests {
     }
 
     fn open(directory: &TempDir) -> Result<Held> {
-        Store::open(directory.path(), ROLE, &label(0).fit, 4)
+        Store::open(directory.path(), ROLE, &label(0).made_for, 4)
     }
 
     fn file(directory: &TempDir, query: u64) -> PathBuf {
@@ -312,25 +281,28 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_named() {
         let directory = dealt();
-        let fit = label(0).fit;
-        let complaint = |fit: &Fit, images| {
-            let error = Store::open(directory.path(), ROLE, fit, images).unwrap_err();
+        let made_for = label(0).made_for;
+        let complaint = |made_for: &MadeFor, images| {
+            let error = Store::open(directory.path(), ROLE, made_for, images).unwrap_err();
             assert_eq!(error.exit_code(), 2);
             error.to_string()
         };
         for (other, what) in [
-            (Fit { weights: [0; 32], ..fit }, "made for other weights"),
-            (Fit { plan: [0; 32], ..fit }, "made for other bounds, fractional bits or output"),
-            (Fit { architecture: [0; 32], ..fit }, "made for another network"),
-            (Fit { chunk: 128, ..fit }, "made for another `protocol.chunk`"),
+            (MadeFor { weights: [0; 32], ..made_for }, "made for other weights"),
+            (
+                MadeFor { plan: [0; 32], ..made_for },
+                "made for other bounds, fractional bits or output",
+            ),
+            (MadeFor { architecture: [0; 32], ..made_for }, "made for another network"),
+            (MadeFor { chunk: 128, ..made_for }, "made for another `protocol.chunk`"),
         ] {
             let error = complaint(&other, 1);
             assert!(error.ends_with(what), "{error}");
         }
-        let error = complaint(&fit, 5);
+        let error = complaint(&made_for, 5);
         assert!(error.ends_with("it was made for 4 images, and there are 5"), "{error}");
-        assert_eq!(Store::open(directory.path(), ROLE, &fit, 1).unwrap().names().len(), 2);
-        let error = Store::open(Path::new("/nowhere"), ROLE, &fit, 1).unwrap_err().to_string();
+        assert_eq!(Store::open(directory.path(), ROLE, &made_for, 1).unwrap().names().len(), 2);
+        let error = Store::open(Path::new("/nowhere"), ROLE, &made_for, 1).unwrap_err().to_string();
         assert!(error.contains("/nowhere/model-owner: cannot be read"), "{error}");
     }
 }
