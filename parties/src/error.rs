@@ -10,11 +10,11 @@ use protocols::{Link, Links, Role};
 use crate::link::{ConnectError, IdentityError};
 
 /// The result of everything in this crate.
-pub type Result<T> = std::result::Result<T, Error>;
+pub(crate) type Result<T> = std::result::Result<T, Error>;
 
 /// An error of a command. Each prints as one line that says what to do.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// A wrong argument, found before any connection.
     #[error("{0}")]
     Usage(String),
@@ -53,7 +53,7 @@ pub enum Error {
 
 /// What is wrong with a local file.
 #[derive(Debug, thiserror::Error)]
-pub enum FileProblem {
+pub(crate) enum FileProblem {
     /// The operating system does not give it.
     #[error("cannot be read: {0}")]
     Unreadable(io::Error),
@@ -113,7 +113,7 @@ pub enum FileProblem {
 
 /// A layer that was measured other than predicted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CountError {
+pub(crate) enum CountError {
     /// Bytes over a link, as both its ends counted.
     #[error(
         "layer {layer}, link {link}: {predicted} bytes predicted, {sent} sent, {received} received"
@@ -176,22 +176,22 @@ pub enum CountError {
 
 impl Error {
     /// A wrong local file.
-    pub fn file(file: &Path, what: impl ToString) -> Error {
+    pub(crate) fn file(file: &Path, what: impl ToString) -> Error {
         FileProblem::Wrong(what.to_string()).with_file(file)
     }
 
     /// A local file that cannot be read.
-    pub fn unreadable(file: &Path, error: io::Error) -> Error {
+    pub(crate) fn unreadable(file: &Path, error: io::Error) -> Error {
         FileProblem::Unreadable(error).with_file(file)
     }
 
     /// A file that could not be written after the start.
-    pub fn unwritable(file: &Path, source: io::Error) -> Error {
+    pub(crate) fn unwritable(file: &Path, source: io::Error) -> Error {
         Error::Unwritable { file: file.to_owned(), source }
     }
 
     /// 2 for what was found before any connection, else 1.
-    pub fn exit_code(&self) -> u8 {
+    pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Error::Usage(_) | Error::File { .. } | Error::Identity(_) => 2,
             Error::Connect(_)
@@ -203,7 +203,7 @@ impl Error {
     }
 
     /// The other party that this error blames, if it does.
-    pub fn blamed_party(&self) -> Option<Role> {
+    pub(crate) fn blamed_party(&self) -> Option<Role> {
         match self {
             Error::Protocol(protocols::Error::PeerLost { party, .. }) => Some(*party),
             Error::Protocol(protocols::Error::Timeout { from, .. }) => Some(*from),
@@ -214,7 +214,7 @@ impl Error {
 
 impl FileProblem {
     /// The error that this is with a file.
-    pub fn with_file(self, file: &Path) -> Error {
+    pub(crate) fn with_file(self, file: &Path) -> Error {
         Error::File { file: file.to_owned(), problem: self }
     }
 }

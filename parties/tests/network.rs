@@ -176,7 +176,8 @@ fn a_certificate_that_is_pinned_to_nobody_is_refused_on_both_sides() {
         setups[1].trust = world.trust_with(Role::DataOwner, fresh.certificate());
         setups[1].identity = fresh.clone();
     });
-    let expected = "was shown a certificate that is pinned to no party: check there the certificate of data-owner";
+    let expected = "was shown a certificate that is pinned to no party: check there the \
+                    certificate of data-owner";
     assert!(errors[1].contains(expected), "{}", errors[1]);
     // The others hear it from the data owner or, if it did not get so far, see it themselves.
     for error in [&errors[0], &errors[2]] {

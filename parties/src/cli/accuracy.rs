@@ -13,7 +13,11 @@ use nets::{
 };
 use serde::Serialize;
 
-use super::{Form, run, say};
+use super::{
+    arguments::batch_size,
+    evaluate,
+    output::{Form, say},
+};
 use crate::{
     config::{Config, Network, parse_suite},
     data::{ImageRange, count_images},
@@ -29,7 +33,7 @@ use crate::{
 /// Plain is the network in floating point, as it was trained. Seconds and MB are those of the
 /// evaluation, connecting left out.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Configs, as for `tercet run`.
     #[arg(required = true, value_name = "CONFIG")]
     configs: Vec<PathBuf>,
@@ -40,7 +44,7 @@ pub struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     images: Option<u32>,
     /// So many images in one run. Default: as many as take less than 512 MiB in any process.
-    #[arg(long, value_name = "N", value_parser = super::batch_size())]
+    #[arg(long, value_name = "N", value_parser = batch_size())]
     batch: Option<u32>,
     /// How to print it.
     #[arg(long, value_enum, default_value_t)]
@@ -65,7 +69,7 @@ impl FromStr for Suites {
     }
 }
 
-pub fn run(args: &Args) -> Result<()> {
+pub(super) fn run(args: &Args) -> Result<()> {
     let form = args.report.as_deref().map(form_of).transpose()?;
     let mut plans = Vec::new();
     for file in &args.configs {
@@ -82,7 +86,7 @@ pub fn run(args: &Args) -> Result<()> {
     if let (Some(file), Some(form)) = (&args.report, form) {
         fs::write(file, text_of(&rows, form)).map_err(|error| Error::unwritable(file, error))?;
     }
-    run::check_wrong(rows.iter().map(|row| row.wrong).sum())
+    evaluate::check_wrong(rows.iter().map(|row| row.wrong).sum())
 }
 
 fn form_of(file: &Path) -> Result<Form> {
@@ -128,7 +132,7 @@ impl Planned {
             let images = (*batch).min(self.images - done);
             tracing::info!("{}: images {done} to {}", config.file.display(), done + images - 1);
             let range = ImageRange { first: Some(self.first + done), images: Some(images) };
-            let report = run::evaluate(config, Some(*suite), range, None)?.report;
+            let report = evaluate::evaluate(config, Some(*suite), range, None)?.report;
             match &mut row {
                 Some(row) => row.add(&report),
                 None => row = Some(Row::new(self, &report)),

@@ -8,7 +8,7 @@ use nets::{
 };
 use protocols::Role;
 
-use super::{say, summary};
+use super::{output::say, summary};
 use crate::{
     config::parse_suite,
     error::{Error, Result},
@@ -24,7 +24,7 @@ use crate::{
 /// `transport` transfers the bytes of another operation between the same processes and computes
 /// nothing: what the others can be measured against.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// drelu, relu, relu6, leaky-relu, maxpool, matmul, conv, square, cube, polynomial-2,
     /// polynomial-3, sigmoid, tanh, in dealer truncation and sign too, or transport.
     #[arg(value_name = "OP")]
@@ -56,7 +56,7 @@ pub struct Args {
     report: Option<PathBuf>,
 }
 
-pub fn run(args: &Args) -> Result<()> {
+pub(super) fn run(args: &Args) -> Result<()> {
     if let Some(file) = &args.report {
         ReportFormat::from_path(file)?;
     }

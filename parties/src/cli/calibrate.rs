@@ -14,7 +14,10 @@ use nets::{
 use protocols::Role;
 use serde::Serialize;
 
-use super::{Form, say};
+use super::{
+    arguments::batch_size,
+    output::{Form, say},
+};
 use crate::{
     config::{Config, parse_suite},
     data::{Batch, DataFiles, ImageRange},
@@ -43,7 +46,7 @@ use crate::{
 /// ring), the shift and the bytes for each value are those with the bounds printed here, as written
 /// by --out.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The config, with the model owner's part.
     config: PathBuf,
     /// Exchange activations and pools as this plan says: a TOML or JSON file.
@@ -53,7 +56,7 @@ pub struct Args {
     #[arg(long, value_parser = parse_suite)]
     suite: Option<Suite>,
     /// How many samples; all that there are, up to 100, if not given.
-    #[arg(long, value_name = "N", value_parser = super::batch_size())]
+    #[arg(long, value_name = "N", value_parser = batch_size())]
     images: Option<u32>,
     /// How many times as large as on the samples values may be.
     #[arg(long, value_name = "M", default_value_t = MIN_MARGIN)]
@@ -61,8 +64,8 @@ pub struct Args {
     /// How to print it.
     #[arg(long, value_enum, default_value_t)]
     format: Form,
-    /// Write the bounds for the two others: one power of two for each layer. It tells them about the
-    /// logarithm of the size of its weights.
+    /// Write the bounds for the two others: one power of two for each layer. It tells them about
+    /// the logarithm of the size of its weights.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Write the largest bound for every layer: it tells less, and costs more.
@@ -73,7 +76,7 @@ pub struct Args {
 /// Samples where their number is not given: on more of them, values hardly grow.
 const SAMPLES: usize = 100;
 
-pub fn run(args: &Args) -> Result<()> {
+pub(super) fn run(args: &Args) -> Result<()> {
     check_margin(args.margin).map_err(|error| Error::Usage(error.to_string()))?;
     args.out.as_deref().map(check_directory).transpose()?;
     let mut config = Config::load(&args.config)?;
@@ -173,13 +176,13 @@ struct Layer {
     source: Source,
     verdict: Verdict,
     #[serde(flatten)]
-    room: Room,
+    fit: LayerFit,
 }
 
 /// The bits that a layer's values take.
 #[derive(Clone, Copy, Serialize)]
 #[serde(untagged)]
-enum Room {
+enum LayerFit {
     /// In the one ring of `securenn`.
     Ring { bits: u32, limit: u32, failure: f64 },
     /// In a ring of `dealer`; nothing for what neither cuts nor compares.
@@ -214,7 +217,7 @@ impl Calibration {
         };
         let (certain, likely) = (fit(&intervals, WARN_FAILURE), fit(&ranges, WARN_FAILURE));
         let seen = observed.map(|observed| fit(&observed.layers, REFUSE_FAILURE));
-        let (rooms, fits) = match &task.plan {
+        let (layer_fits, fits) = match &task.plan {
             None => rings(task, survey, &ranges)?,
             Some(plan) => gates(task, plan, public, [&intervals, &ranges])?,
         };
@@ -234,7 +237,7 @@ impl Calibration {
                 calibrated: calibrated.as_ref().map(|calibrated| calibrated[at].magnitude()),
                 source: bounds[at].source,
                 verdict,
-                room: rooms[at],
+                fit: layer_fits[at],
             }
         });
         let layers = layers.collect();
@@ -287,11 +290,11 @@ impl Calibration {
                 or_none(*calibrated),
             ];
             let bits = |bits: Option<u32>| bits.map_or("-".into(), |bits| bits.to_string());
-            cells.extend(match layer.room {
-                Room::Ring { bits, limit, failure } => {
+            cells.extend(match layer.fit {
+                LayerFit::Ring { bits, limit, failure } => {
                     vec![bits.to_string(), limit.to_string(), chance(failure)]
                 }
-                Room::Gate { k, l, shift, bytes_per_value } => {
+                LayerFit::Gate { k, l, shift, bytes_per_value } => {
                     let source = k.map_or("-", |_| source_name(layer.source)).to_owned();
                     vec![source, bits(k), bits(l), bits(shift), or_none(bytes_per_value)]
                 }
@@ -318,11 +321,11 @@ impl Calibration {
             let (name, op, verdict) = (quoted(&layer.name), layer.op, layer.verdict.name());
             let (interval, source) = (plain(layer.interval), source_name(layer.source));
             let (seen, calibrated) = (or_empty(layer.seen), or_empty(layer.calibrated));
-            let own = match layer.room {
-                Room::Ring { bits, limit, failure } => {
+            let own = match layer.fit {
+                LayerFit::Ring { bits, limit, failure } => {
                     format!("{bits},{limit},{}", plain(failure))
                 }
-                Room::Gate { k, l, shift, bytes_per_value } => {
+                LayerFit::Gate { k, l, shift, bytes_per_value } => {
                     let bytes = or_empty(bytes_per_value);
                     format!("{},{},{},{bytes}", bits(k), bits(l), bits(shift))
                 }
@@ -339,15 +342,15 @@ fn rings(
     task: &Task,
     survey: &Survey<'_>,
     ranges: &[LayerRange],
-) -> nets::Result<(Vec<Room>, Fits)> {
+) -> nets::Result<(Vec<LayerFit>, Fits)> {
     let asked = demands(&task.graph, ranges, task.fixed);
     let fits = Fits::Ring {
         failure: asked.iter().map(|demand| demand.failure).sum::<f64>().min(1.0),
         likely_bits: survey.likely_bits()?,
         certain_bits: survey.certain_bits()?,
     };
-    let room = |Demand { bits, limit, failure }| Room::Ring { bits, limit, failure };
-    Ok((asked.into_iter().map(room).collect(), fits))
+    let layer_fit = |Demand { bits, limit, failure }| LayerFit::Ring { bits, limit, failure };
+    Ok((asked.into_iter().map(layer_fit).collect(), fits))
 }
 
 /// The rings of every layer in `dealer` with these bounds; `ranges` are certain and likely ones.
@@ -356,7 +359,7 @@ fn gates(
     configured: &Plan,
     public: PublicBounds,
     ranges: [&[LayerRange]; 2],
-) -> nets::Result<(Vec<Room>, Fits)> {
+) -> nets::Result<(Vec<LayerFit>, Fits)> {
     let graph = &task.graph;
     let mb = |cost: &NetworkCost| {
         let totals = cost.totals();
@@ -365,11 +368,11 @@ fn gates(
     // Bounds that fit no ring have no plan.
     let plan = Plan::new(graph, task.fixed, &Bounds::Layers(public), task.output).ok();
     let cost = plan.as_ref().map(|plan| NetworkCost::dealer(graph, plan, 1)).transpose()?;
-    let room = |id: nets::NodeId| {
+    let layer_fit = |id: nets::NodeId| {
         let gate = plan.as_ref().and_then(|plan| plan.layer(id).gate());
         let layer = cost.as_ref().map(|cost| &cost.layers[id.index()]);
         let layer = layer.filter(|layer| layer.nonlinear_values > 0);
-        Room::Gate {
+        LayerFit::Gate {
             k: gate.map(|gate| gate.bound()),
             l: gate.map(|gate| gate.width().bits()),
             shift: gate.map(|gate| gate.shift()),
@@ -384,7 +387,7 @@ fn gates(
         mb_per_image: mb(&NetworkCost::dealer(graph, configured, 1)?),
         calibrated_mb_per_image: cost.as_ref().map(mb),
     };
-    Ok((graph.ids().map(room).collect(), fits))
+    Ok((graph.ids().map(layer_fit).collect(), fits))
 }
 
 impl Fits {

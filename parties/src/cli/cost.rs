@@ -10,9 +10,9 @@ use nets::{
 use protocols::Role;
 
 use super::{
-    Form,
     links::{LinkArgs, number, positive},
-    say, summary,
+    output::{Form, say},
+    summary,
 };
 use crate::{
     config::{Config, Network, Protocol, is_plan_file, parse_suite},
@@ -33,14 +33,19 @@ use crate::{
 ///
 /// The predicted time is critical path * rtt / 2 + bytes of the busiest link / bandwidth; every
 /// link has the whole bandwidth in each direction. Computing is not in it. Without --link, --rtt
-/// and --bandwidth it is given for both presets. Where a suite sends something ahead of the query, that is
-/// timed apart, by its own bytes.
+/// and --bandwidth it is given for both presets. Where a suite sends something ahead of the query,
+/// that is timed apart, by its own bytes.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// A config, as for `tercet run`; neither weights nor images are read.
     config: Option<PathBuf>,
     /// A network of the zoo: digits-cnn, squeezenet, shufflenet-v2, mobilenet-v2.
-    #[arg(long, value_name = "NAME", conflicts_with = "config", requires_all = ["input", "classes"])]
+    #[arg(
+        long,
+        value_name = "NAME",
+        conflicts_with = "config",
+        requires_all = ["input", "classes"]
+    )]
     net: Option<String>,
     /// The size of an image: channels, height, width.
     #[arg(long, value_name = "CxHxW", conflicts_with = "config")]
@@ -48,8 +53,8 @@ pub struct Args {
     /// The number of classes.
     #[arg(long, value_name = "N", conflicts_with = "config", value_parser = classes)]
     classes: Option<usize>,
-    /// A published plan of activations, or a TOML or JSON file that says which are exchanged; the net's own if
-    /// not given.
+    /// A published plan of activations, or a TOML or JSON file that says which are exchanged; the
+    /// net's own if not given.
     #[arg(long, value_name = "PLAN")]
     plan: Option<String>,
     /// What the widths of XONN's nets are multiplied with.
@@ -86,7 +91,7 @@ pub struct Args {
     format: Form,
 }
 
-pub fn run(args: &Args) -> Result<()> {
+pub(super) fn run(args: &Args) -> Result<()> {
     let links = match args.links.model()? {
         Some(link) => vec![link],
         None => vec![("lan", LinkModel::LAN), ("wan", LinkModel::WAN)],

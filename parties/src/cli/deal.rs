@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use nets::{Output, Suite};
 
-use super::{run::absolute, say, summary};
+use super::{arguments::absolute, arguments::batch_size, output::say, summary};
 use crate::{
     config::Config,
     data::ImageRange,
@@ -16,11 +16,11 @@ use crate::{
 
 /// Make material for queries ahead, with three parties as processes of this machine.
 ///
-/// What the dealer suite does before a query is done now and kept in files, each for one query. Then
-/// `tercet run --material DIR` answers without the crypto producer. DIR gets a directory for each
-/// party; on real hosts `tercet party --deal` makes each party's own.
+/// What the dealer suite does before a query is done now and kept in files, each for one query.
+/// Then `tercet run --material DIR` answers without the crypto producer. DIR gets a directory for
+/// each party; on real hosts `tercet party --deal` makes each party's own.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The config, with the model owner's weights; images are not needed.
     config: PathBuf,
     /// Exchange activations and pools as this plan says: a TOML or JSON file.
@@ -33,7 +33,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// The most images that a query can have. Default: the data owner's count in the config.
-    #[arg(long, value_name = "N", value_parser = super::batch_size())]
+    #[arg(long, value_name = "N", value_parser = batch_size())]
     images: Option<u32>,
     /// Override what the data owner will learn: logits, or the label alone.
     #[arg(long, value_name = "WHAT")]
@@ -43,7 +43,7 @@ pub struct Args {
     report: Option<PathBuf>,
 }
 
-pub fn run(args: &Args) -> Result<()> {
+pub(super) fn run(args: &Args) -> Result<()> {
     if let Some(file) = &args.report {
         ReportFormat::from_path(file)?;
     }

@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use nets::{Graph, NetworkCost, Output, Suite, cost::Totals};
 use protocols::Links;
 
-use super::say;
+use super::output::say;
 use crate::{
     config::{NetworkFile, Protocol, import},
     error::{Error, FileProblem, Result},
@@ -24,7 +24,7 @@ use crate::{
 /// The other two parties need the architecture: --public-graph writes it without the weights, and
 /// their configs name it as `graph` in [network].
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The model, or a public graph (.json).
     model: PathBuf,
     /// Write the architecture for the other parties.
@@ -32,7 +32,7 @@ pub struct Args {
     public_graph: Option<PathBuf>,
 }
 
-pub fn run(args: &Args) -> Result<()> {
+pub(super) fn run(args: &Args) -> Result<()> {
     let is_public = args.model.extension().is_some_and(|ending| ending == "json");
     let (graph, notes) = if is_public {
         (NetworkFile::public(&args.model)?.graph, Vec::new())

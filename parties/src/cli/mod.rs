@@ -1,13 +1,16 @@
 //! The command line: one file a command.
 
 mod accuracy;
+mod arguments;
 mod bench;
 mod calibrate;
 mod cost;
 mod deal;
+mod evaluate;
 mod inspect;
 mod keygen;
 mod links;
+mod output;
 mod party;
 mod plan;
 mod predictions;
@@ -17,15 +20,12 @@ mod systems;
 mod tables;
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, IsTerminal},
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand, builder::RangedI64ValueParser, error::ErrorKind};
-use nets::graph::MAX_BATCH;
+use clap::{Parser, Subcommand, error::ErrorKind};
 use tracing_subscriber::{filter::LevelFilter, layer::SubscriberExt, util::SubscriberInitExt};
-
-use crate::error::{Error, Result};
 
 /// Three-party private neural-network inference.
 ///
@@ -87,33 +87,6 @@ pub fn main() -> ExitCode {
             eprintln!("error: {error}");
             error.exit_code().into()
         }
-    }
-}
-
-/// How `accuracy`, `cost`, `calibrate` and `tables` print.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-enum Form {
-    /// For people.
-    #[default]
-    Table,
-    /// One object.
-    Json,
-    /// A header and rows.
-    Csv,
-}
-
-/// A number of images that one run takes.
-fn batch_size() -> RangedI64ValueParser<u32> {
-    clap::value_parser!(u32).range(1..=MAX_BATCH as i64)
-}
-
-/// Prints on standard output. A reader that closed it early has read enough.
-fn say(text: &str) -> Result<()> {
-    match io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::Run(format!("cannot write to standard output: {error}")))
-        }
-        _ => Ok(()),
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 use nets::Output;
 use protocols::Role;
 
-use super::{predictions, say, summary};
+use super::{arguments::batch_size, output::say, predictions, summary};
 use crate::{
     config::Config,
     data::ImageRange,
@@ -26,7 +26,7 @@ use crate::{
 /// --deal all three make material for later; with --material alone the model owner and the data
 /// owner answer from it, and there is no crypto producer.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// model-owner, data-owner or crypto-producer.
     role: Role,
     /// The config.
@@ -54,7 +54,7 @@ pub struct Args {
     )]
     deal: Option<u64>,
     /// Images of a dealt query, at the data owner. Default: its config's count.
-    #[arg(long, value_name = "N", requires = "deal", value_parser = super::batch_size())]
+    #[arg(long, value_name = "N", requires = "deal", value_parser = batch_size())]
     images: Option<u32>,
     /// Take orders from a launcher on standard input.
     #[arg(long, hide = true, conflicts_with_all = ["config", "output", "report", "material"])]
@@ -62,14 +62,14 @@ pub struct Args {
 }
 
 /// How `tercet party` ended.
-pub enum End {
+pub(super) enum End {
     /// All is done.
     Done,
     /// It failed with this exit code, and the launcher has been told.
     Told(u8),
 }
 
-pub fn run(args: &Args) -> Result<End> {
+pub(super) fn run(args: &Args) -> Result<End> {
     process::forbid_dumps()?;
     process::keep_freed_memory();
     let Some(file) = &args.config else {

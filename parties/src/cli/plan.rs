@@ -14,9 +14,9 @@ use nets::{
 use serde_json::{Value, json};
 
 use super::{
+    arguments::absolute,
     links::{LinkArgs, number, positive},
-    run::absolute,
-    say,
+    output::say,
 };
 use crate::{
     config::{Config, parse_suite},
@@ -31,16 +31,16 @@ use crate::{
     report::{Table, thousands},
 };
 
-/// Search plans of activations that cost less: which are exchanged for polynomials, made partial or removed,
-/// channel by channel, and which max pools average.
+/// Search plans of activations that cost less: which are exchanged for polynomials, made partial or
+/// removed, channel by channel, and which max pools average.
 ///
-/// A plan's cost is what the ledger will count, or with --link, --rtt and --bandwidth the time from the query to the
-/// result. Its accuracy is that of a net trained for it, by Python, PyTorch and Ray (scripts/planner). DIR gets
-/// the plans that no other beats, as front.csv, front.json and front.svg, and for each a folder with a config,
-/// a plan and weights, for `tercet run DIR/01/config.toml`. A search that was interrupted goes on when it is started
-/// again.
+/// A plan's cost is what the ledger will count, or with --link, --rtt and --bandwidth the time from
+/// the query to the result. Its accuracy is that of a net trained for it, by Python, PyTorch and
+/// Ray (scripts/planner). DIR gets the plans that no other beats, as front.csv, front.json and
+/// front.svg, and for each a folder with a config, a plan and weights, for `tercet run
+/// DIR/01/config.toml`. A search that was interrupted goes on when it is started again.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The config, with the model owner's trained weights.
     config: PathBuf,
     /// Where to write what is found.
@@ -60,12 +60,12 @@ pub struct Args {
     suite: Option<Suite>,
     #[command(flatten)]
     links: LinkArgs,
-    /// What is good: safenet weighs accuracy with the cost saved, channel by channel; delphi with the activations
-    /// exchanged, layer by layer.
+    /// What is good: safenet weighs accuracy with the cost saved, channel by channel; delphi with
+    /// the activations exchanged, layer by layer.
     #[arg(long, value_enum, default_value_t)]
     score: Score,
-    /// How to search: pbt trains a population of plans for one cost after the other (Delphi), tree halves groups of
-    /// layers that have one plan in common (SAFENet).
+    /// How to search: pbt trains a population of plans for one cost after the other (Delphi), tree
+    /// halves groups of layers that have one plan in common (SAFENet).
     #[arg(long, value_enum, default_value_t)]
     search: Search,
     /// For how many costs, from that of the network to that of none of its activations.
@@ -85,8 +85,8 @@ pub struct Args {
     /// The Python that has PyTorch and Ray.
     #[arg(long, value_name = "PROGRAM", default_value = "python3")]
     python: PathBuf,
-    /// A shell command that searches instead, or `none`: then plans are made by cost and weights alone, and how
-    /// accurate they are is unknown.
+    /// A shell command that searches instead, or `none`: then plans are made by cost and weights
+    /// alone, and how accurate they are is unknown.
     #[arg(long, value_name = "COMMAND", conflicts_with = "python")]
     trainer: Option<String>,
     /// What is drawn by chance depends on it.
@@ -108,11 +108,11 @@ enum Search {
     Tree,
 }
 
-pub fn run(args: &Args) -> Result<()> {
+pub(super) fn run(args: &Args) -> Result<()> {
     let mut config = Config::load(&args.config)?;
     let link = args.links.model()?.map(|(_, model)| model);
     check_is_own(&config)?;
-    // They are of the network as it came.
+    // They are those of the original network.
     config.protocol.bounds = None;
     let task = Task::from_config(&config, args.suite)?;
     if config.model_owner()?.weights.is_none() && !config.network.has_weights() {
@@ -156,7 +156,7 @@ pub fn run(args: &Args) -> Result<()> {
     ended
 }
 
-/// A plan is said by what differs from a network's own activations.
+/// A plan says what differs from the network's own activations, so these have to be in place.
 fn check_is_own(config: &Config) -> Result<()> {
     let network = &config.network;
     let original = Published::named(&network.net).map(|net| Plan::original(net.kind()));
@@ -169,37 +169,15 @@ fn check_is_own(config: &Config) -> Result<()> {
     Err(Error::file(&config.file, what))
 }
 
-/// Lets another program search, and takes in what it finds. What was found by then counts also where it fails.
+/// Lets another program search, and adds its results. Those until then count also where it fails.
 fn search(
     args: &Args,
     command: Option<&str>,
     pricing: &Pricing,
     results: &mut Results,
 ) -> Result<()> {
-    let out = absolute(&args.out)?;
-    let seconds = 60.0 * args.time;
-    let sites = planner::sites(&pricing.graph);
-    let pools = planner::pools(&pricing.graph);
-    let start = Start {
-        graph: &pricing.graph,
-        sites: &sites,
-        pools: &pools,
-        weights: out.join(OWN),
-        data: Data {
-            name: args.data.clone(),
-            path: args.path.as_deref().map(absolute).transpose()?,
-        },
-        floor: args.accuracy,
-        score: args.score.name(),
-        search: args.search.name(),
-        points: args.points as usize,
-        seconds,
-        seed: args.seed,
-        out: out.clone(),
-        workers: args.workers.map_or_else(cores, |workers| workers as usize),
-    };
-    let mut trainer = Trainer::start(program(args, command)?, &start)?;
-    let until = Instant::now() + Duration::from_secs_f64(seconds) + PATIENCE;
+    let mut trainer = start(args, command, pricing)?;
+    let until = Instant::now() + Duration::from_secs_f64(60.0 * args.time) + PATIENCE;
     let mut spoke = false;
     loop {
         match trainer.next(until) {
@@ -227,15 +205,38 @@ fn search(
             Next::Silent => {
                 let minutes = PATIENCE.as_secs() / 60;
                 return Err(Error::Run(format!(
-                    "the trainer did not end within {minutes} minutes of its time: what it found by \
-                     then is kept"
+                    "the trainer did not end within {minutes} minutes of its time: what it found \
+                     by then is kept"
                 )));
             }
         }
     }
 }
 
-/// Does what a trainer's message is for.
+/// Starts the trainer.
+fn start(args: &Args, command: Option<&str>, pricing: &Pricing) -> Result<Trainer> {
+    let out = absolute(&args.out)?;
+    let data =
+        Data { name: args.data.clone(), path: args.path.as_deref().map(absolute).transpose()? };
+    let start = Start {
+        graph: &pricing.graph,
+        sites: &planner::sites(&pricing.graph),
+        pools: &planner::pools(&pricing.graph),
+        weights: out.join(OWN),
+        data,
+        floor: args.accuracy,
+        score: args.score.name(),
+        search: args.search.name(),
+        points: args.points as usize,
+        seconds: 60.0 * args.time,
+        seed: args.seed,
+        out,
+        workers: args.workers.map_or_else(cores, |workers| workers as usize),
+    };
+    Trainer::start(program(args, command)?, &start)
+}
+
+/// Acts on a trainer's message.
 fn take(said: Said, pricing: &Pricing, results: &mut Results, trainer: &mut Trainer) -> Result<()> {
     match said {
         Said::Cost { id, plans } => {
@@ -263,7 +264,7 @@ fn take(said: Said, pricing: &Pricing, results: &mut Results, trainer: &mut Trai
     }
 }
 
-/// What plans cost, each core taking a part of them.
+/// The costs of plans, each core taking a part of them.
 fn costs(plans: &[Value], pricing: &Pricing) -> Vec<Value> {
     let cost = |plan: &Value| match parse(plan).and_then(|plan| pricing.cost(&plan)) {
         Ok(cost) => json!(cost),
@@ -284,8 +285,8 @@ fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// A result, if the plan is one of this network's, its accuracies are such, and its weights are the plan's and can be
-/// shared.
+/// A result, if the plan fits this network, its accuracies are from 0 to 1, and its weights fit the
+/// plan and can be shared.
 fn checked(
     plan: &Value,
     accuracy: f64,
@@ -359,7 +360,8 @@ fn python_is_there(python: &Path) -> bool {
     Command::new(python).arg("--version").output().is_ok()
 }
 
-/// The network as it came and the front; where no accuracy is known, all plans.
+/// The places of the original network and the Pareto front; where no accuracy is known, of all
+/// plans.
 fn places(results: &Results, floor: f64) -> Vec<usize> {
     let mut places = results.front(floor);
     if places.is_empty() && results.found.iter().all(|found| found.accuracy.is_none()) {
@@ -369,7 +371,7 @@ fn places(results: &Results, floor: f64) -> Vec<usize> {
             cost(b).total_cmp(&cost(a))
         });
     }
-    let own = results.own().filter(|own| !places.contains(own));
+    let own = results.original().filter(|own| !places.contains(own));
     own.into_iter().chain(places).collect()
 }
 

@@ -13,14 +13,14 @@ use crate::{
 ///
 /// # Errors
 /// [`Error::File`] if there is no such directory.
-pub fn file(config: &Config) -> Result<Option<&Path>> {
+pub(super) fn file(config: &Config) -> Result<Option<&Path>> {
     let file = config.data_owner()?.predictions.as_deref();
     file.map(check_directory).transpose()?;
     Ok(file)
 }
 
 /// The text, from the data owner's results; the first image is `first`.
-pub fn csv(task: &Task, first: usize, results: &[u64]) -> String {
+pub(super) fn csv(task: &Task, first: usize, results: &[u64]) -> String {
     let mut text = String::from("image,class\n");
     for (index, class) in task.classes(results).into_iter().enumerate() {
         writeln!(text, "{},{class}", first + index).expect("a string takes everything");
@@ -32,6 +32,6 @@ pub fn csv(task: &Task, first: usize, results: &[u64]) -> String {
 ///
 /// # Errors
 /// [`Error::Unwritable`].
-pub fn write(task: &Task, first: usize, results: &[u64], file: &Path) -> Result<()> {
+pub(super) fn write(task: &Task, first: usize, results: &[u64], file: &Path) -> Result<()> {
     std::fs::write(file, csv(task, first, results)).map_err(|error| Error::unwritable(file, error))
 }

@@ -7,12 +7,12 @@ use protocols::Role;
 use crate::report::{Material, Report, Seconds, Totals, columns::OF_RUN, text_table, thousands};
 
 /// The table of layers, its totals below.
-pub fn layers(report: &Report) -> String {
+pub(super) fn layers(report: &Report) -> String {
     text_table(3, &OF_RUN, &report.layers, &report.totals)
 }
 
 /// Critical path, stages, wire bytes and what the parties' processes used.
-pub fn totals(totals: &Totals) -> String {
+pub(super) fn totals(totals: &Totals) -> String {
     let mut lines = critical_path(totals) + &stages(totals);
     if let (Some(wire), Some(measured)) = (totals.wire_bytes, totals.measured) {
         let payload = measured.bytes.max(1);
@@ -33,7 +33,7 @@ pub fn totals(totals: &Totals) -> String {
 }
 
 /// The places and sizes of material.
-pub fn dealt(directory: &Path, material: &Material) -> String {
+pub(super) fn dealt(directory: &Path, material: &Material) -> String {
     let Material { session, queries, images, file_bytes, .. } = material;
     let mut lines = format!("{queries} queries of {images} images, session {}\n", &session[..16]);
     for (role, bytes) in file_bytes {
@@ -46,13 +46,13 @@ pub fn dealt(directory: &Path, material: &Material) -> String {
 }
 
 /// The line of the critical path.
-pub fn critical_path(totals: &Totals) -> String {
+pub(super) fn critical_path(totals: &Totals) -> String {
     let how = if totals.overlap { ", branches side by side" } else { "" };
     format!("critical path    {} one-way latencies{how}\n", totals.critical_path)
 }
 
 /// Bytes of each stage, and its time where it has one; nothing where all is online.
-pub fn stages(totals: &Totals) -> String {
+pub(super) fn stages(totals: &Totals) -> String {
     if !totals.sent_ahead() {
         return String::new();
     }

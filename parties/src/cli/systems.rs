@@ -6,13 +6,13 @@ use nets::{
 };
 use serde::Serialize;
 
-use super::{Form, say};
+use super::output::{Form, say};
 use crate::{
     error::{Error, Result},
     report::{Table, quoted},
 };
 
-pub fn run(system: System, form: Form) -> Result<()> {
+pub(super) fn run(system: System, form: Form) -> Result<()> {
     let rows = system.rows().map_err(|error| Error::Run(error.to_string()))?;
     say(&match form {
         Form::Table => table(system, &rows),

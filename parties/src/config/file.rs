@@ -18,7 +18,7 @@ use crate::{
 /// A whole config file, checked for form. Whether the files that it names exist is checked where
 /// they are used, because a host has only its own.
 #[derive(Clone, Debug)]
-pub struct Config {
+pub(crate) struct Config {
     /// Where it was read from.
     pub file: PathBuf,
     /// The public architecture.
@@ -36,7 +36,7 @@ impl Config {
     ///
     /// # Errors
     /// [`Error::File`] if the table is missing.
-    pub fn model_owner(&self) -> Result<&ModelOwner> {
+    pub(crate) fn model_owner(&self) -> Result<&ModelOwner> {
         self.model_owner.as_ref().ok_or_else(|| self.missing_table(Role::ModelOwner, "weights"))
     }
 
@@ -44,13 +44,13 @@ impl Config {
     ///
     /// # Errors
     /// [`Error::File`] if the table is missing.
-    pub fn data_owner(&self) -> Result<&DataOwner> {
+    pub(crate) fn data_owner(&self) -> Result<&DataOwner> {
         self.data_owner.as_ref().ok_or_else(|| self.missing_table(Role::DataOwner, "images"))
     }
 
     /// From pixels to the network's input, as far as this host can tell: by the model owner's
     /// table, else the data owner's, else scaling alone.
-    pub fn normalisation(&self) -> Normalisation {
+    pub(crate) fn normalisation(&self) -> Normalisation {
         let own = self.model_owner.as_ref().and_then(|owner| owner.normalisation.as_ref());
         let data = self.data_owner.as_ref().map(|owner| &owner.files.normalisation);
         let neither = || Normalisation::scaling_only(self.network.input[0]);
@@ -60,7 +60,7 @@ impl Config {
     /// Images that show how large the network's values get: the model owner's for that purpose, or
     /// the data owner's where the config has them. Random images show nothing about weights that
     /// are not random.
-    pub fn samples(&self) -> Option<DataFiles> {
+    pub(crate) fn samples(&self) -> Option<DataFiles> {
         let normalisation = self.normalisation();
         if let Some(owner) = &self.model_owner
             && !owner.calibration.is_empty()
@@ -82,7 +82,7 @@ impl Config {
     }
 
     /// Which of these roles' inputs are random for want of files: `weights`, `images`.
-    pub fn random_inputs(&self, roles: &[Role]) -> Vec<&'static str> {
+    pub(crate) fn random_inputs(&self, roles: &[Role]) -> Vec<&'static str> {
         let none = |owner: &ModelOwner| owner.weights.is_none() && !self.network.has_weights();
         let weights = self.model_owner.as_ref().is_some_and(none);
         let images = self.data_owner.as_ref().is_some_and(|owner| owner.files.images.is_empty());
@@ -100,7 +100,7 @@ impl Config {
     ///
     /// # Errors
     /// [`Error::File`] naming the key, if the config has none.
-    pub fn required<'v, T>(&self, value: &'v Option<T>, key: String) -> Result<&'v T> {
+    pub(crate) fn required<'v, T>(&self, value: &'v Option<T>, key: String) -> Result<&'v T> {
         let hint = ": a party by hand needs it (`tercet run` does not)";
         let missing = || FileProblem::MissingKey { key, hint }.with_file(&self.file);
         value.as_ref().ok_or_else(missing)

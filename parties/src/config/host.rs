@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 /// One party's host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Host {
+pub(crate) struct Host {
     /// Where the others find it, "host:port".
     pub address: Option<String>,
     /// Its certificate, which all three have.

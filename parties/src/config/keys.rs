@@ -5,124 +5,18 @@ use nets::{
     Output, Suite,
     dealer::plan::DEFAULT_MAGNITUDE_BITS,
     graph::MAX_BATCH,
-    zoo::{Kind as Activation, PLAN_NAMES, Pool},
+    zoo::{Kind as Activation, Pool},
 };
-use protocols::SessionOptions;
+use protocols::{Role, SessionOptions};
 
-use super::protocol::{DEFAULT_CONNECT_TIMEOUT, MAX_FRACTIONAL_BITS, MAX_MAGNITUDE_BITS};
+use super::{
+    key::{Key, Kind, TableSpec},
+    protocol::{DEFAULT_CONNECT_TIMEOUT, MAX_FRACTIONAL_BITS, MAX_MAGNITUDE_BITS},
+};
 use crate::{data::Format, link::ProfileName};
 
-/// A table of the config.
-pub struct TableSpec {
-    /// Its name, with the tables that it is in; empty for the file itself.
-    pub name: &'static str,
-    /// What it is for.
-    #[cfg_attr(not(test), expect(dead_code, reason = "docs/config.md is printed by a test"))]
-    pub purpose: &'static str,
-    /// Its keys.
-    pub keys: &'static [Key],
-}
-
-/// A key of a table.
-pub struct Key {
-    /// Its name.
-    pub name: &'static str,
-    /// What values it takes.
-    pub kind: Kind,
-    /// What holds where it is left out.
-    #[cfg_attr(not(test), expect(dead_code, reason = "docs/config.md is printed by a test"))]
-    pub default: fn() -> String,
-    /// What it means, and how to size it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "docs/config.md is printed by a test"))]
-    pub meaning: &'static str,
-}
-
-/// The values that a key takes.
-pub enum Kind {
-    /// Any text.
-    Text,
-    /// A file or folder that is read or kept, from the config's directory.
-    Path,
-    /// One or more files or folders that are read.
-    Paths,
-    /// A file that is written.
-    Output,
-    /// `true` or `false`.
-    Flag,
-    /// A whole number within these bounds.
-    Integer(i64, i64),
-    /// A finite number.
-    Number,
-    /// A finite number above 0.
-    Positive,
-    /// A number from 0 to 1.
-    Ratio,
-    /// A finite number for each channel, or one for all.
-    PerChannel,
-    /// One of these names.
-    OneOf(fn() -> Vec<&'static str>),
-    /// One of a few names, listed with `or`.
-    Either(fn() -> Vec<&'static str>),
-    /// The size of an image.
-    Shape,
-    /// Where a party is found.
-    Address,
-    /// Where a party listens.
-    Bind,
-    /// A column of a CSV file.
-    Column,
-    /// An activation plan: a name, a table or a file.
-    Plan,
-    /// A table of its own.
-    Table,
-}
-
-impl TableSpec {
-    /// The key of this name.
-    ///
-    /// # Panics
-    /// If the table has no such key: the parser asks for those of the table only.
-    pub fn key(&self, name: &str) -> &'static Key {
-        let key = self.keys.iter().find(|key| key.name == name);
-        key.unwrap_or_else(|| panic!("[{}] has no key {name}", self.name))
-    }
-
-    /// The names of the keys.
-    pub fn names(&self) -> Vec<&'static str> {
-        self.keys.iter().map(|key| key.name).collect()
-    }
-}
-
-impl Kind {
-    /// What a value must be, as complaints say it.
-    pub fn expected(&self) -> String {
-        match self {
-            Kind::Text | Kind::Path | Kind::Output => "a string".into(),
-            Kind::Paths => "a path, or an array of at least one".into(),
-            Kind::Flag => "true or false".into(),
-            Kind::Integer(from, to) => format!("a whole number from {from} to {to}"),
-            Kind::Number => "a finite number".into(),
-            Kind::Positive => "a number above 0".into(),
-            Kind::Ratio => "a ratio from 0 (removed) to 1 (kept)".into(),
-            Kind::PerChannel => "a finite number, or an array of them (one a channel)".into(),
-            Kind::OneOf(names) => format!("one of {}", names().join(", ")),
-            Kind::Either(names) => {
-                let names: Vec<String> = names().iter().map(|name| format!("{name:?}")).collect();
-                let (last, others) = names.split_last().expect("there are names");
-                format!("{} or {last}", others.join(", "))
-            }
-            Kind::Shape => "[channels, height, width], each from 1 to 4096".into(),
-            Kind::Address => "\"host:port\", with a port from 1 to 65535".into(),
-            Kind::Bind => "an address of this host, like \"0.0.0.0:7000\"".into(),
-            Kind::Column => "a column's name, or its place from 0".into(),
-            Kind::Plan => format!("one of {}, a table or a file", PLAN_NAMES.join(", ")),
-            Kind::Table => "a table".into(),
-        }
-    }
-}
-
 /// All tables, in the order of the documentation.
-pub const TABLES: [&TableSpec; 9] = [
+pub(super) const TABLES: [&TableSpec; 9] = [
     &NETWORK,
     &PLAN,
     &BLOCK,
@@ -134,8 +28,17 @@ pub const TABLES: [&TableSpec; 9] = [
     &CRYPTO_PRODUCER,
 ];
 
+/// A role's own table.
+pub(super) fn table_of(role: Role) -> &'static TableSpec {
+    match role {
+        Role::ModelOwner => &MODEL_OWNER,
+        Role::DataOwner => &DATA_OWNER,
+        Role::CryptoProducer => &CRYPTO_PRODUCER,
+    }
+}
+
 /// The keys that name files which are read or kept, with their tables.
-pub fn file_keys() -> impl Iterator<Item = (&'static str, &'static str)> {
+pub(crate) fn file_keys() -> impl Iterator<Item = (&'static str, &'static str)> {
     let is_file = |key: &&Key| matches!(key.kind, Kind::Path | Kind::Paths);
     TABLES
         .into_iter()
@@ -143,7 +46,7 @@ pub fn file_keys() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 /// The file itself.
-pub static ROOT: TableSpec = TableSpec {
+pub(super) static ROOT: TableSpec = TableSpec {
     name: "",
     purpose: "",
     keys: &[
@@ -158,7 +61,7 @@ pub static ROOT: TableSpec = TableSpec {
 };
 
 /// `[network]`.
-pub static NETWORK: TableSpec = TableSpec {
+pub(super) static NETWORK: TableSpec = TableSpec {
     name: "network",
     purpose: "The public architecture, the same at all three parties: a network of the zoo (`net`, \
               `input` and `classes`), or one from a file (`onnx` at the model owner, `graph` at \
@@ -224,7 +127,7 @@ pub static NETWORK: TableSpec = TableSpec {
 };
 
 /// `[network.plan]`.
-pub static PLAN: TableSpec = TableSpec {
+pub(super) static PLAN: TableSpec = TableSpec {
     name: "network.plan",
     purpose: "An activation plan for a network of the zoo that takes one. What is left out is as \
               in the original network.",
@@ -272,7 +175,7 @@ pub static PLAN: TableSpec = TableSpec {
 };
 
 /// `[network.plan.blocks.N]`.
-pub static BLOCK: TableSpec = TableSpec {
+pub(super) static BLOCK: TableSpec = TableSpec {
     name: "network.plan.blocks.N",
     purpose: "Block N, counted from 0. What is left out is as in [network.plan].",
     keys: &[
@@ -298,7 +201,7 @@ pub static BLOCK: TableSpec = TableSpec {
 };
 
 /// `[protocol]`.
-pub static PROTOCOL: TableSpec = TableSpec {
+pub(super) static PROTOCOL: TableSpec = TableSpec {
     name: "protocol",
     purpose: "How the network is evaluated. All but `profile` and `connect_timeout_seconds` must \
               be the same at all three parties; they compare it before anything else.",
@@ -387,7 +290,7 @@ pub static PROTOCOL: TableSpec = TableSpec {
 };
 
 /// `[addresses]`.
-pub static ADDRESSES: TableSpec = TableSpec {
+pub(super) static ADDRESSES: TableSpec = TableSpec {
     name: "addresses",
     purpose: "Where the others find each party (UDP). Only `tercet party` needs it.",
     keys: &[
@@ -413,7 +316,7 @@ pub static ADDRESSES: TableSpec = TableSpec {
 };
 
 /// `[certificates]`.
-pub static CERTIFICATES: TableSpec = TableSpec {
+pub(super) static CERTIFICATES: TableSpec = TableSpec {
     name: "certificates",
     purpose: "The parties' certificates, which all three have; `tercet keygen` makes them. Only \
               `tercet party` needs them.",
@@ -440,7 +343,7 @@ pub static CERTIFICATES: TableSpec = TableSpec {
 };
 
 /// `[model-owner]`.
-pub static MODEL_OWNER: TableSpec = TableSpec {
+pub(super) static MODEL_OWNER: TableSpec = TableSpec {
     name: "model-owner",
     purpose: "What the model owner (P0) alone has.",
     keys: &[
@@ -469,7 +372,7 @@ pub static MODEL_OWNER: TableSpec = TableSpec {
 };
 
 /// `[data-owner]`.
-pub static DATA_OWNER: TableSpec = TableSpec {
+pub(super) static DATA_OWNER: TableSpec = TableSpec {
     name: "data-owner",
     purpose: "What the data owner (P1) alone has.",
     keys: &[
@@ -528,7 +431,7 @@ pub static DATA_OWNER: TableSpec = TableSpec {
 };
 
 /// `[crypto-producer]`.
-pub static CRYPTO_PRODUCER: TableSpec = TableSpec {
+pub(super) static CRYPTO_PRODUCER: TableSpec = TableSpec {
     name: "crypto-producer",
     purpose: "What the crypto producer (P2) alone has.",
     keys: &[KEY, BIND, STATE],

@@ -4,6 +4,7 @@
 
 mod file;
 mod host;
+mod key;
 mod keys;
 mod network;
 mod network_file;
@@ -14,10 +15,10 @@ mod read;
 #[cfg(test)]
 mod reference;
 
-pub use file::Config;
-pub use keys::file_keys;
-pub use network::Network;
-pub use network_file::{NetworkFile, import, wrong_file};
-pub use owners::ModelOwner;
-pub use plan_file::is_plan_file;
-pub use protocol::{MAX_FRACTIONAL_BITS, MAX_MAGNITUDE_BITS, Protocol, parse_suite};
+pub(crate) use file::Config;
+pub(crate) use keys::file_keys;
+pub(crate) use network::Network;
+pub(crate) use network_file::{NetworkFile, import, wrong_file};
+pub(crate) use owners::ModelOwner;
+pub(crate) use plan_file::is_plan_file;
+pub(crate) use protocol::{MAX_FRACTIONAL_BITS, MAX_MAGNITUDE_BITS, Protocol, parse_suite};

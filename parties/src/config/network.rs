@@ -12,7 +12,7 @@ use crate::{data::InputShape, error::Result};
 
 /// The public architecture.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Network {
+pub(crate) struct Network {
     /// A name of the zoo, or that of the file's network.
     pub net: String,
     /// Channels, height, width of one image.
@@ -37,7 +37,7 @@ impl Network {
     ///
     /// # Errors
     /// Any error of [`zoo::build`] and [`Exchange::apply`].
-    pub fn graph(&self) -> nets::Result<Graph> {
+    pub(crate) fn graph(&self) -> nets::Result<Graph> {
         let graph = match &self.file {
             Some(file) => file.graph.clone(),
             None => zoo::build(&self.net, &self.options())?,
@@ -52,7 +52,7 @@ impl Network {
     ///
     /// # Errors
     /// As [`read_plan_file`].
-    pub fn set_plan_file(&mut self, plan: Option<&Path>) -> Result<()> {
+    pub(crate) fn set_plan_file(&mut self, plan: Option<&Path>) -> Result<()> {
         if let Some(path) = plan {
             self.exchange = Some(read_plan_file(path)?);
         }
@@ -60,34 +60,34 @@ impl Network {
     }
 
     /// Whether the network's file has its weights.
-    pub fn has_weights(&self) -> bool {
+    pub(crate) fn has_weights(&self) -> bool {
         self.file.as_ref().is_some_and(|file| file.onnx)
     }
 
     /// The network's file, or else the config.
-    pub fn path<'p>(&'p self, config: &'p Path) -> &'p Path {
+    pub(crate) fn path<'p>(&'p self, config: &'p Path) -> &'p Path {
         self.file.as_ref().map_or(config, |file| &file.path)
     }
 
     /// The size of an image.
-    pub fn dims(&self) -> Dims {
+    pub(crate) fn dims(&self) -> Dims {
         let [channels, height, width] = self.input;
         Dims { channels, height, width }
     }
 
     /// What images and labels have to be.
-    pub fn input_shape(&self) -> InputShape {
+    pub(crate) fn input_shape(&self) -> InputShape {
         InputShape { image: self.input, classes: self.classes }
     }
 
     /// What the zoo builds the network from.
-    pub fn options(&self) -> zoo::Options {
+    pub(crate) fn options(&self) -> zoo::Options {
         let plan = self.plan.clone();
         zoo::Options { plan, scale: self.scale, ..zoo::Options::new(self.dims(), self.classes) }
     }
 
     /// Whether there are no trained weights for this net, which then runs on random ones as well.
-    pub fn is_untrained(&self) -> bool {
+    pub(crate) fn is_untrained(&self) -> bool {
         !zoo::is_trained(&self.net)
     }
 }

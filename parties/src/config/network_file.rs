@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 
 /// A network that is not of the zoo.
 #[derive(Clone, Debug, PartialEq)]
-pub struct NetworkFile {
+pub(crate) struct NetworkFile {
     /// Where it was read from.
     pub path: PathBuf,
     /// Whether it is an ONNX file, which has the weights as well.
@@ -26,7 +26,7 @@ impl NetworkFile {
     ///
     /// # Errors
     /// [`Error::File`] if it cannot be read, or holds what cannot run.
-    pub fn onnx(path: &Path) -> Result<NetworkFile> {
+    pub(crate) fn onnx(path: &Path) -> Result<NetworkFile> {
         let graph = import(path)?.graph;
         Ok(NetworkFile { path: path.to_owned(), onnx: true, graph })
     }
@@ -35,7 +35,7 @@ impl NetworkFile {
     ///
     /// # Errors
     /// [`Error::File`] if it cannot be read or is no such file.
-    pub fn public(path: &Path) -> Result<NetworkFile> {
+    pub(crate) fn public(path: &Path) -> Result<NetworkFile> {
         let text = fs::read_to_string(path).map_err(|error| Error::unreadable(path, error))?;
         let graph = serde_json::from_str(&text).map_err(|error| {
             let what = format!("is no graph of `tercet inspect --public-graph`: {error}");
@@ -48,7 +48,7 @@ impl NetworkFile {
     ///
     /// # Errors
     /// [`Error::File`] if it can no longer be read.
-    pub fn weights(&self) -> Result<Option<Weights>> {
+    pub(crate) fn weights(&self) -> Result<Option<Weights>> {
         if self.onnx { Ok(Some(import(&self.path)?.weights)) } else { Ok(None) }
     }
 }
@@ -57,12 +57,12 @@ impl NetworkFile {
 ///
 /// # Errors
 /// [`Error::File`].
-pub fn import(path: &Path) -> Result<onnx::Import> {
+pub(crate) fn import(path: &Path) -> Result<onnx::Import> {
     onnx::read(path).map_err(|error| wrong_file(path, error))
 }
 
 /// A wrong local file. An error that names its file itself is about that one.
-pub fn wrong_file(path: &Path, error: nets::Error) -> Error {
+pub(crate) fn wrong_file(path: &Path, error: nets::Error) -> Error {
     match error {
         nets::Error::File { path, source } => match *source {
             nets::Error::Io(error) => Error::unreadable(&path, error),

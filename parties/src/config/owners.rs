@@ -6,7 +6,7 @@ use crate::data::{DataFiles, Normalisation};
 
 /// What P0 alone has.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ModelOwner {
+pub(crate) struct ModelOwner {
     /// A safetensors file; random weights, the same in every run, if not given.
     pub weights: Option<PathBuf>,
     /// Files or folders of images like those that will be classified.
@@ -17,7 +17,7 @@ pub struct ModelOwner {
 
 /// What P1 alone has.
 #[derive(Clone, Debug, PartialEq)]
-pub struct DataOwner {
+pub(crate) struct DataOwner {
     /// The images and their labels.
     pub files: DataFiles,
     /// A CSV file for the predictions; standard output if not given.

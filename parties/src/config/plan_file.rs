@@ -8,7 +8,7 @@ use nets::Exchange;
 use crate::error::{Error, Result};
 
 /// Whether a plan's name is that of a file.
-pub fn is_plan_file(name: &str) -> bool {
+pub(crate) fn is_plan_file(name: &str) -> bool {
     name.ends_with(TOML) || name.ends_with(JSON)
 }
 
@@ -16,7 +16,7 @@ pub fn is_plan_file(name: &str) -> bool {
 ///
 /// # Errors
 /// [`Error::File`] if it cannot be read or is no plan.
-pub fn read_plan_file(path: &Path) -> Result<Exchange> {
+pub(super) fn read_plan_file(path: &Path) -> Result<Exchange> {
     let text = fs::read_to_string(path).map_err(|error| Error::unreadable(path, error))?;
     let plan = if path.to_string_lossy().ends_with(JSON) {
         serde_json::from_str(&text).map_err(|error| error.to_string())
@@ -43,7 +43,8 @@ mod tests {
         };
         let toml = "[activations]\nrelu1 = 'square'\nrelu2 = { polynomial-2 = '0-3', none = '5' }\n\
                     [pools]\npool1 = 'avg'\n";
-        let json = r#"{"activations": {"relu1": "square", "relu2": {"none": "5", "polynomial-2": "0-3"}},
+        let json = r#"{"activations": {"relu1": "square",
+                                       "relu2": {"none": "5", "polynomial-2": "0-3"}},
                        "pools": {"pool1": "avg"}}"#;
         assert_eq!(file("a.toml", toml).unwrap(), file("a.json", json).unwrap());
         for (name, text) in [

@@ -8,17 +8,17 @@ use protocols::SessionOptions;
 use crate::link::ProfileName;
 
 /// The most fractional bits that a config may ask for.
-pub const MAX_FRACTIONAL_BITS: u32 = 24;
+pub(crate) const MAX_FRACTIONAL_BITS: u32 = 24;
 
 /// The largest magnitudes that a config may ask for, as a power of two.
-pub const MAX_MAGNITUDE_BITS: u32 = 40;
+pub(crate) const MAX_MAGNITUDE_BITS: u32 = 40;
 
 /// How long a party waits for the others where nothing is said.
-pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How the network is evaluated. `docs/config.md` has the meaning of each key.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Protocol {
+pub(crate) struct Protocol {
     /// The protocol suite.
     pub suite: Suite,
     /// Fractional bits of a fixed-point number; the suite's own if not given.
@@ -59,7 +59,7 @@ impl Default for Protocol {
 ///
 /// # Errors
 /// The names that there are.
-pub fn parse_suite(name: &str) -> std::result::Result<Suite, String> {
+pub(crate) fn parse_suite(name: &str) -> Result<Suite, String> {
     name.parse().map_err(|_| {
         let names = Suite::ALL.map(Suite::name).join(", ");
         format!("one of {names}")

@@ -2,7 +2,10 @@
 
 use std::{fmt::Write, fs, path::Path};
 
-use super::keys::{Kind, TABLES, TableSpec};
+use super::{
+    key::{Kind, TableSpec},
+    keys::TABLES,
+};
 
 const HEAD: &str = "\
 # Configs

@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 
 /// The data owner's batch.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Batch {
+pub(crate) struct Batch {
     /// The number of images.
     pub images: usize,
     /// The place of the first image in the data set.
@@ -37,7 +37,7 @@ impl Batch {
     /// [`Error::File`] if a file is missing, malformed, of another shape than the network's input,
     /// or has fewer images than are asked for; [`Error::Usage`] for more random images than a batch
     /// may have.
-    pub fn load(files: &DataFiles, shape: InputShape, range: ImageRange) -> Result<Batch> {
+    pub(crate) fn load(files: &DataFiles, shape: InputShape, range: ImageRange) -> Result<Batch> {
         let first = range.first.unwrap_or(files.first);
         let images = range.images.or(files.count);
         if files.images.is_empty() {
@@ -52,7 +52,7 @@ impl Batch {
 ///
 /// # Errors
 /// As [`Batch::load`].
-pub fn count_images(files: &DataFiles, shape: InputShape) -> Result<usize> {
+pub(crate) fn count_images(files: &DataFiles, shape: InputShape) -> Result<usize> {
     if files.images.is_empty() {
         return Ok(files.count.unwrap_or(1));
     }
@@ -88,7 +88,7 @@ impl<'c> DataSet<'c> {
         Ok(DataSet { shape, normalisation, images, labels })
     }
 
-    /// Reads so many images, or all that are left.
+    /// Reads this many images, or all that are left.
     fn read(&mut self, first: usize, images: Option<usize>) -> Result<Batch> {
         let held = self.images.count();
         let left = held.saturating_sub(first);

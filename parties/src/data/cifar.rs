@@ -20,7 +20,7 @@ const COARSE: usize = 20;
 
 /// Which CIFAR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Version {
+pub(super) enum Version {
     /// CIFAR-10.
     Ten,
     /// CIFAR-100.
@@ -29,7 +29,7 @@ pub enum Version {
 
 impl Version {
     /// The version that a file of this size is of.
-    pub fn detect(path: &Path, size: u64) -> Result<Version> {
+    pub(super) fn detect(path: &Path, size: u64) -> Result<Version> {
         let whole = |version: Version| size.is_multiple_of(version.record() as u64);
         match [Version::Ten, Version::Hundred].map(whole) {
             [true, false] => Ok(Version::Ten),
@@ -51,7 +51,7 @@ impl Version {
     }
 
     /// The name in configs.
-    pub const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Version::Ten => "cifar10",
             Version::Hundred => "cifar100",
@@ -73,7 +73,11 @@ impl Version {
 }
 
 /// A file of batches.
-pub fn images(path: &Path, version: Version, shape: InputShape) -> Result<Box<dyn Source<Part>>> {
+pub(super) fn images(
+    path: &Path,
+    version: Version,
+    shape: InputShape,
+) -> Result<Box<dyn Source<Part>>> {
     if shape.image != SHAPE {
         let (found, network) = (SHAPE.to_vec(), shape.image);
         return Err(FileProblem::OtherShape { found, network, hint: "" }.with_file(path));

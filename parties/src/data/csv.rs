@@ -17,7 +17,7 @@ use super::{
 use crate::error::{Error, Result};
 
 /// A file of images.
-pub fn images(
+pub(super) fn images(
     path: &Path,
     label: Option<&Column>,
     shape: InputShape,
@@ -42,7 +42,7 @@ pub fn images(
 }
 
 /// A file of labels: a single column, or the one that is named.
-pub fn labels(path: &Path, label: Option<&Column>) -> Result<Box<dyn Source<Vec<i64>>>> {
+pub(super) fn labels(path: &Path, label: Option<&Column>) -> Result<Box<dyn Source<Vec<i64>>>> {
     let only = Column::Place(0);
     let csv = Csv::open(path, Some(label.unwrap_or(&only)), |columns, _| match (label, columns) {
         (None, 2..) => Err(format!(
@@ -63,8 +63,8 @@ struct Csv {
 }
 
 impl Csv {
-    /// Looks at the first row, for which `check` says whether so many columns, one of them a label or
-    /// not, will do; and counts the others.
+    /// Opens a file and counts its rows. `check` says whether the number of columns, and the place
+    /// of the label among them, are right.
     fn open(
         path: &Path,
         label: Option<&Column>,

@@ -8,7 +8,7 @@ use super::{format::Format, normalisation::Normalisation};
 
 /// Files of images and their labels, and how they become a network's inputs.
 #[derive(Clone, Debug, PartialEq)]
-pub struct DataFiles {
+pub(crate) struct DataFiles {
     /// Files or folders of images, one after the other; none for random pixels.
     pub images: Vec<PathBuf>,
     /// Files of labels, one after the other. None for images that have theirs: CIFAR, folders by
@@ -28,7 +28,7 @@ pub struct DataFiles {
 
 /// A column of a CSV file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Column {
+pub(crate) enum Column {
     /// Its place, from 0.
     Place(usize),
     /// Its name in the header.
@@ -37,7 +37,7 @@ pub enum Column {
 
 /// Which images of a data set to take; what is left out is as the config has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ImageRange {
+pub(crate) struct ImageRange {
     /// The place of the first one.
     pub first: Option<usize>,
     /// How many.
@@ -46,7 +46,7 @@ pub struct ImageRange {
 
 impl ImageRange {
     /// This many from where the config starts.
-    pub fn from_start(images: Option<usize>) -> ImageRange {
+    pub(crate) fn from_start(images: Option<usize>) -> ImageRange {
         ImageRange { first: None, images }
     }
 }

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 
 /// A format of images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub(crate) enum Format {
     /// MNIST's: dimensions, then bytes.
     Idx,
     /// CIFAR-10, binary version: a byte of label, then 3x32x32 pixels.
@@ -24,11 +24,11 @@ pub enum Format {
 
 impl Format {
     /// All formats.
-    pub const ALL: [Format; 6] =
+    pub(crate) const ALL: [Format; 6] =
         [Format::Idx, Format::Cifar10, Format::Cifar100, Format::Npy, Format::Images, Format::Csv];
 
     /// The name in configs.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Format::Idx => "idx",
             Format::Cifar10 => Version::Ten.name(),
@@ -43,7 +43,7 @@ impl Format {
     ///
     /// # Errors
     /// [`Error::File`] for one that cannot be read or told.
-    pub fn detect(path: &Path) -> Result<Format> {
+    pub(crate) fn detect(path: &Path) -> Result<Format> {
         if path.is_dir() {
             return Ok(Format::Images);
         }

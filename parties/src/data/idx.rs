@@ -11,7 +11,7 @@ use super::{
 use crate::error::{Error, FileProblem, Result};
 
 /// A file of images.
-pub fn images(path: &Path, shape: InputShape) -> Result<Box<dyn Source<Part>>> {
+pub(super) fn images(path: &Path, shape: InputShape) -> Result<Box<dyn Source<Part>>> {
     let (dimensions, records) = open(path)?;
     if !shape.accepts(&dimensions[1..]) {
         let (found, network) = (dimensions[1..].to_vec(), shape.image);
@@ -21,7 +21,7 @@ pub fn images(path: &Path, shape: InputShape) -> Result<Box<dyn Source<Part>>> {
 }
 
 /// A file of labels.
-pub fn labels(path: &Path) -> Result<Box<dyn Source<Vec<i64>>>> {
+pub(super) fn labels(path: &Path) -> Result<Box<dyn Source<Vec<i64>>>> {
     let (dimensions, records) = open(path)?;
     if dimensions.len() != 1 {
         let what = format!("its dimensions are {dimensions:?}; labels have one dimension");

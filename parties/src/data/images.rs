@@ -27,7 +27,7 @@ use super::{
 use crate::error::{Error, Result};
 
 /// A picture, or a folder of them.
-pub fn images(path: &Path, shape: InputShape) -> Result<Box<dyn Source<Part>>> {
+pub(super) fn images(path: &Path, shape: InputShape) -> Result<Box<dyn Source<Part>>> {
     let channels = shape.image[0];
     if channels != 1 && channels != 3 {
         let what = format!("pictures have 1 or 3 channels; the network's input has {channels}");
@@ -194,7 +194,7 @@ impl Picture {
     }
 }
 
-/// A colour's grey, as PIL has it: in units of 2^-16, rounded.
+/// A colour's grey as PIL computes it: in units of 2^-16, rounded.
 fn luma(pixel: &[u8]) -> u8 {
     let [r, g, b] = [pixel[0], pixel[1], pixel[2]].map(u32::from);
     ((r * 19_595 + g * 38_470 + b * 7_471 + 0x8000) >> 16) as u8
@@ -293,7 +293,7 @@ mod tests {
         let colours = [10, 20, 30, 200, 100, 50];
         let with_alpha = [10, 20, 30, 0, 200, 100, 50, 9];
         let planes = [10, 200, 20, 100, 30, 50];
-        // As PIL.Image.new("RGB", (1, 1), (10, 20, 30)).convert("L") has it.
+        // The result of PIL.Image.new("RGB", (1, 1), (10, 20, 30)).convert("L").
         let luma = [18, 124];
         let repeated = [7, 9, 7, 9, 7, 9];
         let cases = [
@@ -322,7 +322,8 @@ mod tests {
         }
         let file = files.write("x.jpeg", &jpeg([100, 90, 180]));
         let bytes = read(&file, [3, 8, 8]).unwrap();
-        // R = Y + 1.402 (Cr - 128), G = Y - 0.344 (Cb - 128) - 0.714 (Cr - 128), B = Y + 1.772 (Cb - 128).
+        // R = Y + 1.402 (Cr - 128), G = Y - 0.344 (Cb - 128) - 0.714 (Cr - 128),
+        // B = Y + 1.772 (Cb - 128).
         for (channel, expected) in [(0, 172.9), (1, 75.9), (2, 32.7)] {
             let plane = &bytes[64 * channel..64 * (channel + 1)];
             assert!(plane.iter().all(|&b| (f64::from(b) - expected).abs() < 1.5), "{plane:?}");
@@ -374,7 +375,8 @@ mod tests {
             ),
             (
                 jpeg([0]),
-                "is 8x8 pixels, the network takes 2x2: resize it as in training, or with ImageMagick",
+                "is 8x8 pixels, the network takes 2x2: resize it as in training, or with \
+                 ImageMagick",
             ),
             (png(2, 2, ColorType::Rgb, Sixteen, &[0; 24]), "has 16 bits a channel: save it with 8"),
             (good[..good.len() / 2].to_vec(), "is no whole PNG file: "),

@@ -27,8 +27,8 @@ mod source;
 #[cfg(test)]
 mod test_files;
 
-pub use batch::{Batch, count_images};
-pub use files::{Column, DataFiles, ImageRange};
-pub use format::Format;
-pub use normalisation::Normalisation;
-pub use shape::InputShape;
+pub(crate) use batch::{Batch, count_images};
+pub(crate) use files::{Column, DataFiles, ImageRange};
+pub(crate) use format::Format;
+pub(crate) use normalisation::Normalisation;
+pub(crate) use shape::InputShape;

@@ -9,7 +9,7 @@ const BYTE_SCALE: f64 = 1.0 / 255.0;
 
 /// The network's input is `(sample * scale - mean) / std`, with a mean and a std for each channel.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Normalisation {
+pub(crate) struct Normalisation {
     /// The factor of every sample; 1/255 for bytes and 1 for floating point if not given.
     pub scale: Option<f64>,
     /// One for each channel.
@@ -20,12 +20,12 @@ pub struct Normalisation {
 
 impl Normalisation {
     /// Inputs that are scaled samples: mean 0, std 1.
-    pub fn scaling_only(channels: usize) -> Normalisation {
+    pub(crate) fn scaling_only(channels: usize) -> Normalisation {
         Normalisation { scale: None, mean: vec![0.0; channels], std: vec![1.0; channels] }
     }
 
     /// The range of inputs made of bytes, channel by channel.
-    pub fn byte_ranges(&self) -> Vec<Range> {
+    pub(crate) fn byte_ranges(&self) -> Vec<Range> {
         let scale = self.scale.unwrap_or(BYTE_SCALE);
         let end = |pixel: u8, mean, std| (f64::from(pixel) * scale - mean) / std;
         let range = |(&mean, &std)| Range::between(end(0, mean, std), end(u8::MAX, mean, std));

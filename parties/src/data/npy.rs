@@ -11,9 +11,9 @@ use super::{
 };
 use crate::error::{Error, FileProblem, Result};
 
-/// An array of images: [images, channels, rows, columns], without the channels where there is one, or
-/// [images, values].
-pub fn images(path: &Path, input: InputShape) -> Result<Box<dyn Source<Part>>> {
+/// An array of images: [images, channels, rows, columns], without the channels where there is one,
+/// or [images, values].
+pub(super) fn images(path: &Path, input: InputShape) -> Result<Box<dyn Source<Part>>> {
     let Array { element, shape, records } = open(path)?;
     let found = shape.get(1..).unwrap_or_default();
     if !input.accepts(found) {
@@ -36,7 +36,7 @@ pub fn images(path: &Path, input: InputShape) -> Result<Box<dyn Source<Part>>> {
 }
 
 /// An array of labels.
-pub fn labels(path: &Path) -> Result<Box<dyn Source<Vec<i64>>>> {
+pub(super) fn labels(path: &Path) -> Result<Box<dyn Source<Vec<i64>>>> {
     let Array { element, shape, records } = open(path)?;
     if shape.len() != 1 {
         let what = format!("its shape is {shape:?}; labels have one dimension");

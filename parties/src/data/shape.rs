@@ -2,7 +2,7 @@
 
 /// What a network takes: the size of an image, and the classes that labels are of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InputShape {
+pub(crate) struct InputShape {
     /// Channels, height, width of an image.
     pub image: [usize; 3],
     /// The number of classes.
@@ -11,7 +11,7 @@ pub struct InputShape {
 
 impl InputShape {
     /// The values of an image.
-    pub fn values(self) -> usize {
+    pub(crate) fn values(self) -> usize {
         self.image.iter().product()
     }
 

@@ -38,7 +38,7 @@ pub(super) struct Chain<T> {
 
 impl<T> Chain<T> {
     /// Opens the sources of these paths.
-    pub fn open(
+    pub(super) fn open(
         paths: &[PathBuf],
         open_one: impl Fn(&PathBuf) -> Result<Box<dyn Source<T>>>,
     ) -> Result<Chain<T>> {
@@ -47,17 +47,17 @@ impl<T> Chain<T> {
     }
 
     /// The path of the first source, which errors on all of them name.
-    pub fn path(&self) -> &PathBuf {
+    pub(super) fn path(&self) -> &PathBuf {
         &self.sources[0].0
     }
 
     /// How many images or labels they have together.
-    pub fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.sources.iter().map(|(_, source)| source.count()).sum()
     }
 
     /// Hands on what each source has of a range.
-    pub fn read(
+    pub(super) fn read(
         &mut self,
         range: Range<usize>,
         mut each: impl FnMut(&PathBuf, T) -> Result<()>,

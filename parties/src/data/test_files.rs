@@ -11,18 +11,18 @@ use super::shape::InputShape;
 use crate::error::Result;
 
 /// A folder for the files of a test.
-pub struct Files(TempDir);
+pub(super) struct Files(TempDir);
 
 impl Files {
-    pub fn new() -> Files {
+    pub(super) fn new() -> Files {
         Files(tempfile::tempdir().unwrap())
     }
 
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         self.0.path()
     }
 
-    pub fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+    pub(super) fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
         let path = self.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, bytes).unwrap();
@@ -31,7 +31,7 @@ impl Files {
 }
 
 /// An IDX file whose bytes count up.
-pub fn idx(dimensions: &[u32], bytes: usize) -> Vec<u8> {
+pub(super) fn idx(dimensions: &[u32], bytes: usize) -> Vec<u8> {
     let mut file = vec![0, 0, 8, dimensions.len() as u8];
     dimensions.iter().for_each(|dimension| file.extend(dimension.to_be_bytes()));
     file.extend((0..bytes).map(|byte| byte as u8));
@@ -39,13 +39,13 @@ pub fn idx(dimensions: &[u32], bytes: usize) -> Vec<u8> {
 }
 
 /// What a network takes.
-pub fn input_shape(image: [usize; 3], classes: usize) -> InputShape {
+pub(super) fn input_shape(image: [usize; 3], classes: usize) -> InputShape {
     InputShape { image, classes }
 }
 
 /// Checks that a file was refused in one line that names it.
 #[track_caller]
-pub fn refused<T>(file: &Path, result: Result<T>, expected: &str) {
+pub(super) fn refused<T>(file: &Path, result: Result<T>, expected: &str) {
     let Err(error) = result else { panic!("{} was not refused", file.display()) };
     let (exit_code, message) = (error.exit_code(), error.to_string());
     assert!(message.starts_with(&format!("{}: ", file.display())), "{message}");

@@ -21,7 +21,7 @@ use crate::{
 
 /// What the launcher tells a party.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum ToParty {
+pub(super) enum ToParty {
     /// The first message: the job. The words are the party's own inputs of a bench.
     Job(Job),
     /// Where the three parties listen, and their certificates (DER), by role.
@@ -37,7 +37,7 @@ pub enum ToParty {
 
 /// The job of a launched party.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Job {
+pub(crate) enum Job {
     /// Its part of evaluating a config's network.
     Network {
         /// The config file, of which it reads the shared tables and its own.
@@ -74,7 +74,7 @@ pub enum Job {
 
 /// What a party tells the launcher.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum FromParty {
+pub(super) enum FromParty {
     /// It listens here, under this certificate (DER).
     Listening {
         /// A UDP address.
@@ -105,7 +105,11 @@ pub enum FromParty {
 ///
 /// # Errors
 /// If the other end is gone.
-pub fn write<M: Serialize>(out: &mut impl Write, message: &M, words: &[u64]) -> io::Result<()> {
+pub(super) fn write<M: Serialize>(
+    out: &mut impl Write,
+    message: &M,
+    words: &[u64],
+) -> io::Result<()> {
     let header = serde_json::to_vec(message)?;
     out.write_all(&(header.len() as u64).to_le_bytes())?;
     out.write_all(&(words.len() as u64).to_le_bytes())?;
@@ -121,7 +125,9 @@ pub fn write<M: Serialize>(out: &mut impl Write, message: &M, words: &[u64]) -> 
 ///
 /// # Errors
 /// If the pipe breaks within a frame, or what comes is no frame.
-pub fn read<M: DeserializeOwned>(input: &mut impl Read) -> io::Result<Option<(M, Vec<u64>)>> {
+pub(super) fn read<M: DeserializeOwned>(
+    input: &mut impl Read,
+) -> io::Result<Option<(M, Vec<u64>)>> {
     let mut first = [0];
     if input.read(&mut first)? == 0 {
         return Ok(None);

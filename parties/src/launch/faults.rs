@@ -12,11 +12,11 @@ use crate::error::Error;
 
 /// How long the launcher waits, after one party said that another is gone, for that one's own
 /// word.
-pub const GRACE: Duration = Duration::from_millis(500);
+pub(super) const GRACE: Duration = Duration::from_millis(500);
 
 /// The complaints of the parties so far. One that says another is gone may only be a witness.
 #[derive(Default)]
-pub struct Faults {
+pub(super) struct Faults {
     first: Option<(String, u8)>,
     certain: bool,
     deadline: Option<Instant>,
@@ -26,7 +26,7 @@ pub struct Faults {
 
 impl Faults {
     /// The next event, or none if no more is needed to name who is at fault.
-    pub fn next(&self, inbox: &Receiver<(Role, Event)>) -> Option<(Role, Event)> {
+    pub(super) fn next(&self, inbox: &Receiver<(Role, Event)>) -> Option<(Role, Event)> {
         if self.certain {
             return None;
         }
@@ -39,7 +39,7 @@ impl Faults {
     }
 
     /// Notes a complaint; a `certain` one ends the wait for others.
-    pub fn note(&mut self, certain: bool, message: String, exit_code: u8) {
+    pub(super) fn note(&mut self, certain: bool, message: String, exit_code: u8) {
         if certain || self.first.is_none() {
             self.first = Some((message, exit_code));
         }
@@ -48,7 +48,7 @@ impl Faults {
     }
 
     /// The error that names who is at fault.
-    pub fn into_error(self) -> Error {
+    pub(super) fn into_error(self) -> Error {
         match self.first {
             Some((message, 2)) => Error::Usage(message),
             Some((message, _)) => Error::Run(message),

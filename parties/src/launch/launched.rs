@@ -28,7 +28,7 @@ const PROGRESS: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// What went wrong, which the launcher has been told.
-pub fn run(role: Role) -> Result<()> {
+pub(crate) fn run(role: Role) -> Result<()> {
     let launcher = Launcher::listen();
     let result = work(role, &launcher);
     if let Err(error) = &result {

@@ -23,7 +23,7 @@ use crate::{error::Result, link::Identity, party::Record};
 
 /// The results of launched parties.
 #[derive(Clone, Debug)]
-pub struct Launched {
+pub(crate) struct Launched {
     /// What each saw, by role.
     pub records: Vec<Record>,
     /// The words of each role: see [`FromParty::Done`].
@@ -38,7 +38,7 @@ pub struct Launched {
 ///
 /// # Errors
 /// [`Run`](crate::error::Error::Run) naming the party at fault; the others have ended by then.
-pub fn launch(jobs: Vec<(Role, Job, Vec<u64>)>, layers: &[String]) -> Result<Launched> {
+pub(crate) fn launch(jobs: Vec<(Role, Job, Vec<u64>)>, layers: &[String]) -> Result<Launched> {
     let progress = progress_bar(layers.len());
     let (events, inbox) = mpsc::channel();
     let mut parties = Parties { parties: Vec::with_capacity(3) };

@@ -6,5 +6,5 @@ pub(crate) mod launched;
 mod launcher;
 mod process;
 
-pub use control::Job;
-pub use launcher::{Launched, launch};
+pub(crate) use control::Job;
+pub(crate) use launcher::{Launched, launch};

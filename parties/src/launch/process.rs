@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 const ENDING: Duration = Duration::from_millis(500);
 
 /// An event at a party's output.
-pub enum Event {
+pub(super) enum Event {
     /// It said something.
     Said(FromParty, Vec<u64>),
     /// It closed its output.
@@ -29,19 +29,19 @@ pub enum Event {
 }
 
 /// The processes; dropping them ends them.
-pub struct Parties {
+pub(super) struct Parties {
     /// In the order of their start.
     pub parties: Vec<Party>,
 }
 
 impl Parties {
     /// Tells all of them something.
-    pub fn tell(&mut self, message: &ToParty) {
+    pub(super) fn tell(&mut self, message: &ToParty) {
         self.parties.iter_mut().for_each(|party| party.tell(message, &[]));
     }
 
     /// Ends the processes, and the threads that listen to them.
-    pub fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         for party in &mut self.parties {
             // One that has ended by itself cannot be killed, and need not.
             let _ = party.child.kill();
@@ -62,7 +62,7 @@ impl Drop for Parties {
 }
 
 /// A party's process.
-pub struct Party {
+pub(super) struct Party {
     /// The party.
     pub role: Role,
     child: Child,
@@ -72,7 +72,7 @@ pub struct Party {
 
 impl Party {
     /// Starts a party; what it says becomes events.
-    pub fn start(
+    pub(super) fn start(
         role: Role,
         events: &Sender<(Role, Event)>,
         progress: &ProgressBar,
@@ -108,14 +108,14 @@ impl Party {
     }
 
     /// Tells it something; if it is gone, its closed output says so.
-    pub fn tell(&mut self, message: &impl Serialize, words: &[u64]) {
+    pub(super) fn tell(&mut self, message: &impl Serialize, words: &[u64]) {
         if let Err(error) = control::write(&mut self.input, message, words) {
             tracing::debug!("process {} does not listen: {error}", self.child.id());
         }
     }
 
     /// How a party whose output closed came to its end.
-    pub fn how_it_ended(&mut self) -> String {
+    pub(super) fn how_it_ended(&mut self) -> String {
         let patience = Instant::now() + ENDING;
         loop {
             match self.child.try_wait() {

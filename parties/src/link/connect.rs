@@ -136,7 +136,7 @@ fn meet(io: &IoThread, dials: Vec<Dial>, options: &ConnectOptions) -> Result<Agr
     let me = identity.role();
     let peers = agreement.purpose.peers(me);
     let (events, mut happened) = mpsc::unbounded_channel();
-    // All that holds a connection lives outside of the future that may fail: a connection that is
+    // Everything that holds a connection lives outside of the future that may fail: a connection that is
     // dropped closes without a reason, and the others are to hear the reason.
     let mut tasks = JoinSet::new();
     for dial in dials {

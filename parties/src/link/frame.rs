@@ -1,23 +1,23 @@
-//! Messages as frames of a stream: a header of 26 bytes (step 16, phase 2, depth 4, payload length 4,
-//! numbers little-endian), then the payload.
+//! Messages as frames of a stream: a header of 26 bytes (step 16, phase 2, depth 4, payload length
+//! 4, numbers little-endian), then the payload.
 
 use protocols::{step::StepId, transport::Received};
 
 /// Bytes of a header.
-pub const HEADER: usize = 26;
+pub(crate) const HEADER: usize = 26;
 
 /// The longest payload, in bytes. Chunked layers stay far below; a matrix product or convolution is
 /// one message a batch, so it bounds the batch.
-pub const MAX_PAYLOAD: usize = 256 << 20;
+pub(crate) const MAX_PAYLOAD: usize = 256 << 20;
 
 /// The step of the frames in which a receiver reports how many bytes of payload it has taken in all
-/// (8 bytes, little-endian). No protocol has it: it is no hash of a path that anybody knows.
-pub const TAKEN: StepId = StepId([0; 16]);
+/// (8 bytes, little-endian). No protocol uses it: it is no hash of a known path.
+pub(crate) const TAKEN: StepId = StepId([0; 16]);
 
 /// A header that announces more than [`MAX_PAYLOAD`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a frame announces {length} bytes, over the limit of {MAX_PAYLOAD}")]
-pub struct Oversized {
+pub(crate) struct Oversized {
     /// The step that it belongs to.
     pub step: StepId,
     /// Its phase.
@@ -27,7 +27,7 @@ pub struct Oversized {
 }
 
 /// The header of a frame.
-pub fn header(step: StepId, phase: u16, depth: u32, length: u32) -> [u8; HEADER] {
+pub(crate) fn header(step: StepId, phase: u16, depth: u32, length: u32) -> [u8; HEADER] {
     let mut bytes = [0; HEADER];
     bytes[..16].copy_from_slice(&step.0);
     bytes[16..18].copy_from_slice(&phase.to_le_bytes());
@@ -38,7 +38,7 @@ pub fn header(step: StepId, phase: u16, depth: u32, length: u32) -> [u8; HEADER]
 
 /// Cuts a stream of bytes, however it comes in pieces, into messages.
 #[derive(Debug, Default)]
-pub struct Decoder {
+pub(crate) struct Decoder {
     header: Vec<u8>,
     body: Option<Body>,
 }
@@ -52,7 +52,7 @@ struct Body {
 
 impl Decoder {
     /// A decoder at the start of a stream.
-    pub fn new() -> Decoder {
+    pub(crate) fn new() -> Decoder {
         Decoder::default()
     }
 
@@ -60,7 +60,7 @@ impl Decoder {
     ///
     /// # Errors
     /// [`Oversized`], before anything is allocated for the payload; the stream is of no use then.
-    pub fn push(
+    pub(crate) fn push(
         &mut self,
         mut bytes: &[u8],
         mut deliver: impl FnMut(StepId, Received),
@@ -93,7 +93,7 @@ impl Decoder {
     }
 
     /// Whether the stream may end here.
-    pub fn is_between_frames(&self) -> bool {
+    pub(crate) fn is_between_frames(&self) -> bool {
         self.header.is_empty() && self.body.is_none()
     }
 }
@@ -111,7 +111,7 @@ impl Body {
         Ok(Body { step, message, length: length as usize })
     }
 
-    /// Memory is taken as bytes come, not on the header's word for it.
+    /// Allocates as bytes come, not what the header announces.
     fn extend(&mut self, bytes: &[u8]) {
         const STEP: usize = 1 << 20;
         let payload = &mut self.message.payload;

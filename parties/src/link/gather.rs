@@ -94,7 +94,7 @@ pub(crate) struct Dial {
 
 impl Dial {
     /// Dials until the end of a connection is final.
-    pub async fn run(self, endpoint: Endpoint, events: Events) {
+    pub(super) async fn run(self, endpoint: Endpoint, events: Events) {
         let Dial { me, peer, address, .. } = self;
         loop {
             let connecting = match endpoint.connect_with(self.config.clone(), address, peer.name())

@@ -32,7 +32,7 @@ pub(crate) enum Goodbye {
 
 impl Goodbye {
     /// The reason to close that an error is.
-    pub fn from_error(error: &Error) -> Goodbye {
+    pub(crate) fn from_error(error: &Error) -> Goodbye {
         match error {
             Error::PeerLost { party, reason } => Goodbye::Lost(*party, reason.clone()),
             Error::Stopped { reason } => Goodbye::Failed(reason.clone()),
@@ -41,7 +41,7 @@ impl Goodbye {
     }
 
     /// The code in the closing packet.
-    pub fn code(&self) -> VarInt {
+    pub(crate) fn code(&self) -> VarInt {
         VarInt::from_u32(match self {
             Goodbye::Unexplained => 0,
             Goodbye::Done => 1,
@@ -53,7 +53,7 @@ impl Goodbye {
     }
 
     /// The text in the closing packet.
-    pub fn reason(&self) -> String {
+    pub(crate) fn reason(&self) -> String {
         match self {
             Goodbye::Disagreement(text) | Goodbye::Lost(_, text) | Goodbye::Failed(text) => {
                 printable(text.as_bytes(), LONGEST)
@@ -63,7 +63,7 @@ impl Goodbye {
     }
 
     /// The reason in a closing packet.
-    pub fn read(close: &ApplicationClose) -> Goodbye {
+    pub(crate) fn read(close: &ApplicationClose) -> Goodbye {
         let text = printable(&close.reason, LONGEST);
         match close.error_code.into_inner() {
             1 => Goodbye::Done,
@@ -78,7 +78,7 @@ impl Goodbye {
     }
 
     /// The error that it is at `me` that `peer` said this.
-    pub fn into_error(self, me: Role, peer: Role) -> Error {
+    pub(crate) fn into_error(self, me: Role, peer: Role) -> Error {
         let lost = |party, reason| Error::PeerLost { party, reason };
         match self {
             Goodbye::Done => lost(peer, "it ended before the run was over".into()),

@@ -26,7 +26,7 @@ pub(crate) struct IoThread {
 
 impl IoThread {
     /// Starts an endpoint on a socket.
-    pub fn start(
+    pub(crate) fn start(
         socket: UdpSocket,
         config: EndpointConfig,
         server: Option<ServerConfig>,
@@ -46,22 +46,22 @@ impl IoThread {
     }
 
     /// The endpoint.
-    pub fn endpoint(&self) -> &Endpoint {
+    pub(crate) fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
     /// The runtime that tasks of this thread are spawned on.
-    pub fn runtime(&self) -> &Handle {
+    pub(crate) fn runtime(&self) -> &Handle {
         &self.runtime
     }
 
     /// Closes all connections.
-    pub fn close(&self, goodbye: &Goodbye) {
+    pub(crate) fn close(&self, goodbye: &Goodbye) {
         self.endpoint.close(goodbye.code(), goodbye.reason().as_bytes());
     }
 
     /// Waits until closing packets are delivered, for a while.
-    pub fn wait_idle(&self) {
+    pub(crate) fn wait_idle(&self) {
         // Past the limit the peers notice the silence instead.
         let _ = self.runtime.block_on(async { timeout(FAREWELL, self.endpoint.wait_idle()).await });
     }

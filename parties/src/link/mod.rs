@@ -23,7 +23,7 @@ mod tls;
 mod transport;
 
 pub use connect::{Bound, ConnectOptions, Established};
-pub use connect_error::ConnectError;
+pub use connect_error::{ConnectError, Stranger};
 pub use hello::{Agreement, PROTOCOL_VERSION, Purpose};
 pub use identity::{Identity, IdentityError, Trust, write_identities};
 pub use profile::{Profile, ProfileName};

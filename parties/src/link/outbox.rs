@@ -24,7 +24,7 @@ pub(crate) const MAX_AHEAD: u64 = 32 << 20;
 /// Pieces up to this length are gathered: a piece of its own costs the transport more than a copy.
 const GATHERED: usize = 64 << 10;
 
-/// The most that is handed to the transport at once, so that senders wait for room smoothly.
+/// The most that is handed to the transport at once, so that senders wait for space smoothly.
 const BATCH: usize = 1 << 20;
 
 /// Messages and bytes of payload over one link.
@@ -35,7 +35,7 @@ pub(crate) struct Traffic {
 }
 
 impl Traffic {
-    pub fn count(&mut self, payload: usize) {
+    pub(crate) fn count(&mut self, payload: usize) {
         self.messages += 1;
         self.bytes += payload as u64;
     }
@@ -48,7 +48,7 @@ pub(crate) struct Closed;
 #[derive(Default)]
 pub(crate) struct Outbox {
     state: Mutex<State>,
-    room: Condvar,
+    space: Condvar,
     filled: Notify,
     /// Bytes of payload that the receiver may not have taken yet.
     ahead: Option<u64>,
@@ -67,19 +67,19 @@ struct State {
 
 impl Outbox {
     /// An outbox whose sender waits while `ahead` bytes or more are not yet taken by the receiver.
-    pub fn bounded(ahead: u64) -> Outbox {
+    pub(super) fn bounded(ahead: u64) -> Outbox {
         Outbox { ahead: Some(ahead), ..Outbox::default() }
     }
 
     /// Queues a frame; waits while more than [`LIMIT`] bytes are queued, or too many not yet taken.
-    pub fn push(&self, header: [u8; HEADER], payload: Vec<u8>) -> Result<(), Closed> {
+    pub(super) fn push(&self, header: [u8; HEADER], payload: Vec<u8>) -> Result<(), Closed> {
         let mut state = self.state.lock().expect("no panic while locked");
         let too_far = |state: &State| {
             let untaken = state.sent.bytes.saturating_sub(state.taken);
             state.waiting >= LIMIT || self.ahead.is_some_and(|ahead| untaken >= ahead)
         };
         while too_far(&state) && !state.closed {
-            state = self.room.wait(state).expect("no panic while locked");
+            state = self.space.wait(state).expect("no panic while locked");
         }
         if state.closed {
             return Err(Closed);
@@ -99,25 +99,25 @@ impl Outbox {
 
     /// Refuses everything from now on and wakes everybody; what is queued can still be taken.
     /// Returns what was ever queued.
-    pub fn close(&self) -> Traffic {
+    pub(super) fn close(&self) -> Traffic {
         let mut state = self.state.lock().expect("no panic while locked");
         state.closed = true;
         let sent = state.sent;
         drop(state);
-        self.room.notify_all();
+        self.space.notify_all();
         self.filled.notify_one();
         sent
     }
 
     /// Counts a message that was never queued.
     #[cfg(test)]
-    pub fn miscount(&self) {
+    pub(super) fn miscount(&self) {
         self.state.lock().expect("no panic while locked").sent.count(0);
     }
 
     /// The next pieces to write, and how many bytes they are; `None` once closed and empty. For
     /// one task only.
-    pub async fn take(&self) -> Option<(Vec<Bytes>, usize)> {
+    pub(super) async fn take(&self) -> Option<(Vec<Bytes>, usize)> {
         loop {
             {
                 let mut state = self.state.lock().expect("no panic while locked");
@@ -133,22 +133,22 @@ impl Outbox {
     }
 
     /// Notes how many bytes of payload the receiver has taken in all.
-    pub fn taken(&self, bytes: u64) {
+    pub(super) fn taken(&self, bytes: u64) {
         let mut state = self.state.lock().expect("no panic while locked");
         // Lanes count at once, so a smaller sum may come after a larger one.
         state.taken = state.taken.max(bytes);
         drop(state);
-        self.room.notify_all();
+        self.space.notify_all();
     }
 
-    /// Makes room for what was taken and is now written.
-    pub fn written(&self, bytes: usize) {
+    /// Frees the space of bytes that were taken and are now written.
+    pub(super) fn written(&self, bytes: usize) {
         let mut state = self.state.lock().expect("no panic while locked");
         state.waiting -= bytes;
-        let room = state.waiting < LIMIT;
+        let has_space = state.waiting < LIMIT;
         drop(state);
-        if room {
-            self.room.notify_all();
+        if has_space {
+            self.space.notify_all();
         }
     }
 }
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sender_waits_for_room_and_is_woken_by_both_ends() {
+    fn a_sender_waits_for_space_and_is_woken_by_both_ends() {
         for close in [false, true] {
             let outbox = Arc::new(Outbox::default());
             outbox.push([0; HEADER], vec![0; LIMIT]).unwrap();

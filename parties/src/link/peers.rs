@@ -72,7 +72,7 @@ impl Peer {
 
     /// Counts a message that a protocol took, and reports the sum now and then to a peer that waits
     /// for it.
-    pub fn took(&self, bytes: usize) -> std::result::Result<(), Closed> {
+    pub(super) fn took(&self, bytes: usize) -> std::result::Result<(), Closed> {
         if self.role != Role::CryptoProducer {
             return Ok(());
         }
@@ -94,7 +94,7 @@ impl Peer {
 
 impl Shared {
     /// Starts the tasks of all connections.
-    pub fn start(
+    pub(super) fn start(
         runtime: &Handle,
         role: Role,
         peers: Vec<(Role, Connection, Control)>,
@@ -116,12 +116,12 @@ impl Shared {
     }
 
     /// The other end with this role.
-    pub fn peer(&self, role: Role) -> &Peer {
+    pub(super) fn peer(&self, role: Role) -> &Peer {
         self.peers.iter().find(|peer| peer.role == role).expect("a peer that takes part")
     }
 
     /// Ends everything, once: wakes whoever waits and tells the peers.
-    pub fn end(&self, ending: Ending) {
+    pub(super) fn end(&self, ending: Ending) {
         if self.ending.set(ending).is_err() {
             return;
         }
@@ -139,7 +139,7 @@ impl Shared {
     }
 
     /// Why nothing more can be done.
-    pub fn error(&self) -> Error {
+    pub(super) fn error(&self) -> Error {
         match self.ending.get() {
             Some(Ending::Failed(error)) => error.clone(),
             Some(Ending::Done) | None => {
@@ -149,7 +149,7 @@ impl Shared {
     }
 
     /// Logs what the connections went through.
-    pub fn log_paths(&self) {
+    pub(super) fn log_paths(&self) {
         for peer in &self.peers {
             let path = peer.connection.stats().path;
             tracing::debug!(
@@ -163,7 +163,7 @@ impl Shared {
     }
 
     /// Waits until all are done with all messages, and know it of each other.
-    pub async fn barrier(&self, ends: &mut [End]) -> Result<()> {
+    pub(super) async fn barrier(&self, ends: &mut [End]) -> Result<()> {
         join_peers(ends.iter_mut().enumerate().map(|(place, end)| self.settle(place, end))).await?;
         let left_over = self.inbox.left_over();
         if left_over > 0 {
@@ -300,5 +300,6 @@ async fn read(shared: Arc<Shared>, place: usize) -> Traffic {
 }
 
 fn is_done(end: &ConnectionError) -> bool {
-    matches!(end, ConnectionError::ApplicationClosed(close) if Goodbye::read(close) == Goodbye::Done)
+    let ConnectionError::ApplicationClosed(close) = end else { return false };
+    Goodbye::read(close) == Goodbye::Done
 }

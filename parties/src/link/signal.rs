@@ -51,7 +51,7 @@ pub(crate) enum Signal {
 }
 
 impl Signal {
-    pub fn done(sent: Traffic) -> Signal {
+    pub(crate) fn done(sent: Traffic) -> Signal {
         Signal::Done { messages: sent.messages, bytes: sent.bytes }
     }
 }
@@ -73,18 +73,18 @@ pub(crate) struct Control {
 
 impl Control {
     /// Opens the stream, for the party that opened the connection; it must send first.
-    pub async fn open(connection: &Connection) -> Result<Control, Silence> {
+    pub(crate) async fn open(connection: &Connection) -> Result<Control, Silence> {
         let (send, recv) = connection.open_bi().await.map_err(|_| Silence::Ended)?;
         Ok(Control { send, recv })
     }
 
     /// Takes the stream that the peer opened, once the peer has sent something.
-    pub async fn accept(connection: &Connection) -> Result<Control, Silence> {
+    pub(crate) async fn accept(connection: &Connection) -> Result<Control, Silence> {
         let (send, recv) = connection.accept_bi().await.map_err(|_| Silence::Ended)?;
         Ok(Control { send, recv })
     }
 
-    pub async fn send(&mut self, signal: &Signal) -> Result<(), Silence> {
+    pub(crate) async fn send(&mut self, signal: &Signal) -> Result<(), Silence> {
         let body = bincode::serde::encode_to_vec(signal, ENCODING)
             .map_err(|_| Silence::Malformed("this party's message is too long"))?;
         let mut message = (body.len() as u32).to_le_bytes().to_vec();
@@ -92,7 +92,7 @@ impl Control {
         self.send.write_all(&message).await.map_err(|_| Silence::Ended)
     }
 
-    pub async fn recv(&mut self) -> Result<Signal, Silence> {
+    pub(crate) async fn recv(&mut self) -> Result<Signal, Silence> {
         let mut length = [0; 4];
         self.read(&mut length).await?;
         let length = u32::from_le_bytes(length) as usize;

@@ -25,7 +25,7 @@ use rustls::{
 use super::identity::{Identity, IdentityError, Trust};
 
 /// The application protocol that both ends of a connection must name.
-pub const ALPN: &[u8] = b"tercet/1";
+pub(super) const ALPN: &[u8] = b"tercet/1";
 
 /// TLS for connections to one peer.
 pub(crate) fn client_config(

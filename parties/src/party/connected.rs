@@ -15,7 +15,7 @@ use crate::{
 const IMAGES: &str = "session/images";
 
 /// A party whose links stand.
-pub struct Connected {
+pub(crate) struct Connected {
     /// Who it is.
     pub role: Role,
     /// The others that take part.
@@ -32,7 +32,7 @@ pub struct Connected {
 ///
 /// # Errors
 /// [`Error::Connect`], [`Error::Identity`] or [`Error::Protocol`].
-pub fn connect(
+pub(crate) fn connect(
     bound: Bound,
     identity: Identity,
     trust: Trust,

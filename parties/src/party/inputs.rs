@@ -16,7 +16,7 @@ use crate::{
 
 /// What one party brings to a network's evaluation.
 #[derive(Clone, Debug)]
-pub enum Inputs {
+pub(crate) enum Inputs {
     /// P0: the weights.
     Model(EncodedModel),
     /// P1: encoded images.
@@ -27,7 +27,7 @@ pub enum Inputs {
 
 /// Encoded images. Debug prints their number only.
 #[derive(Clone)]
-pub struct Images {
+pub(crate) struct Images {
     /// How many.
     pub count: usize,
     /// Image by image, channel by channel, row by row.
@@ -36,7 +36,7 @@ pub struct Images {
 
 /// What the parties are to do.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub enum Work {
+pub(crate) enum Work {
     /// Evaluate the network.
     #[default]
     Answer,
@@ -58,7 +58,7 @@ pub enum Work {
 
 impl Work {
     /// The part of it that the parties agree on.
-    pub fn purpose(&self) -> Purpose {
+    pub(crate) fn purpose(&self) -> Purpose {
         match self {
             Work::Answer => Purpose::Answer,
             Work::Deal { queries, .. } => Purpose::Deal(*queries),
@@ -91,7 +91,7 @@ impl Task {
     /// # Errors
     /// As [`Task::model`] and [`Task::batch`]; [`File`](crate::error::Error::File) if nothing says
     /// for how many images material is made.
-    pub fn inputs(
+    pub(crate) fn inputs(
         &self,
         role: Role,
         config: &Config,

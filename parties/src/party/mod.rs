@@ -12,8 +12,8 @@ mod task;
 mod timing;
 mod weight_keys;
 
-pub use connected::{Connected, connect};
-pub use inputs::{Inputs, Work};
-pub use ready::Ready;
-pub use record::Record;
-pub use task::{Task, bench, bench_agreement};
+pub(crate) use connected::{Connected, connect};
+pub(crate) use inputs::{Inputs, Work};
+pub(crate) use ready::Ready;
+pub(crate) use record::Record;
+pub(crate) use task::{Task, bench, bench_agreement};

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 
 /// What a party's process has used since its start.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Usage {
+pub(crate) struct Usage {
     /// CPU time of all its threads, user and system.
     pub cpu_seconds: f64,
     /// Its largest resident set, in MB of 10^6 bytes.
@@ -19,7 +19,7 @@ pub struct Usage {
 
 impl Usage {
     /// The usage so far.
-    pub fn so_far() -> Usage {
+    pub(crate) fn so_far() -> Usage {
         let cpu = clock_gettime(ClockId::ProcessCPUTime);
         // Not getrusage: its maximum starts with what the parent had in memory when it forked.
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -37,7 +37,7 @@ impl Usage {
 ///
 /// # Errors
 /// [`Error::Run`] if the operating system refuses.
-pub fn forbid_dumps() -> Result<()> {
+pub(crate) fn forbid_dumps() -> Result<()> {
     let refused = |error| Error::Run(format!("cannot switch core dumps off: {error}"));
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     setrlimit(Resource::Core, none).map_err(refused)?;
@@ -51,7 +51,7 @@ pub fn forbid_dumps() -> Result<()> {
 ///
 /// Without effect except with GNU's allocator, whose defaults are meant for fewer and smaller
 /// blocks.
-pub fn keep_freed_memory() {
+pub(crate) fn keep_freed_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     for (parameter, bytes) in
         [(libc::M_MMAP_THRESHOLD, 32 << 20), (libc::M_TRIM_THRESHOLD, 256 << 20)]

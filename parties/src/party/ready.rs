@@ -13,7 +13,7 @@ use crate::{config::Config, error::Result};
 
 /// All that a party brings to a run.
 #[derive(Clone, Debug)]
-pub struct Ready {
+pub(crate) struct Ready {
     pub(super) inputs: Inputs,
     pub(super) material: Material,
     /// Where it keeps what outlives a session.
@@ -22,7 +22,7 @@ pub struct Ready {
 
 /// Where a run's correlated randomness comes from, or goes.
 #[derive(Clone, Debug)]
-pub enum Material {
+pub(super) enum Material {
     /// It is made in this session and used at once.
     None,
     /// It is made for later.
@@ -44,7 +44,7 @@ impl Ready {
     /// # Errors
     /// [`File`](crate::error::Error::File) without material for this run,
     /// [`Usage`](crate::error::Error::Usage) for a suite that has none.
-    pub fn new(
+    pub(crate) fn new(
         task: &Task,
         role: Role,
         config: &Config,

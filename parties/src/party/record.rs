@@ -7,7 +7,7 @@ use super::{material::Stock, process::Usage};
 
 /// What one party saw of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Record {
+pub(crate) struct Record {
     /// The party.
     pub role: Role,
     /// Images in the batch; 0 for a bench.
@@ -30,7 +30,7 @@ pub struct Record {
 
 /// Wall time of a run's stages at one party.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct StageSeconds {
+pub(crate) struct StageSeconds {
     /// Once for the model and the session.
     pub setup: f64,
     /// Dealing, where it comes before the query.
@@ -42,7 +42,7 @@ pub struct StageSeconds {
 
 impl Record {
     /// What this party saw of a layer.
-    pub fn layer(&self, name: &str) -> Option<&LayerMeasurement> {
+    pub(crate) fn layer(&self, name: &str) -> Option<&LayerMeasurement> {
         self.layers.iter().find(|layer| layer.name == name)
     }
 }

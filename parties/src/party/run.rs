@@ -54,7 +54,7 @@ impl Connected {
     ///
     /// # Errors
     /// Whatever the protocol meets; the links are closed by then.
-    pub fn run(
+    pub(crate) fn run(
         self,
         task: &Task,
         ready: &Ready,
@@ -73,7 +73,7 @@ impl Connected {
     ///
     /// # Errors
     /// Whatever the protocol meets; the links are closed by then.
-    pub fn operate(
+    pub(crate) fn operate(
         self,
         bench: &Bench,
         options: SessionOptions,

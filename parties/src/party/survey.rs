@@ -1,5 +1,5 @@
-//! The size of a network's values, as far as the model owner knows before a run: certain bounds from
-//! the weights, likely ones from samples of the images that will be classified.
+//! The size of a network's values, as far as the model owner knows before a run: certain bounds
+//! from the weights, likely ones from samples of the images that will be classified.
 
 use fixedpoint::encoding::FixedPoint;
 use nets::{
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The bounds on a network's values.
-pub struct Survey<'a> {
+pub(crate) struct Survey<'a> {
     graph: &'a Graph,
     model: &'a Model,
     /// The range of each channel of the input: that of a byte's pixel, or, where samples are out of
@@ -35,7 +35,12 @@ pub struct Survey<'a> {
 
 impl<'a> Survey<'a> {
     /// The bounds by the weights alone, for images with the config's normalisation.
-    pub fn new(task: &'a Task, config: &Config, model: &'a Model, margin: f64) -> Survey<'a> {
+    pub(crate) fn new(
+        task: &'a Task,
+        config: &Config,
+        model: &'a Model,
+        margin: f64,
+    ) -> Survey<'a> {
         let input = config.normalisation().byte_ranges();
         Survey { graph: &task.graph, model, input, observed: None, margin }
     }
@@ -44,7 +49,7 @@ impl<'a> Survey<'a> {
     ///
     /// # Errors
     /// As [`ranges::observed`].
-    pub fn observe(&mut self, images: &[f64]) -> nets::Result<()> {
+    pub(crate) fn observe(&mut self, images: &[f64]) -> nets::Result<()> {
         let observed = ranges::observed(self.graph, self.model, images)?;
         let (bytes, seen) = (self.whole_input(), observed.layers[0].result);
         if bytes.or(seen) != bytes {
@@ -55,7 +60,7 @@ impl<'a> Survey<'a> {
     }
 
     /// The range of all channels of the input.
-    pub fn whole_input(&self) -> Range {
+    pub(crate) fn whole_input(&self) -> Range {
         self.input.iter().copied().reduce(Range::or).expect("an input has channels")
     }
 
@@ -63,12 +68,12 @@ impl<'a> Survey<'a> {
     ///
     /// # Errors
     /// As [`ranges::intervals`].
-    pub fn intervals(&self, fixed: FixedPoint) -> nets::Result<Vec<LayerRange>> {
+    pub(crate) fn intervals(&self, fixed: FixedPoint) -> nets::Result<Vec<LayerRange>> {
         ranges::intervals(self.graph, self.model, &self.input, fixed)
     }
 
     /// The ranges that samples make likely.
-    pub fn calibrated(&self) -> Option<Vec<LayerRange>> {
+    pub(crate) fn calibrated(&self) -> Option<Vec<LayerRange>> {
         self.observed.as_ref().map(|observed| observed.widened(self.margin))
     }
 
@@ -76,7 +81,7 @@ impl<'a> Survey<'a> {
     ///
     /// # Errors
     /// As [`ranges::intervals`].
-    pub fn bounds(&self, fixed: FixedPoint) -> nets::Result<Vec<Bound>> {
+    pub(crate) fn bounds(&self, fixed: FixedPoint) -> nets::Result<Vec<Bound>> {
         Ok(ranges::tighter(&self.intervals(fixed)?, self.calibrated().as_deref()))
     }
 
@@ -84,7 +89,7 @@ impl<'a> Survey<'a> {
     ///
     /// # Errors
     /// As [`ranges::intervals`].
-    pub fn certain_bits(&self) -> nets::Result<Option<u32>> {
+    pub(crate) fn certain_bits(&self) -> nets::Result<Option<u32>> {
         self.fitting(|fixed| self.intervals(fixed))
     }
 
@@ -92,7 +97,7 @@ impl<'a> Survey<'a> {
     ///
     /// # Errors
     /// As [`ranges::intervals`].
-    pub fn likely_bits(&self) -> nets::Result<Option<u32>> {
+    pub(crate) fn likely_bits(&self) -> nets::Result<Option<u32>> {
         self.fitting(|fixed| Ok(ranges_of(&self.bounds(fixed)?)))
     }
 
@@ -104,12 +109,12 @@ impl<'a> Survey<'a> {
     }
 }
 
-/// Checks, as the model owner, that no layer can overflow, or leave the bound that `dealer` computes
-/// with. The result is one line about a layer that could.
+/// Checks, as the model owner, that no layer can overflow, or leave the bound that `dealer`
+/// computes with. The result is one line about a layer that could.
 ///
 /// # Errors
 /// [`Error::File`] if a layer does so on a sample, or the samples cannot be read.
-pub fn check(task: &Task, config: &Config, model: &Model) -> Result<Option<String>> {
+pub(crate) fn check(task: &Task, config: &Config, model: &Model) -> Result<Option<String>> {
     match &task.plan {
         None => check_ring(task, config, model),
         Some(plan) => check_bounds(task, plan, config, model),
@@ -204,12 +209,12 @@ fn wider_bounds(task: &Task, plan: &Plan, config: &Config, ranges: &[LayerRange]
 }
 
 /// The first layer of a run in clear whose values are out of range, and what would help.
-pub fn out_of_range(task: &Task, clear: &Clear) -> Option<String> {
+pub(crate) fn out_of_range(task: &Task, clear: &Clear) -> Option<String> {
     let (place, count) = clear.first_outside()?;
     let layer = &task.graph.nodes()[place].name;
     Some(format!(
-        "{count} values that layer '{layer}' works on are beyond its bound, and the result would be \
-         wrong; set `protocol.bounds` to a file of `tercet calibrate`, or \
+        "{count} values that layer '{layer}' works on are beyond its bound, and the result would \
+         be wrong; set `protocol.bounds` to a file of `tercet calibrate`, or \
          `protocol.magnitude_bits` higher"
     ))
 }
@@ -218,7 +223,7 @@ pub fn out_of_range(task: &Task, clear: &Clear) -> Option<String> {
 ///
 /// # Errors
 /// As [`ranges::observed`].
-pub fn advice(task: &Task, model: &Model, images: &[f64]) -> nets::Result<String> {
+pub(crate) fn advice(task: &Task, model: &Model, images: &[f64]) -> nets::Result<String> {
     let seen = ranges::observed(&task.graph, model, images)?.layers;
     let fewer = task.fixed.fractional_bits() - 1;
     let fitting = fitting_bits(&task.graph, fewer, WARN_FAILURE, |_| Ok(seen.clone()))?;
@@ -233,7 +238,7 @@ pub fn advice(task: &Task, model: &Model, images: &[f64]) -> nets::Result<String
 ///
 /// # Errors
 /// As [`Batch::load`].
-pub fn sample(files: &DataFiles, network: &Network, most: usize) -> Result<Vec<f64>> {
+pub(crate) fn sample(files: &DataFiles, network: &Network, most: usize) -> Result<Vec<f64>> {
     let shape = network.input_shape();
     let random = files.images.is_empty();
     let held = if random { most } else { count_images(files, shape)? };

@@ -28,7 +28,7 @@ use crate::{
 
 /// The public part of a run: what all three parties know and agree on.
 #[derive(Clone, Debug)]
-pub struct Task {
+pub(crate) struct Task {
     /// The protocol suite.
     pub suite: Suite,
     /// The network.
@@ -53,7 +53,7 @@ impl Task {
     /// # Errors
     /// [`Error::File`] for an unknown network or one that its input does not fit, and for bounds
     /// that are not its own or too large.
-    pub fn from_config(config: &Config, suite: Option<Suite>) -> Result<Task> {
+    pub(crate) fn from_config(config: &Config, suite: Option<Suite>) -> Result<Task> {
         let graph = config.network.graph();
         let graph =
             graph.map_err(|error| Error::file(&config.file, format!("`network`: {error}")))?;
@@ -66,7 +66,7 @@ impl Task {
     ///
     /// # Errors
     /// As [`Task::from_config`].
-    pub fn new(
+    pub(crate) fn new(
         graph: Graph,
         output: Output,
         protocol: &Protocol,
@@ -93,12 +93,12 @@ impl Task {
     }
 
     /// The fixed point of the network's results.
-    pub fn result(&self) -> FixedPoint {
+    pub(crate) fn result(&self) -> FixedPoint {
         self.plan.as_ref().map_or(self.fixed, |plan| plan.result(&self.graph))
     }
 
     /// The class of each image, by what the data owner got: logits or labels.
-    pub fn classes(&self, results: &[u64]) -> Vec<usize> {
+    pub(crate) fn classes(&self, results: &[u64]) -> Vec<usize> {
         match self.output {
             Output::Label => results.iter().map(|&label| label as usize).collect(),
             Output::Logits => {
@@ -109,7 +109,7 @@ impl Task {
     }
 
     /// The layers of a run, revealing the result included.
-    pub fn layers(&self) -> usize {
+    pub(crate) fn layers(&self) -> usize {
         self.graph.nodes().len() + 1
     }
 
@@ -117,7 +117,7 @@ impl Task {
     ///
     /// # Errors
     /// [`nets::Error::Batch`].
-    pub fn cost(&self, images: usize) -> nets::Result<NetworkCost> {
+    pub(crate) fn cost(&self, images: usize) -> nets::Result<NetworkCost> {
         let cost = match &self.plan {
             None => NetworkCost::securenn(&self.graph, images, self.output)?,
             Some(plan) => NetworkCost::dealer(&self.graph, plan, images)?,
@@ -125,12 +125,12 @@ impl Task {
         Ok(cost.in_order(self.order))
     }
 
-    /// What a run for a purpose will cost: only what is made ahead, only what is left after that, or
-    /// both; without the masked weights where those were kept.
+    /// What a run for a purpose will cost: only what is made ahead, only what is left after that,
+    /// or both; without the masked weights where those were kept.
     ///
     /// # Errors
     /// [`nets::Error::Batch`].
-    pub fn cost_for(
+    pub(crate) fn cost_for(
         &self,
         purpose: Purpose,
         images: usize,
@@ -146,7 +146,7 @@ impl Task {
     }
 
     /// What the parties compare before anything else.
-    pub fn agreement(&self, purpose: Purpose) -> Agreement {
+    pub(crate) fn agreement(&self, purpose: Purpose) -> Agreement {
         Agreement {
             suite: self.suite.name().into(),
             ring_bits: RING_BITS,
@@ -161,13 +161,13 @@ impl Task {
         }
     }
 
-    /// The model owner's weights, as trained (or random, where there are none) and as they are
-    /// shared.
+    /// The model owner's weights, as trained (or random, where there are none) and encoded for
+    /// sharing.
     ///
     /// # Errors
     /// [`Error::File`] if the file is missing, malformed, of another network, or has weights that
     /// are not finite or out of range.
-    pub fn model(&self, config: &Config) -> Result<(Model, EncodedModel)> {
+    pub(crate) fn model(&self, config: &Config) -> Result<(Model, EncodedModel)> {
         let weights = self.weights(config)?;
         let wrong = |error| match config.model_owner() {
             Ok(owner) => wrong_file(weights_file(config, owner), error),
@@ -180,7 +180,7 @@ impl Task {
     ///
     /// # Errors
     /// [`Error::File`] if the file is missing, malformed or of another network.
-    pub fn weights(&self, config: &Config) -> Result<Weights> {
+    pub(crate) fn weights(&self, config: &Config) -> Result<Weights> {
         let owner = config.model_owner()?;
         let imported = match &config.network.file {
             Some(file) => file.weights()?,
@@ -202,11 +202,11 @@ impl Task {
         }
     }
 
-    /// Weights as they are with batch norm folded in, and as they are shared.
+    /// Weights with batch norm folded in, and encoded for sharing.
     ///
     /// # Errors
     /// [`nets::Error`] for weights that are too large.
-    pub fn encode(&self, weights: &Weights) -> nets::Result<(Model, EncodedModel)> {
+    pub(crate) fn encode(&self, weights: &Weights) -> nets::Result<(Model, EncodedModel)> {
         let model = Model::fold(&self.graph, weights)?;
         let encoded = match &self.plan {
             None => model.encode(&self.graph, self.fixed),
@@ -219,7 +219,7 @@ impl Task {
     ///
     /// # Errors
     /// [`Error::File`] if a file is missing, malformed or does not fit the network.
-    pub fn batch(&self, config: &Config, range: ImageRange) -> Result<(Batch, Vec<u64>)> {
+    pub(crate) fn batch(&self, config: &Config, range: ImageRange) -> Result<(Batch, Vec<u64>)> {
         let files = &config.data_owner()?.files;
         let batch = Batch::load(files, config.network.input_shape(), range)?;
         let encode = |&value| self.fixed.encode(value);
@@ -236,7 +236,7 @@ impl Task {
 ///
 /// # Errors
 /// [`Error::Usage`] for an unknown operation, or a count or size out of range.
-pub fn bench(
+pub(crate) fn bench(
     operation: &str,
     count: usize,
     suite: Suite,
@@ -253,7 +253,7 @@ pub fn bench(
 }
 
 /// What the parties of a bench compare before anything else.
-pub fn bench_agreement(bench: &Bench) -> Agreement {
+pub(crate) fn bench_agreement(bench: &Bench) -> Agreement {
     let suite = bench.suite();
     let protocol = Protocol::default();
     let (name, operation, count) = (bench.name(), bench.operation(), bench.count());

@@ -15,7 +15,7 @@ use super::record::StageSeconds;
 const DEALT: &str = "session/dealt";
 
 /// When a party's stages began.
-pub struct Clock<'t> {
+pub(super) struct Clock<'t> {
     transport: &'t dyn Transport,
     role: Role,
     began: Instant,
@@ -25,23 +25,23 @@ pub struct Clock<'t> {
 
 impl Clock<'_> {
     /// A clock that starts now.
-    pub fn start(transport: &dyn Transport, role: Role) -> Clock<'_> {
+    pub(super) fn start(transport: &dyn Transport, role: Role) -> Clock<'_> {
         let began = Instant::now();
         Clock { transport, role, began, ready: began, query: OnceLock::new() }
     }
 
     /// Notes that what belongs to the model and the session is done.
-    pub fn end_setup(&mut self) {
+    pub(super) fn end_setup(&mut self) {
         self.ready = Instant::now();
     }
 
     /// The time since the end of the setup.
-    pub fn since_setup(&self) -> f64 {
+    pub(super) fn since_setup(&self) -> f64 {
         self.ready.elapsed().as_secs_f64()
     }
 
     /// Notes that everything is dealt at this evaluator; returns when it is at the other one too.
-    pub fn await_dealt(&self) -> protocols::Result<()> {
+    pub(super) fn await_dealt(&self) -> protocols::Result<()> {
         let other = match self.role {
             Role::ModelOwner => Role::DataOwner,
             Role::DataOwner => Role::ModelOwner,
@@ -58,7 +58,7 @@ impl Clock<'_> {
     }
 
     /// How long each stage took, up to now.
-    pub fn stop(&self) -> StageSeconds {
+    pub(super) fn stop(&self) -> StageSeconds {
         let between = |from: Instant, to: Instant| to.duration_since(from).as_secs_f64();
         let query = self.query.get().copied();
         StageSeconds {
@@ -71,11 +71,11 @@ impl Clock<'_> {
 
 /// When each layer of a run started.
 #[derive(Default)]
-pub struct LayerStarts(Mutex<HashMap<String, Instant>>);
+pub(super) struct LayerStarts(Mutex<HashMap<String, Instant>>);
 
 impl LayerStarts {
     /// Notes that a layer starts now; returns how many started before.
-    pub fn note(&self, layer: &str) -> usize {
+    pub(super) fn note(&self, layer: &str) -> usize {
         let mut starts = self.0.lock().expect("no panic while locked");
         let before = starts.len();
         starts.insert(layer.to_owned(), Instant::now());
@@ -84,7 +84,12 @@ impl LayerStarts {
 
     /// Makes the seconds of layers, measured each from its own start, run from the end of the layer
     /// before. `dealt_apart` says that a layer's share of this party ends with its dealing.
-    pub fn chain(self, layers: &mut [LayerMeasurement], clock: &Clock<'_>, dealt_apart: bool) {
+    pub(super) fn chain(
+        self,
+        layers: &mut [LayerMeasurement],
+        clock: &Clock<'_>,
+        dealt_apart: bool,
+    ) {
         let starts = self.0.into_inner().expect("no panic while locked");
         let query = clock.query.get().copied();
         let mut before = clock.began;

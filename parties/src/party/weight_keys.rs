@@ -42,7 +42,7 @@ use crate::{
 const KNOWN: &str = "session/weights";
 
 /// What a party has for the linear layers of a model.
-pub enum ModelKeys {
+pub(crate) enum ModelKeys {
     /// P0: nothing more; the key of A is of use only for D.
     ModelOwner,
     /// P1: D.

@@ -9,7 +9,7 @@ use super::{
 };
 
 /// A column of a table of layers.
-pub struct Column {
+pub(crate) struct Column {
     /// Its name in CSV.
     pub key: &'static str,
     /// Its name on a page.
@@ -23,7 +23,7 @@ pub struct Column {
 }
 
 /// A row of such a table: a layer, or the totals.
-pub struct Row {
+pub(crate) struct Row {
     name: String,
     op: String,
     output_shape: String,
@@ -48,7 +48,7 @@ enum Value {
 
 impl Column {
     /// With all digits, for programs; empty where it is not known.
-    pub fn exact(&self, row: &Row) -> String {
+    pub(crate) fn exact(&self, row: &Row) -> String {
         match (self.value)(row) {
             None => String::new(),
             Some(Value::Text(text)) => text,
@@ -58,7 +58,7 @@ impl Column {
     }
 
     /// For people; `-` where it is not known.
-    pub fn shown(&self, row: &Row) -> String {
+    pub(crate) fn shown(&self, row: &Row) -> String {
         match (self.value)(row) {
             None => "-".into(),
             Some(Value::Text(text)) => text,
@@ -71,7 +71,7 @@ impl Column {
 
 impl Row {
     /// The rows of a report: its layers, then the totals.
-    pub fn of_report(report: &Report) -> impl Iterator<Item = Row> {
+    pub(crate) fn of_report(report: &Report) -> impl Iterator<Item = Row> {
         report.layers.iter().map(Row::from).chain([Row::from(&report.totals)])
     }
 }
@@ -110,7 +110,7 @@ impl From<&Totals> for Row {
 
 /// A table for a terminal: these layers, and the totals below; the first `left` columns are aligned
 /// left.
-pub fn text_table<'l>(
+pub(crate) fn text_table<'l>(
     left: usize,
     columns: &[&Column],
     layers: impl IntoIterator<Item = &'l Layer>,
@@ -140,12 +140,12 @@ fn group_headings(columns: &[&Column]) -> Vec<&'static str> {
 }
 
 /// `16x8x8`.
-pub fn shape_text(shape: &[usize]) -> String {
+pub(crate) fn shape_text(shape: &[usize]) -> String {
     shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x")
 }
 
 /// All columns, as CSV has them.
-pub static ALL: [&Column; 20] = [
+pub(crate) static ALL: [&Column; 20] = [
     &LAYER,
     &OP,
     &OUTPUT,
@@ -169,7 +169,7 @@ pub static ALL: [&Column; 20] = [
 ];
 
 /// The columns of a run, for people.
-pub static OF_RUN: [&Column; 10] = [
+pub(crate) static OF_RUN: [&Column; 10] = [
     &LAYER,
     &OP,
     &OUTPUT,
@@ -183,7 +183,7 @@ pub static OF_RUN: [&Column; 10] = [
 ];
 
 /// The columns of a prediction, for people.
-pub static OF_COST: [&Column; 10] = [
+pub(crate) static OF_COST: [&Column; 10] = [
     &LAYER,
     &OP,
     &OUTPUT,
@@ -197,7 +197,7 @@ pub static OF_COST: [&Column; 10] = [
 ];
 
 /// The layer's name.
-pub static LAYER: Column = Column {
+pub(crate) static LAYER: Column = Column {
     key: "layer",
     title: "layer",
     group: "",
@@ -206,7 +206,7 @@ pub static LAYER: Column = Column {
 };
 
 /// The layer's operation.
-pub static OP: Column = Column {
+pub(crate) static OP: Column = Column {
     key: "op",
     title: "op",
     group: "",
@@ -215,7 +215,7 @@ pub static OP: Column = Column {
 };
 
 /// The shape of the layer's result.
-pub static OUTPUT: Column = Column {
+pub(crate) static OUTPUT: Column = Column {
     key: "output_shape",
     title: "output",
     group: "",
@@ -224,7 +224,7 @@ pub static OUTPUT: Column = Column {
 };
 
 /// Rounds of the published closed form.
-pub static PAPER_ROUNDS: Column = Column {
+pub(crate) static PAPER_ROUNDS: Column = Column {
     key: "paper_rounds",
     title: "paper rounds",
     group: "paper",
@@ -233,7 +233,7 @@ pub static PAPER_ROUNDS: Column = Column {
 };
 
 /// Megabytes of the published closed form.
-pub static PAPER_MB: Column = Column {
+pub(crate) static PAPER_MB: Column = Column {
     key: "paper_mb",
     title: "paper MB",
     group: "paper",
@@ -242,7 +242,7 @@ pub static PAPER_MB: Column = Column {
 };
 
 /// Rounds as predicted.
-pub static PREDICTED_ROUNDS: Column = Column {
+pub(crate) static PREDICTED_ROUNDS: Column = Column {
     key: "predicted_rounds",
     title: "predicted rounds",
     group: "predicted",
@@ -251,7 +251,7 @@ pub static PREDICTED_ROUNDS: Column = Column {
 };
 
 /// Bytes as predicted.
-pub static PREDICTED_BYTES: Column = Column {
+pub(crate) static PREDICTED_BYTES: Column = Column {
     key: "predicted_bytes",
     title: "predicted bytes",
     group: "predicted",
@@ -260,7 +260,7 @@ pub static PREDICTED_BYTES: Column = Column {
 };
 
 /// Rounds as measured.
-pub static MEASURED_ROUNDS: Column = Column {
+pub(crate) static MEASURED_ROUNDS: Column = Column {
     key: "measured_rounds",
     title: "measured rounds",
     group: "measured",
@@ -269,7 +269,7 @@ pub static MEASURED_ROUNDS: Column = Column {
 };
 
 /// Bytes as measured.
-pub static MEASURED_BYTES: Column = Column {
+pub(crate) static MEASURED_BYTES: Column = Column {
     key: "measured_bytes",
     title: "measured bytes",
     group: "measured",
@@ -278,7 +278,7 @@ pub static MEASURED_BYTES: Column = Column {
 };
 
 /// Bytes over each link, as measured, or else as predicted; in the order of [`Link::ALL`].
-pub static LINKS: [Column; 6] = [
+pub(crate) static LINKS: [Column; 6] = [
     link("P0->P1", |row| over(row, Role::ModelOwner, Role::DataOwner)),
     link("P0->P2", |row| over(row, Role::ModelOwner, Role::CryptoProducer)),
     link("P1->P0", |row| over(row, Role::DataOwner, Role::ModelOwner)),
@@ -288,13 +288,13 @@ pub static LINKS: [Column; 6] = [
 ];
 
 /// The layer's name, in the table of payload.
-pub static PAYLOAD_LAYER: Column = Column { heading: "payload bytes", ..LAYER };
+pub(crate) static PAYLOAD_LAYER: Column = Column { heading: "payload bytes", ..LAYER };
 
 /// Bytes over all links, in the table of payload.
-pub static PAYLOAD_TOTAL: Column = Column { heading: "total", group: "", ..PREDICTED_BYTES };
+pub(crate) static PAYLOAD_TOTAL: Column = Column { heading: "total", group: "", ..PREDICTED_BYTES };
 
 /// Wall time.
-pub static SECONDS: Column = Column {
+pub(crate) static SECONDS: Column = Column {
     key: "seconds",
     title: "seconds",
     group: "",
@@ -303,7 +303,7 @@ pub static SECONDS: Column = Column {
 };
 
 /// One-way latencies.
-pub static CRITICAL_PATH: Column = Column {
+pub(crate) static CRITICAL_PATH: Column = Column {
     key: "critical_path",
     title: "critical path",
     group: "predicted",
@@ -312,7 +312,7 @@ pub static CRITICAL_PATH: Column = Column {
 };
 
 /// Results of non-linear functions.
-pub static NONLINEAR_VALUES: Column = Column {
+pub(crate) static NONLINEAR_VALUES: Column = Column {
     key: "nonlinear_values",
     title: "non-linear values",
     group: "non-linear",
@@ -321,7 +321,7 @@ pub static NONLINEAR_VALUES: Column = Column {
 };
 
 /// Weights and biases.
-pub static PARAMETERS: Column = Column {
+pub(crate) static PARAMETERS: Column = Column {
     key: "parameters",
     title: "parameters",
     group: "",
@@ -330,7 +330,7 @@ pub static PARAMETERS: Column = Column {
 };
 
 /// Multiplications and additions.
-pub static MACS: Column = Column {
+pub(crate) static MACS: Column = Column {
     key: "macs",
     title: "MACs",
     group: "",

@@ -13,7 +13,7 @@ use crate::party::Record;
 
 /// A whole report. What a command cannot know is left out.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Report {
+pub(crate) struct Report {
     /// The protocol suite.
     pub suite: Suite,
     /// The network's name; none for a bench.
@@ -45,7 +45,8 @@ pub struct Report {
     pub layers: Vec<Layer>,
     /// The sums over the layers, and what belongs to no layer.
     pub totals: Totals,
-    /// The results against those of the plain network; only where all inputs and labels are at hand.
+    /// The results against those of the plain network; only where all inputs and labels are at
+    /// hand.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accuracy: Option<Accuracy>,
     /// The summed probability, an image, that a truncation wraps and spoils the result.
@@ -58,7 +59,7 @@ pub struct Report {
 
 /// Material in files.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Material {
+pub(crate) struct Material {
     /// The session that made it.
     pub session: String,
     /// The first query of it, counted from 0.
@@ -73,7 +74,9 @@ pub struct Material {
 
 impl Material {
     /// The material that the parties made or used up, if they did.
-    pub fn from_records<'r>(records: impl IntoIterator<Item = &'r Record>) -> Option<Material> {
+    pub(crate) fn from_records<'r>(
+        records: impl IntoIterator<Item = &'r Record>,
+    ) -> Option<Material> {
         let mut material: Option<Material> = None;
         for record in records {
             let Some(stock) = &record.stock else { continue };
@@ -94,7 +97,7 @@ impl Material {
 
 /// The part of a report that only a bench has.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Bench {
+pub(crate) struct Bench {
     /// The operation.
     pub op: String,
     /// How many values.
@@ -105,7 +108,7 @@ pub struct Bench {
 
 /// One layer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Layer {
+pub(crate) struct Layer {
     /// Its name in the network.
     pub name: String,
     /// Its operation.
@@ -135,7 +138,7 @@ pub struct Layer {
 
 /// How large a layer or a network is, for one image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct Size {
+pub(crate) struct Size {
     /// Results of non-linear functions: activations, max pools.
     pub nonlinear_values: u64,
     /// Weights and biases, batch norm folded in.
@@ -146,7 +149,7 @@ pub struct Size {
 
 /// A published closed form.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct PaperCost {
+pub(crate) struct PaperCost {
     /// Rounds.
     pub rounds: u64,
     /// Megabytes of 10^6 bytes.
@@ -155,7 +158,7 @@ pub struct PaperCost {
 
 /// Rounds and payload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct Traffic {
+pub(crate) struct Traffic {
     /// Phases in which something is sent.
     pub rounds: u64,
     /// Payload bytes over all links.
@@ -168,7 +171,7 @@ pub struct Traffic {
 
 /// The sums over the layers, and what belongs to no layer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Totals {
+pub(crate) struct Totals {
     /// The published closed forms, of those layers that have one.
     pub paper: Option<PaperCost>,
     /// The payload that this implementation will send.
@@ -204,7 +207,10 @@ pub struct Totals {
 
 impl Seconds {
     /// The stages of a whole run, as its evaluators saw them.
-    pub fn from_records<'r>(records: impl IntoIterator<Item = &'r Record>, total: f64) -> Seconds {
+    pub(crate) fn from_records<'r>(
+        records: impl IntoIterator<Item = &'r Record>,
+        total: f64,
+    ) -> Seconds {
         let stages = records.into_iter().map(|record| record.seconds);
         let start = Seconds { setup: 0.0, offline: 0.0, online: None, total };
         stages.fold(start, |seconds, stage| Seconds {
@@ -221,7 +227,7 @@ impl Seconds {
 
 /// Wall time of a run, connecting and loading left out.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Seconds {
+pub(crate) struct Seconds {
     /// Once for the model and the session.
     pub setup: f64,
     /// Dealing ahead.
@@ -235,7 +241,7 @@ pub struct Seconds {
 
 /// The results against those of the plain network.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Accuracy {
+pub(crate) struct Accuracy {
     /// Images classified.
     pub images: usize,
     /// How many the plain float network gets right; none without labels.
@@ -252,7 +258,7 @@ pub struct Accuracy {
 
 impl Report {
     /// A report of layers and their totals alone.
-    pub fn new(suite: Suite, layers: Vec<Layer>, totals: Totals) -> Report {
+    pub(crate) fn new(suite: Suite, layers: Vec<Layer>, totals: Totals) -> Report {
         Report {
             suite,
             network: None,
@@ -272,7 +278,7 @@ impl Report {
     }
 
     /// The object as JSON.
-    pub fn json(&self) -> String {
+    pub(crate) fn json(&self) -> String {
         let text = serde_json::to_string_pretty(self).expect("a report has only plain values");
         text + "\n"
     }
@@ -280,7 +286,7 @@ impl Report {
 
 impl Layer {
     /// The layers before they run. `depths` are the causal depths that they end at.
-    pub fn predicted(costs: &[LayerCost], depths: &[u32]) -> Vec<Layer> {
+    pub(crate) fn predicted(costs: &[LayerCost], depths: &[u32]) -> Vec<Layer> {
         let mut deepest = 0;
         let layer = |(cost, &depth): (&LayerCost, &u32)| {
             let before = deepest;
@@ -317,7 +323,7 @@ impl Layer {
 
 impl Totals {
     /// The sums over these layers.
-    pub fn sum(layers: &[Layer]) -> Totals {
+    pub(crate) fn sum(layers: &[Layer]) -> Totals {
         let paper = layers.iter().filter_map(|layer| layer.paper);
         let predicted = sum_traffic(layers.iter().map(|layer| layer.predicted));
         let measured = sum_traffic(layers.iter().map(|layer| layer.measured));
@@ -343,8 +349,8 @@ impl Totals {
         }
     }
 
-    /// Counts rounds as the order of the run has it.
-    pub fn in_order(mut self, layers: &[Layer], cost: &NetworkCost) -> Totals {
+    /// Counts rounds in the order of the run: along the longest chain where branches overlap.
+    pub(crate) fn in_order(mut self, layers: &[Layer], cost: &NetworkCost) -> Totals {
         let chain = |traffic: Option<Traffic>, of_layer: fn(&Layer) -> Option<Traffic>| {
             let rounds = layers.iter().map(|layer| of_layer(layer).unwrap_or_default().rounds);
             let rounds = cost.longest_chain(&rounds.collect::<Vec<_>>());
@@ -357,12 +363,15 @@ impl Totals {
     }
 
     /// Whether anything goes ahead of the query.
-    pub fn sent_ahead(&self) -> bool {
+    pub(crate) fn sent_ahead(&self) -> bool {
         self.setup_bytes + self.offline_bytes > 0
     }
 
     /// Adds what the parties' processes used.
-    pub fn with_usage<'r>(mut self, records: impl IntoIterator<Item = &'r Record>) -> Totals {
+    pub(crate) fn with_usage<'r>(
+        mut self,
+        records: impl IntoIterator<Item = &'r Record>,
+    ) -> Totals {
         for record in records {
             let role = record.role.name();
             self.cpu_seconds.insert(role, record.usage.cpu_seconds);

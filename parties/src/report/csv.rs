@@ -7,7 +7,7 @@ use super::{
 
 impl Report {
     /// The report as CSV; what is not known is empty.
-    pub fn csv(&self) -> String {
+    pub(crate) fn csv(&self) -> String {
         let mut text = ALL.map(|column| column.key).join(",") + "\n";
         for row in Row::of_report(self) {
             let cells = ALL.map(|column| quoted(&column.exact(&row)));
@@ -18,7 +18,7 @@ impl Report {
 }
 
 /// A cell of a CSV file.
-pub fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     if text.contains([',', '"', '\n']) {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {
@@ -27,7 +27,7 @@ pub fn quoted(text: &str) -> String {
 }
 
 /// A number as a cell of a CSV file; an empty one where it is not known.
-pub fn cell(number: Option<impl ToString>) -> String {
+pub(crate) fn cell(number: Option<impl ToString>) -> String {
     number.map(|number| number.to_string()).unwrap_or_default()
 }
 

@@ -1,10 +1,10 @@
 //! How long a run takes over links of a given latency and bandwidth, from its prediction alone.
 //!
-//! Each stage takes the bytes of its busiest link at that link's bandwidth. Online the critical path
-//! is added, in one-way latencies of half a round trip each: nothing that goes ahead of the query
-//! waits for an answer. Each of the six directed links has the whole bandwidth. Computing is not in
-//! it, nor are headers (a few percent) and a congestion window that has to open: a run comes near
-//! to it when it waits for the network.
+//! Each stage takes the bytes of its busiest link at that link's bandwidth. Online the critical
+//! path is added, in one-way latencies of half a round trip each: nothing that goes ahead of the
+//! query waits for an answer. Each of the six directed links has the whole bandwidth. Computing is
+//! not in it, nor are headers (a few percent) and a congestion window that has to open: a run comes
+//! near to it when it waits for the network.
 
 use nets::cost::Totals;
 use protocols::Links;
@@ -12,7 +12,7 @@ use serde::Serialize;
 
 /// What every link between two parties is like.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct LinkModel {
+pub(crate) struct LinkModel {
     /// There and back, in milliseconds.
     pub rtt_ms: f64,
     /// Each way, in 10^6 bits a second.
@@ -21,7 +21,7 @@ pub struct LinkModel {
 
 /// A run over some links.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Estimate {
+pub(crate) struct Estimate {
     /// `lan`, `wan` or `custom`.
     pub link: &'static str,
     /// What the links are like.
@@ -39,13 +39,13 @@ pub struct Estimate {
 
 impl LinkModel {
     /// A network of one site: 0.5 ms, 10 Gbit/s.
-    pub const LAN: LinkModel = LinkModel { rtt_ms: 0.5, bandwidth_mbit: 10_000.0 };
+    pub(crate) const LAN: LinkModel = LinkModel { rtt_ms: 0.5, bandwidth_mbit: 10_000.0 };
 
     /// Another continent's edge: 40 ms, 100 Mbit/s.
-    pub const WAN: LinkModel = LinkModel { rtt_ms: 40.0, bandwidth_mbit: 100.0 };
+    pub(crate) const WAN: LinkModel = LinkModel { rtt_ms: 40.0, bandwidth_mbit: 100.0 };
 
     /// How long a run of this cost takes over such links, which are called `link`.
-    pub fn estimate(self, link: &'static str, cost: &Totals) -> Estimate {
+    pub(crate) fn estimate(self, link: &'static str, cost: &Totals) -> Estimate {
         let setup_seconds = self.seconds(0, cost.setup_links);
         let offline_seconds = self.seconds(0, cost.offline_links);
         let online_seconds = self.seconds(cost.critical_path, cost.online_links());

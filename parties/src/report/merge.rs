@@ -13,8 +13,9 @@ use crate::{
 /// `depths` are the causal depths that the layers should end at.
 ///
 /// # Errors
-/// [`Count`](crate::error::Error::Count) naming the first layer and link where sent, received and predicted differ.
-pub fn merge(costs: &[LayerCost], depths: &[u32], records: &[Record]) -> Result<Vec<Layer>> {
+/// [`Count`](crate::error::Error::Count) naming the first layer and link where sent, received and
+/// predicted differ.
+pub(crate) fn merge(costs: &[LayerCost], depths: &[u32], records: &[Record]) -> Result<Vec<Layer>> {
     let mut layers = Layer::predicted(costs, depths);
     for ((cost, &depth), layer) in costs.iter().zip(depths).zip(&mut layers) {
         let mut seen = records.iter().filter_map(|record| record.layer(&cost.name));
@@ -50,7 +51,7 @@ pub fn merge(costs: &[LayerCost], depths: &[u32], records: &[Record]) -> Result<
 ///
 /// # Errors
 /// [`Count`](crate::error::Error::Count) naming the first layer and link where they differ.
-pub fn own_view(costs: &[LayerCost], depths: &[u32], record: &Record) -> Result<Vec<Layer>> {
+pub(crate) fn own_view(costs: &[LayerCost], depths: &[u32], record: &Record) -> Result<Vec<Layer>> {
     costs
         .iter()
         .zip(Layer::predicted(costs, depths))

@@ -1,5 +1,5 @@
-//! What a run cost, for scripts and for people: the stable object of `--report` as JSON, CSV or HTML,
-//! and tables for a terminal.
+//! The costs of a run, for scripts and for people: the stable object of `--report` as JSON, CSV or
+//! HTML, and tables for a terminal.
 //!
 //! Three views of every layer stand side by side and are never mixed: the published closed form,
 //! what this implementation predicts from shapes alone, and what was measured where messages are
@@ -14,10 +14,10 @@ mod merge;
 mod output;
 mod table;
 
-pub use columns::text_table;
-pub use contents::{Accuracy, Bench, Layer, Material, Report, Seconds, Totals};
-pub use csv::{cell, quoted};
-pub use estimate::{Estimate, LinkModel};
-pub use merge::{merge, own_view};
-pub use output::{ReportFormat, check_directory};
-pub use table::{Table, thousands};
+pub(crate) use columns::text_table;
+pub(crate) use contents::{Accuracy, Bench, Layer, Material, Report, Seconds, Totals};
+pub(crate) use csv::{cell, quoted};
+pub(crate) use estimate::{Estimate, LinkModel};
+pub(crate) use merge::{merge, own_view};
+pub(crate) use output::{ReportFormat, check_directory};
+pub(crate) use table::{Table, thousands};

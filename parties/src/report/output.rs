@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 
 /// The forms of a report file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReportFormat {
+pub(crate) enum ReportFormat {
     /// The object.
     Json,
     /// A row a layer, and a row of totals.
@@ -21,7 +21,7 @@ impl ReportFormat {
     ///
     /// # Errors
     /// [`Error::File`], so that nobody waits for a run whose report has no place.
-    pub fn from_path(file: &Path) -> Result<ReportFormat> {
+    pub(crate) fn from_path(file: &Path) -> Result<ReportFormat> {
         check_directory(file)?;
         match file.extension().and_then(|ending| ending.to_str()) {
             Some("json") => Ok(ReportFormat::Json),
@@ -36,7 +36,7 @@ impl ReportFormat {
 ///
 /// # Errors
 /// [`Error::File`].
-pub fn check_directory(file: &Path) -> Result<()> {
+pub(crate) fn check_directory(file: &Path) -> Result<()> {
     let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty());
     if directory.is_some_and(|directory| !directory.is_dir()) {
         return Err(Error::file(file, "its directory does not exist; make it first"));
@@ -49,7 +49,7 @@ impl Report {
     ///
     /// # Errors
     /// As [`ReportFormat::from_path`], and [`Error::Unwritable`].
-    pub fn write(&self, file: &Path) -> Result<()> {
+    pub(crate) fn write(&self, file: &Path) -> Result<()> {
         let text = match ReportFormat::from_path(file)? {
             ReportFormat::Json => self.json(),
             ReportFormat::Csv => self.csv(),

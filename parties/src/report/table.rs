@@ -6,7 +6,7 @@ use std::fmt;
 /// 120 characters wide as far as its first column can help it: a text that is too long there has a
 /// line of its own.
 #[derive(Clone, Debug)]
-pub struct Table {
+pub(crate) struct Table {
     left: usize,
     heads: usize,
     rows: Vec<Vec<String>>,
@@ -22,19 +22,19 @@ const GAP: usize = 2;
 impl Table {
     /// A table under these rows of column heads; the first `left` columns are aligned left. A head
     /// above the last row of them reaches over the empty ones to its left.
-    pub fn new<'h>(left: usize, heads: &[impl AsRef<[&'h str]>]) -> Table {
+    pub(crate) fn new<'h>(left: usize, heads: &[impl AsRef<[&'h str]>]) -> Table {
         let texts = |row: &[&str]| row.iter().map(|&head| head.to_owned()).collect();
         let rows = heads.iter().map(|row| texts(row.as_ref())).collect();
         Table { left, heads: heads.len(), rows, rules: vec![heads.len()] }
     }
 
     /// Adds a row, as long as the heads.
-    pub fn row(&mut self, cells: impl Into<Vec<String>>) {
+    pub(crate) fn row(&mut self, cells: impl Into<Vec<String>>) {
         self.rows.push(cells.into());
     }
 
     /// Adds a rule below the last row.
-    pub fn rule(&mut self) {
+    pub(crate) fn rule(&mut self) {
         self.rules.push(self.rows.len());
     }
 
@@ -98,7 +98,7 @@ fn width_of(text: &str) -> usize {
 }
 
 /// A whole number with a space between thousands.
-pub fn thousands(number: u64) -> String {
+pub(crate) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
     for (index, digit) in digits.chars().enumerate() {

@@ -3,9 +3,11 @@
 use protocols::Role;
 
 use super::{
-    super::{host::Host, keys},
+    super::{
+        host::Host,
+        keys::{self, table_of},
+    },
     section::Section,
-    table_of,
 };
 use crate::error::Result;
 

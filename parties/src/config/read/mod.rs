@@ -20,7 +20,7 @@ use self::section::Section;
 use super::{
     file::Config,
     host::Host,
-    keys::{self, TableSpec},
+    keys::{self, table_of},
     network::Network,
     owners::{DataOwner, ModelOwner},
     protocol::Protocol,
@@ -32,7 +32,7 @@ impl Config {
     ///
     /// # Errors
     /// [`Error::File`], which names the key.
-    pub fn load(file: &Path) -> Result<Config> {
+    pub(crate) fn load(file: &Path) -> Result<Config> {
         let text = std::fs::read_to_string(file).map_err(|error| Error::unreadable(file, error))?;
         Config::parse(file, &text)
     }
@@ -83,13 +83,4 @@ fn read_owner<T>(
         section => section,
     };
     section.map(|section| read(&section, network)).transpose()
-}
-
-/// The keys of a role's own table.
-fn table_of(role: Role) -> &'static TableSpec {
-    match role {
-        Role::ModelOwner => &keys::MODEL_OWNER,
-        Role::DataOwner => &keys::DATA_OWNER,
-        Role::CryptoProducer => &keys::CRYPTO_PRODUCER,
-    }
 }

@@ -5,14 +5,17 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 use super::{
-    super::keys::{Kind, ROOT, TableSpec},
+    super::{
+        key::{Kind, TableSpec},
+        keys::ROOT,
+    },
     spelling::closest,
 };
 use crate::error::{Error, FileProblem, Result};
 
 /// A table of the file with the keys that it may have. Its readers give `None` for a missing key
 /// and an error for a wrong one.
-pub struct Section<'t> {
+pub(super) struct Section<'t> {
     file: &'t Path,
     name: String,
     spec: &'static TableSpec,
@@ -21,17 +24,25 @@ pub struct Section<'t> {
 
 impl<'t> Section<'t> {
     /// The file itself.
-    pub fn root(file: &'t Path, table: &'t Table) -> Section<'t> {
+    pub(super) fn root(file: &'t Path, table: &'t Table) -> Section<'t> {
         Section { file, name: String::new(), spec: &ROOT, table }
     }
 
     /// A table that the file does not have.
-    pub fn empty(root: &Section<'t>, spec: &'static TableSpec, table: &'t Table) -> Section<'t> {
+    pub(super) fn empty(
+        root: &Section<'t>,
+        spec: &'static TableSpec,
+        table: &'t Table,
+    ) -> Section<'t> {
         Section { file: root.file, name: spec.name.into(), spec, table }
     }
 
     /// A table in this one.
-    pub fn section(&self, key: &str, spec: &'static TableSpec) -> Result<Option<Section<'t>>> {
+    pub(super) fn section(
+        &self,
+        key: &str,
+        spec: &'static TableSpec,
+    ) -> Result<Option<Section<'t>>> {
         let name = self.path_of(key);
         match self.table.get(key) {
             Some(Value::Table(table)) => Ok(Some(Section { file: self.file, name, spec, table })),
@@ -41,7 +52,7 @@ impl<'t> Section<'t> {
     }
 
     /// Refuses every key that the table does not have.
-    pub fn check_keys(&self) -> Result<()> {
+    pub(super) fn check_keys(&self) -> Result<()> {
         let known = self.spec.names();
         let Some(key) = self.table.keys().find(|key| !known.contains(&key.as_str())) else {
             return Ok(());
@@ -56,49 +67,49 @@ impl<'t> Section<'t> {
     }
 
     /// The file.
-    pub fn file(&self) -> &'t Path {
+    pub(super) fn file(&self) -> &'t Path {
         self.file
     }
 
     /// The names of the keys that are there.
-    pub fn keys(&self) -> impl Iterator<Item = &'t str> {
+    pub(super) fn keys(&self) -> impl Iterator<Item = &'t str> {
         self.table.keys().map(String::as_str)
     }
 
     /// The value of a key as it stands.
-    pub fn value(&self, key: &str) -> Option<&'t Value> {
+    pub(super) fn value(&self, key: &str) -> Option<&'t Value> {
         self.table.get(key)
     }
 
     /// Whether a key is there.
-    pub fn has(&self, key: &str) -> bool {
+    pub(super) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
     }
 
     /// Refuses a key that is left out.
-    pub fn need<T>(&self, key: &str, value: Option<T>) -> Result<T> {
+    pub(super) fn need<T>(&self, key: &str, value: Option<T>) -> Result<T> {
         let key = self.path_of(key);
         let missing = || FileProblem::MissingKey { key, hint: "" }.with_file(self.file);
         value.ok_or_else(missing)
     }
 
     /// A text.
-    pub fn string(&self, key: &str) -> Result<Option<&'t str>> {
+    pub(super) fn string(&self, key: &str) -> Result<Option<&'t str>> {
         self.read_as(key, "a string", Value::as_str)
     }
 
     /// An array.
-    pub fn array(&self, key: &str) -> Result<Option<&'t Vec<Value>>> {
+    pub(super) fn array(&self, key: &str) -> Result<Option<&'t Vec<Value>>> {
         self.read_as(key, "an array", Value::as_array)
     }
 
     /// `true` or `false`.
-    pub fn flag(&self, key: &str) -> Result<Option<bool>> {
+    pub(super) fn flag(&self, key: &str) -> Result<Option<bool>> {
         self.read(key, Value::as_bool)
     }
 
     /// A whole number within the key's bounds.
-    pub fn integer(&self, key: &str) -> Result<Option<i64>> {
+    pub(super) fn integer(&self, key: &str) -> Result<Option<i64>> {
         let Kind::Integer(from, to) = self.spec.key(key).kind else {
             unreachable!("{key} is a whole number")
         };
@@ -106,7 +117,7 @@ impl<'t> Section<'t> {
     }
 
     /// A finite number, above 0 or up to 1 where the key has such bounds.
-    pub fn number(&self, key: &str) -> Result<Option<f64>> {
+    pub(super) fn number(&self, key: &str) -> Result<Option<f64>> {
         let kind = &self.spec.key(key).kind;
         let in_range = |number: &f64| match kind {
             Kind::Positive => *number > 0.0,
@@ -117,7 +128,7 @@ impl<'t> Section<'t> {
     }
 
     /// One number for each channel, or one for all.
-    pub fn numbers(&self, key: &str, channels: usize) -> Result<Option<Vec<f64>>> {
+    pub(super) fn numbers(&self, key: &str, channels: usize) -> Result<Option<Vec<f64>>> {
         let expected = format!("a finite number, or an array of {channels} (one a channel)");
         self.read_as(key, &expected, |value| match value {
             Value::Array(values) if values.len() == channels => values.iter().map(finite).collect(),
@@ -126,12 +137,12 @@ impl<'t> Section<'t> {
     }
 
     /// A path.
-    pub fn path(&self, key: &str) -> Result<Option<PathBuf>> {
+    pub(super) fn path(&self, key: &str) -> Result<Option<PathBuf>> {
         Ok(self.string(key)?.map(|path| self.directory().join(path)))
     }
 
     /// One path, or several.
-    pub fn paths(&self, key: &str) -> Result<Option<Vec<PathBuf>>> {
+    pub(super) fn paths(&self, key: &str) -> Result<Option<Vec<PathBuf>>> {
         let path = |value: &Value| value.as_str().map(|path| self.directory().join(path));
         self.read(key, |value| match value {
             Value::Array(values) if !values.is_empty() => values.iter().map(path).collect(),
@@ -140,7 +151,7 @@ impl<'t> Section<'t> {
     }
 
     /// One of a few names, which have to be texts.
-    pub fn name<T: Copy, const N: usize>(
+    pub(super) fn name<T: Copy, const N: usize>(
         &self,
         key: &str,
         all: [T; N],
@@ -152,7 +163,7 @@ impl<'t> Section<'t> {
     }
 
     /// One of a few names.
-    pub fn one_of<T: Copy, const N: usize>(
+    pub(super) fn one_of<T: Copy, const N: usize>(
         &self,
         key: &str,
         all: [T; N],
@@ -165,7 +176,7 @@ impl<'t> Section<'t> {
     }
 
     /// Reads a value; the complaint is that of the key's kind.
-    pub fn read<T>(
+    pub(super) fn read<T>(
         &self,
         key: &str,
         read: impl FnOnce(&'t Value) -> Option<T>,
@@ -186,12 +197,12 @@ impl<'t> Section<'t> {
     }
 
     /// The complaint about a value that is not as the key's kind wants it.
-    pub fn wrong_kind(&self, key: &str) -> Error {
+    pub(super) fn wrong_kind(&self, key: &str) -> Error {
         self.wrong(key, self.spec.key(key).kind.expected())
     }
 
     /// The complaint about a value.
-    pub fn wrong(&self, key: &str, expected: impl Into<String>) -> Error {
+    pub(super) fn wrong(&self, key: &str, expected: impl Into<String>) -> Error {
         let value = self.table.get(key).map(Value::to_string).unwrap_or_default();
         let value = value.replace('\n', " ").chars().take(60).collect();
         let (key, expected) = (self.path_of(key), expected.into());

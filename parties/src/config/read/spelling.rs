@@ -1,7 +1,7 @@
 //! Guesses at misspelt keys.
 
 /// The known word that a typing error most likely meant.
-pub fn closest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+pub(super) fn closest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     let plain = |text: &str| text.to_lowercase().replace(['-', '_'], "");
     let distance = |known: &str| edit_distance(&plain(word), &plain(known));
     let near = known.iter().copied().min_by_key(|known| distance(known))?;

@@ -30,7 +30,8 @@ fn complaint(text: &str) -> String {
 #[test]
 fn a_whole_config_reads_and_paths_start_from_its_directory() {
     let config = parse(
-        "[protocol]\nsuite = 'securenn'\nfractional_bits = 12\nchunk = 128\nwindow = 2\noverlap = true\n\
+        "[protocol]\nsuite = 'securenn'\nfractional_bits = 12\nchunk = 128\nwindow = 2\n\
+         overlap = true\n\
          profile = 'wan'\nconnect_timeout_seconds = 5\n\
          [addresses]\nmodel-owner = 'a:1'\ndata-owner = '[::1]:2'\ncrypto-producer = 'c:3'\n\
          [certificates]\nmodel-owner = 'a.pem'\ndata-owner = '/b.pem'\ncrypto-producer = 'c.pem'\n\
@@ -116,7 +117,8 @@ fn every_complaint_names_the_file_and_the_key() {
         ),
         (
             "[protocol]\nzzz = 3",
-            "unknown key `protocol.zzz`; known are suite, fractional_bits, magnitude_bits, bounds, dealt_first, chunk, window, overlap, profile, connect_timeout_seconds",
+            "unknown key `protocol.zzz`; known are suite, fractional_bits, magnitude_bits, bounds, \
+             dealt_first, chunk, window, overlap, profile, connect_timeout_seconds",
         ),
         ("[protocl]", "unknown table or key `protocl`; did you mean protocol?"),
         ("protocol = 3", "unknown key"),
@@ -144,15 +146,18 @@ fn every_complaint_names_the_file_and_the_key() {
         ("[addresses]\nmodel-owner = 'a:1'", "missing key `addresses.data-owner`"),
         (
             "[addresses]\nmodel-owner = 'nonsense'",
-            "`addresses.model-owner` is \"nonsense\"; it must be \"host:port\", with a port from 1 to 65535",
+            "`addresses.model-owner` is \"nonsense\"; it must be \"host:port\", with a port from \
+             1 to 65535",
         ),
         (
             "[addresses]\nmodel-owner = 'a:0'",
-            "`addresses.model-owner` is \"a:0\"; it must be \"host:port\", with a port from 1 to 65535",
+            "`addresses.model-owner` is \"a:0\"; it must be \"host:port\", with a port from 1 to \
+             65535",
         ),
         (
             "[crypto-producer]\nbind = 'a:1'",
-            "`crypto-producer.bind` is \"a:1\"; it must be an address of this host, like \"0.0.0.0:7000\"",
+            "`crypto-producer.bind` is \"a:1\"; it must be an address of this host, like \
+             \"0.0.0.0:7000\"",
         ),
         (
             "[crypto-producer]\nweights = 'w'",
@@ -167,7 +172,8 @@ fn every_complaint_names_the_file_and_the_key() {
         ("[data-owner]\nimages = 'i'\nstd = 0", "`data-owner.std` is 0; it must be above 0"),
         (
             "[data-owner]\nimages = 'i'\nmean = [1, 2]",
-            "`data-owner.mean` is [1, 2]; it must be a finite number, or an array of 1 (one a channel)",
+            "`data-owner.mean` is [1, 2]; it must be a finite number, or an array of 1 (one \
+             a channel)",
         ),
         (
             "[data-owner]\nimages = []",
@@ -175,7 +181,8 @@ fn every_complaint_names_the_file_and_the_key() {
         ),
         (
             "[data-owner]\nimages = 'i'\nformat = 'tiff'",
-            "`data-owner.format` is \"tiff\"; it must be one of idx, cifar10, cifar100, npy, images, csv",
+            "`data-owner.format` is \"tiff\"; it must be one of idx, cifar10, cifar100, npy, \
+             images, csv",
         ),
         (
             "[data-owner]\nimages = 'i'\nlabel_column = -1",
@@ -237,7 +244,8 @@ fn a_wrong_plan_is_named() {
         (
             "mobilenet-v2",
             "plan = { activation = 'gelu' }",
-            "`network.plan.activation` is \"gelu\"; it must be one of relu, relu6, leaky-relu, none",
+            "`network.plan.activation` is \"gelu\"; it must be one of relu, relu6, leaky-relu, \
+             none",
         ),
         (
             "mobilenet-v2",

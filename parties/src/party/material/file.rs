@@ -50,14 +50,14 @@ impl Label {
     ///
     /// # Errors
     /// [`Error::File`].
-    pub fn read(path: &Path) -> Result<Label> {
+    pub(crate) fn read(path: &Path) -> Result<Label> {
         let mut file = File::open(path).map_err(|error| Error::unreadable(path, error))?;
         Ok(Header::read(path, &mut file)?.label)
     }
 }
 
 /// A file that is being written. It has its name only when it is finished.
-pub struct Writer {
+pub(crate) struct Writer {
     path: PathBuf,
     out: BufWriter<File>,
     hasher: blake3::Hasher,
@@ -70,7 +70,7 @@ impl Writer {
     ///
     /// # Errors
     /// What the operating system says.
-    pub fn begin(path: &Path, label: Label) -> io::Result<Writer> {
+    pub(crate) fn begin(path: &Path, label: Label) -> io::Result<Writer> {
         let mut out = BufWriter::with_capacity(1 << 20, durable::begin(path)?);
         out.write_all(&[0; HEADER])?;
         let hasher = blake3::Hasher::new();
@@ -81,7 +81,7 @@ impl Writer {
     ///
     /// # Errors
     /// What the operating system says.
-    pub fn append(&mut self, from: Role, step: StepId, payload: &[u8]) -> io::Result<()> {
+    pub(crate) fn append(&mut self, from: Role, step: StepId, payload: &[u8]) -> io::Result<()> {
         let mut prefix = [0; PREFIX];
         prefix[0] = from.index() as u8;
         prefix[1..17].copy_from_slice(&step.0);
@@ -95,7 +95,7 @@ impl Writer {
     }
 
     /// Where it will be.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -103,7 +103,7 @@ impl Writer {
     ///
     /// # Errors
     /// What the operating system says; the file then has no name.
-    pub fn finish(mut self, seed: &Seed) -> io::Result<u64> {
+    pub(crate) fn finish(mut self, seed: &Seed) -> io::Result<u64> {
         let header = Header {
             label: self.label,
             seed: seed.clone(),
@@ -119,7 +119,7 @@ impl Writer {
 }
 
 /// A whole file, checked from beginning to end.
-pub struct QueryFile {
+pub(crate) struct QueryFile {
     /// Its label.
     pub label: Label,
     /// Where it is.
@@ -134,7 +134,7 @@ impl QueryFile {
     ///
     /// # Errors
     /// [`Error::File`] if it cannot be read, or is not as it was written.
-    pub fn open(path: &Path) -> Result<QueryFile> {
+    pub(crate) fn open(path: &Path) -> Result<QueryFile> {
         let failed = |error| Error::unreadable(path, error);
         let opened = OpenOptions::new().read(true).write(true).open(path);
         let mut file = opened.map_err(failed)?;
@@ -150,7 +150,7 @@ impl QueryFile {
     }
 
     /// Bytes of the file.
-    pub fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         HEADER as u64 + self.length
     }
 
@@ -158,28 +158,28 @@ impl QueryFile {
     ///
     /// # Errors
     /// What the operating system says.
-    pub fn wipe(&self) -> io::Result<()> {
+    pub(crate) fn wipe(&self) -> io::Result<()> {
         self.file.write_all_at(&[0; 32], SEED as u64)?;
         self.file.sync_data()
     }
 
     /// The seeds and the messages. Only the seed that the party shares with P2 is of the session
     /// that made it: nothing else is drawn from any other.
-    pub fn into_parts(self) -> (Seeds, Messages) {
+    pub(crate) fn into_parts(self) -> (Seeds, Messages) {
         let seeds = Seeds { with_others: [Seed::from_os(), self.seed], private: Seed::from_os() };
         (seeds, Messages(BufReader::with_capacity(1 << 20, self.file).take(self.length)))
     }
 }
 
 /// The messages of a file, one after the other.
-pub struct Messages(Take<BufReader<File>>);
+pub(crate) struct Messages(Take<BufReader<File>>);
 
 impl Messages {
     /// The next message: its sender, step and payload.
     ///
     /// # Errors
     /// What the operating system says, also at the end of the file.
-    pub fn next(&mut self) -> io::Result<(Role, StepId, Vec<u8>)> {
+    pub(crate) fn next(&mut self) -> io::Result<(Role, StepId, Vec<u8>)> {
         let mut prefix = [0; PREFIX];
         self.0.read_exact(&mut prefix)?;
         let from = Role::ALL.get(usize::from(prefix[0])).ok_or(io::ErrorKind::InvalidData)?;
@@ -273,21 +273,21 @@ pub(super) mod tests {
 
     use super::*;
 
-    pub fn label(query: u64) -> Label {
+    pub(crate) fn label(query: u64) -> Label {
         let name = Name { session: [7; 32], query };
         let made_for =
             MadeFor { chunk: 64, architecture: [1; 32], plan: [2; 32], weights: [3; 32] };
         Label { role: Role::ModelOwner, name, batch: 4, made_for }
     }
 
-    pub fn messages() -> Vec<(Role, Step, Vec<u8>)> {
+    pub(crate) fn messages() -> Vec<(Role, Step, Vec<u8>)> {
         let payload = |i: u8| vec![i; usize::from(i) * 1000];
         let one = |i| (Role::DataOwner, Step::root(&format!("ahead/{i}")), payload(i));
         let other = |i| (Role::CryptoProducer, Step::root(&format!("ahead/{i}")), payload(i));
         [(0..4).map(one).collect::<Vec<_>>(), (2..6).map(other).collect()].concat()
     }
 
-    pub fn written(directory: &Path) -> PathBuf {
+    pub(crate) fn written(directory: &Path) -> PathBuf {
         let path = directory.join(label(0).name.file_name());
         let mut writer = Writer::begin(&path, label(0)).unwrap();
         for (from, step, payload) in messages() {

@@ -6,7 +6,7 @@ use protocols::Role;
 
 /// Which query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Name {
+pub(crate) struct Name {
     /// The session that made it.
     pub session: [u8; 32],
     /// Its number in that session, from 0.
@@ -15,7 +15,7 @@ pub struct Name {
 
 /// What a query's material was made for: with anything else it is of no use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MadeFor {
+pub(crate) struct MadeFor {
     /// Values a chunk.
     pub chunk: u64,
     /// Hash of the architecture.
@@ -28,7 +28,7 @@ pub struct MadeFor {
 
 /// What the header of a file says about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Label {
+pub(crate) struct Label {
     /// Whose it is.
     pub role: Role,
     /// Which query.
@@ -41,10 +41,10 @@ pub struct Label {
 
 impl Name {
     /// Bytes of a name.
-    pub const BYTES: usize = 40;
+    pub(crate) const BYTES: usize = 40;
 
     /// The form that is sent.
-    pub fn to_bytes(self) -> [u8; Name::BYTES] {
+    pub(crate) fn to_bytes(self) -> [u8; Name::BYTES] {
         let mut bytes = [0; Name::BYTES];
         bytes[..32].copy_from_slice(&self.session);
         bytes[32..].copy_from_slice(&self.query.to_le_bytes());
@@ -52,7 +52,7 @@ impl Name {
     }
 
     /// The name in the form of [`Name::to_bytes`].
-    pub fn from_bytes(bytes: &[u8; Name::BYTES]) -> Name {
+    pub(crate) fn from_bytes(bytes: &[u8; Name::BYTES]) -> Name {
         let (session, query) = bytes.split_at(32);
         Name {
             session: session.try_into().expect("32 bytes"),
@@ -61,7 +61,7 @@ impl Name {
     }
 
     /// A line of the list of used queries.
-    pub fn parse(line: &str) -> Option<Name> {
+    pub(crate) fn parse(line: &str) -> Option<Name> {
         let (session, query) = line.split_once(' ')?;
         let mut name = Name { session: [0; 32], query: query.parse().ok()? };
         if session.len() != 64 {
@@ -74,12 +74,12 @@ impl Name {
     }
 
     /// The session in hexadecimal.
-    pub fn session_hex(&self) -> String {
+    pub(crate) fn session_hex(&self) -> String {
         self.session.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// The name of its file.
-    pub fn file_name(&self) -> String {
+    pub(crate) fn file_name(&self) -> String {
         format!("{}-{:06}.query", &self.session_hex()[..16], self.query)
     }
 }
@@ -92,7 +92,7 @@ impl fmt::Display for Name {
 
 impl MadeFor {
     /// The first difference, in words.
-    pub fn difference(&self, other: &MadeFor) -> Option<&'static str> {
+    pub(crate) fn difference(&self, other: &MadeFor) -> Option<&'static str> {
         let differences = [
             (self.architecture != other.architecture, "another network"),
             (self.plan != other.plan, "other bounds, fractional bits or output"),
@@ -105,7 +105,7 @@ impl MadeFor {
 
 impl Label {
     /// Why a query is not for this run, if it is not.
-    pub fn mismatch(&self, role: Role, made_for: &MadeFor, images: usize) -> Option<String> {
+    pub(crate) fn mismatch(&self, role: Role, made_for: &MadeFor, images: usize) -> Option<String> {
         let Label { batch, .. } = self;
         if self.role != role {
             return Some(format!("it is the {}'s", self.role));

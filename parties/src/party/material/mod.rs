@@ -27,6 +27,6 @@ mod transport;
 pub(crate) use session::DealJob;
 pub(crate) use transport::Stored;
 
-pub use label::MadeFor;
-pub use stock::Stock;
-pub use store::{Held, Store};
+pub(crate) use label::MadeFor;
+pub(crate) use stock::Stock;
+pub(crate) use store::{Held, Store};

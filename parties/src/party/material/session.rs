@@ -37,7 +37,7 @@ impl MadeFor {
     ///
     /// # Errors
     /// [`Error::Usage`] for a suite that deals nothing ahead.
-    pub fn new(task: &Task, inputs: &Inputs) -> Result<MadeFor> {
+    pub(crate) fn new(task: &Task, inputs: &Inputs) -> Result<MadeFor> {
         let Some(plan) = &task.plan else {
             let what =
                 "only the dealer suite makes material ahead: set `protocol.suite` to \"dealer\"";

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Material that a session made or used up, at one party.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Stock {
+pub(crate) struct Stock {
     /// The session that made it, in hexadecimal.
     pub session: String,
     /// The first query of it, counted from 0.

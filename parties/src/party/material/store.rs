@@ -26,14 +26,14 @@ const LOG: &str = "dealt.log";
 
 /// `DIR/<role>`.
 #[derive(Clone, Debug)]
-pub struct Store {
+pub(crate) struct Store {
     directory: PathBuf,
     role: Role,
 }
 
 /// The queries of a store that a party can answer.
 #[derive(Clone, Debug)]
-pub struct Held {
+pub(crate) struct Held {
     store: Store,
     names: Vec<Name>,
 }
@@ -43,7 +43,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::File`].
-    pub fn make(directory: &Path, role: Role) -> Result<Store> {
+    pub(crate) fn make(directory: &Path, role: Role) -> Result<Store> {
         let store = Store::in_directory(directory, role);
         durable::make_directory(&store.directory)
             .map_err(|error| Error::file(&store.directory, format!("cannot be made: {error}")))?;
@@ -54,7 +54,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Run`].
-    pub fn begin(&self, label: Label) -> Result<Writer> {
+    pub(crate) fn begin(&self, label: Label) -> Result<Writer> {
         let path = self.directory.join(label.name.file_name());
         Writer::begin(&path, label).map_err(|error| Error::unwritable(&path, error))
     }
@@ -63,7 +63,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Run`].
-    pub fn log(&self, first: Name, queries: u64, images: usize) -> Result<()> {
+    pub(crate) fn log(&self, first: Name, queries: u64, images: usize) -> Result<()> {
         let path = self.directory.join(LOG);
         let session = first.session_hex();
         let write = || -> io::Result<()> {
@@ -79,7 +79,12 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::File`] that says what to do if there are none.
-    pub fn open(directory: &Path, role: Role, made_for: &MadeFor, images: usize) -> Result<Held> {
+    pub(crate) fn open(
+        directory: &Path,
+        role: Role,
+        made_for: &MadeFor,
+        images: usize,
+    ) -> Result<Held> {
         let store = Store::in_directory(directory, role);
         let directory = &store.directory;
         let unreadable = |error| Error::unreadable(directory, error);
@@ -124,7 +129,7 @@ impl Store {
 
 impl Held {
     /// The queries.
-    pub fn names(&self) -> &[Name] {
+    pub(crate) fn names(&self) -> &[Name] {
         &self.names
     }
 
@@ -132,7 +137,7 @@ impl Held {
     ///
     /// # Errors
     /// [`Error::File`].
-    pub fn check(&self, name: Name) -> Result<QueryFile> {
+    pub(crate) fn check(&self, name: Name) -> Result<QueryFile> {
         let opened = QueryFile::open(&self.store.directory.join(name.file_name()))?;
         if (opened.label.name, opened.label.role) != (name, self.store.role) {
             return Err(Error::file(
@@ -148,7 +153,7 @@ impl Held {
     ///
     /// # Errors
     /// [`Error::Run`] if another run was faster, or the disk does not take it.
-    pub fn consume(&self, opened: &QueryFile) -> Result<()> {
+    pub(crate) fn consume(&self, opened: &QueryFile) -> Result<()> {
         let name = opened.label.name;
         let mark = || {
             let mut list = UsedList::lock(&self.store.directory)?;

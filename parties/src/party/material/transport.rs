@@ -22,19 +22,19 @@ const WEIGHTS: &str = "session/weights";
 ///
 /// # Errors
 /// What the operating system says.
-pub fn write_weights(writer: &mut Writer, packed: &[u8]) -> io::Result<()> {
+pub(super) fn write_weights(writer: &mut Writer, packed: &[u8]) -> io::Result<()> {
     writer.append(Role::ModelOwner, Step::root(WEIGHTS).id(), packed)
 }
 
 /// A transport that records in a file what its party receives.
-pub struct Recording {
+pub(super) struct Recording {
     inner: Arc<dyn Transport>,
     writer: Mutex<Option<Writer>>,
 }
 
 impl Recording {
     /// Records what comes through another transport.
-    pub fn new(inner: Arc<dyn Transport>, writer: Writer) -> Recording {
+    pub(super) fn new(inner: Arc<dyn Transport>, writer: Writer) -> Recording {
         Recording { inner, writer: Mutex::new(Some(writer)) }
     }
 
@@ -42,7 +42,7 @@ impl Recording {
     ///
     /// # Panics
     /// If it was taken before.
-    pub fn take_writer(&self) -> Writer {
+    pub(super) fn take_writer(&self) -> Writer {
         self.writer.lock().expect("no panic while locked").take().expect("it is taken once")
     }
 }
@@ -68,9 +68,9 @@ impl Transport for Recording {
     }
 }
 
-/// A transport whose messages all came long ago. It reads on in its file as they are asked for, and
+/// A transport that gives back recorded messages. It reads on in its file as they are asked for, and
 /// holds in memory only those that it meets before their turn: as many as lanes are under way.
-pub struct Stored(Mutex<Reading>);
+pub(crate) struct Stored(Mutex<Reading>);
 
 struct Reading {
     messages: Messages,
@@ -80,7 +80,7 @@ struct Reading {
 
 impl Stored {
     /// A transport that reads these messages.
-    pub fn new(messages: Messages) -> Stored {
+    pub(crate) fn new(messages: Messages) -> Stored {
         Stored(Mutex::new(Reading { messages, waiting: HashMap::new(), failed: None }))
     }
 
@@ -88,7 +88,7 @@ impl Stored {
     ///
     /// # Errors
     /// If it is not there.
-    pub fn weights(&self) -> protocols::Result<Vec<u8>> {
+    pub(crate) fn weights(&self) -> protocols::Result<Vec<u8>> {
         Ok(self.recv(Role::ModelOwner, &Step::root(WEIGHTS))?.payload)
     }
 }
