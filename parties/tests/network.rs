@@ -10,12 +10,9 @@ use std::{
     time::Duration,
 };
 
-use parties::{
-    connect::{Bound, ConnectError, Established, Setup},
-    hello::{Agreement, Purpose},
-    profile::Profile,
-    quic::QuicTransport,
-    tls::{Identity, Trust},
+use parties::link::{
+    Agreement, Bound, ConnectError, ConnectOptions, Established, Identity, ProcessTransport,
+    Profile, Purpose, QuicTransport, Trust,
 };
 use protocols::{Error, Link, Role, SessionOptions, Transport, step::Step, transport::Message};
 
@@ -358,8 +355,8 @@ impl World {
         Role::ALL.map(|_| Bound::bind(local()).unwrap())
     }
 
-    fn setups(&self, bound: &[Bound; 3]) -> [Setup; 3] {
-        self.identities.each_ref().map(|identity| Setup {
+    fn setups(&self, bound: &[Bound; 3]) -> [ConnectOptions; 3] {
+        self.identities.each_ref().map(|identity| ConnectOptions {
             identity: identity.clone(),
             trust: Trust::from_der(self.certificates()).unwrap(),
             addresses: bound.each_ref().map(Bound::local_addr),
@@ -382,7 +379,7 @@ impl World {
 
     fn connect(
         &self,
-        change: impl FnOnce(&mut [Setup; 3]),
+        change: impl FnOnce(&mut [ConnectOptions; 3]),
     ) -> [Result<Established, ConnectError>; 3] {
         let bound = self.bind();
         let mut setups = self.setups(&bound);
@@ -428,7 +425,10 @@ impl Cable {
     }
 }
 
-fn connect(bound: [Bound; 3], setups: &[Setup; 3]) -> [Result<Established, ConnectError>; 3] {
+fn connect(
+    bound: [Bound; 3],
+    setups: &[ConnectOptions; 3],
+) -> [Result<Established, ConnectError>; 3] {
     thread::scope(|scope| {
         let parties: Vec<_> = bound
             .into_iter()
@@ -442,7 +442,7 @@ fn connect(bound: [Bound; 3], setups: &[Setup; 3]) -> [Result<Established, Conne
 
 /// The errors with which the three parties fail to connect. They wait long enough for handshakes on
 /// a loaded machine, and no longer, since some errors come only when the time is up.
-fn fail(world: &World, change: impl FnOnce(&mut [Setup; 3])) -> [String; 3] {
+fn fail(world: &World, change: impl FnOnce(&mut [ConnectOptions; 3])) -> [String; 3] {
     let results = world.connect(|setups| {
         setups.iter_mut().for_each(|setup| setup.connect_timeout = Duration::from_secs(5));
         change(setups);
