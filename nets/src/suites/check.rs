@@ -54,23 +54,23 @@ pub fn check<E: From<crate::Error>>(
         return Ok(Fit::Fits);
     };
     let Some(images) = samples()? else {
-        return Ok(Fit::Unsampled(misfit(suite, survey, layer, false)?));
+        return Ok(Fit::Unsampled(misfit(suite, survey, layer)?));
     };
     survey.observe(&images)?;
     let seen: &[LayerRange] = survey.observed.as_ref().map_or(&[], |observed| &observed.layers);
     if let Some(layer) = suite.first_misfit(seen, REFUSE_FAILURE) {
-        return Ok(Fit::Sampled(misfit(suite, survey, layer, true)?));
+        return Ok(Fit::Sampled(misfit(suite, survey, layer)?));
     }
     match suite.first_misfit(&survey.likely(fixed)?, WARN_FAILURE) {
         Some(layer) => {
-            let misfit = misfit(suite, survey, layer, false)?;
+            let misfit = misfit(suite, survey, layer)?;
             Ok(Fit::Unlikely { misfit, margin: survey.margin })
         }
         None => Ok(Fit::Fits),
     }
 }
 
-fn misfit(suite: &dyn Suite, survey: &Survey<'_>, layer: NodeId, samples: bool) -> Result<Misfit> {
-    let remedy = suite.remedy(survey, samples)?;
+fn misfit(suite: &dyn Suite, survey: &Survey<'_>, layer: NodeId) -> Result<Misfit> {
+    let remedy = suite.remedy(&|fixed| survey.likely(fixed))?;
     Ok(Misfit { layer, bound_bits: suite.bound_bits(layer), remedy })
 }

@@ -7,9 +7,9 @@ use std::{
 };
 
 use nets::{
-    Graph, Suite,
+    Graph, SuiteName,
     graph::MAX_BATCH,
-    zoo::{PLAN_NAMES, Plan, Published},
+    zoo::{PUBLISHED_RATIOS, Published, Ratios},
 };
 use serde::Serialize;
 
@@ -56,14 +56,14 @@ pub(super) struct Args {
 
 /// One or all.
 #[derive(Clone, Debug)]
-struct Suites(Vec<Suite>);
+struct Suites(Vec<SuiteName>);
 
 impl FromStr for Suites {
     type Err = String;
 
     fn from_str(name: &str) -> std::result::Result<Suites, String> {
         match name {
-            "both" => Ok(Suites(Suite::ALL.to_vec())),
+            "both" => Ok(Suites(SuiteName::ALL.to_vec())),
             name => Ok(Suites(vec![parse_suite(name)?])),
         }
     }
@@ -101,14 +101,14 @@ fn form_of(file: &Path) -> Result<Form> {
 /// The runs of one config in one suite, its files checked.
 struct Planned {
     config: Config,
-    suite: Suite,
+    suite: SuiteName,
     first: usize,
     images: usize,
     batch: usize,
 }
 
 impl Planned {
-    fn new(config: &Config, suite: Suite, args: &Args) -> Result<Planned> {
+    fn new(config: &Config, suite: SuiteName, args: &Args) -> Result<Planned> {
         let task = Task::from_config(config, Some(suite))?;
         task.model(config)?;
         let files = &config.data_owner()?.files;
@@ -119,8 +119,9 @@ impl Planned {
             let what = format!("its files hold {held} images from {first} on, fewer than {asked}");
             return Err(Error::file(&config.file, what));
         }
-        let batch =
-            args.batch.map_or_else(|| comfortable_batch(&task.graph), |batch| batch as usize);
+        let batch = args
+            .batch
+            .map_or_else(|| comfortable_batch(task.suite.graph()), |batch| batch as usize);
         let (first, batch) = (files.first, batch.min(images));
         Ok(Planned { config: config.clone(), suite, first, images, batch })
     }
@@ -164,7 +165,7 @@ struct Row {
     network: String,
     /// The name of its activation plan, if it has one.
     plan: Option<&'static str>,
-    suite: Suite,
+    suite: SuiteName,
     /// Images in one run.
     batch: usize,
     #[serde(flatten)]
@@ -235,15 +236,15 @@ const OWN: &str = "own";
 
 /// The name of a network's plan, that of the publication if it is published.
 fn plan_name(network: &Network) -> Option<&'static str> {
-    if network.exchange.is_some() {
+    if network.activation_plan.is_some() {
         return Some(OWN);
     }
     let net = Published::named(&network.net)?;
-    let Some(plan) = &network.plan else { return Some("orig") };
+    let Some(plan) = &network.ratios else { return Some("orig") };
     // Of two names for the same plan, that of the final architecture.
-    let names = ["orig", "ours"].into_iter().chain(PLAN_NAMES);
+    let names = ["orig", "ours"].into_iter().chain(PUBLISHED_RATIOS);
     let published = |name: &&str| {
-        Plan::published(net, name, network.dims()).is_ok_and(|published| published == *plan)
+        Ratios::published(net, name, network.dims()).is_ok_and(|published| published == *plan)
     };
     Some(names.into_iter().find(published).unwrap_or(OWN))
 }

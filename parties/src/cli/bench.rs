@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use nets::{
-    Bench, Dims, LayerCost, Operation, Suite,
-    operation::{ConvSize, TRANSPORT},
+    Bench, Dims, LayerCost, Operation, SuiteName,
+    bench::{ConvSize, TRANSPORT},
 };
 use protocols::Role;
 
@@ -25,20 +25,18 @@ use crate::{
 /// nothing: what the others can be measured against.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// drelu, relu, relu6, leaky-relu, maxpool, matmul, conv, square, cube, polynomial-2,
-    /// polynomial-3, sigmoid, tanh, in dealer truncation and sign too, or transport.
-    #[arg(value_name = "OP")]
+    #[arg(value_name = "OP", help = operations())]
     operation: String,
     /// With transport: the operation whose bytes are transferred.
-    #[arg(long, value_name = "OP", default_value = Operation::Relu.name())]
+    #[arg(long, value_name = "OP", default_value = "relu")]
     like: String,
     /// How many values; for matmul and conv a size of about as much work, for conv with a shape
     /// images.
     #[arg(long, value_name = "N")]
     count: usize,
     /// The protocol suite.
-    #[arg(long, value_parser = parse_suite, default_value = Suite::default().name())]
-    suite: Suite,
+    #[arg(long, value_parser = parse_suite, default_value = SuiteName::default().name())]
+    suite: SuiteName,
     /// With conv: the size of an image.
     #[arg(long, value_name = "CxHxW", requires = "kernels")]
     shape: Option<Dims>,
@@ -54,6 +52,14 @@ pub(super) struct Args {
     /// Write a report: .json, .csv or .html.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+}
+
+/// The operations by name.
+fn operations() -> String {
+    let names = |suite| Operation::of_suite(suite).into_iter().map(Operation::name);
+    let common: Vec<&str> = names(SuiteName::SecureNn).collect();
+    let more: Vec<&str> = names(SuiteName::Dealer).filter(|name| !common.contains(name)).collect();
+    format!("{}, in dealer {} too, or {TRANSPORT}", common.join(", "), more.join(", "))
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
@@ -77,7 +83,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         ],
         &[],
     )?;
-    let wrong = bench.wrong(&inputs, &reconstruct(&launched));
+    let wrong = bench.count_wrong(&inputs, &reconstruct(&launched));
     let report = report_of(&bench, &launched, wrong, seed)?;
     say(&text_of(&bench, &report, seed))?;
     if let Some(file) = &args.report {

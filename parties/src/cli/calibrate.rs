@@ -2,14 +2,15 @@
 
 use std::{fs, path::PathBuf};
 
+use fixedpoint::encoding::FixedPoint;
 use nets::{
-    NetworkCost, PublicBounds, Suite,
-    dealer::{
-        plan::{Bounds, Plan},
-        room,
+    NetworkCost, NodeId, PublicBounds, Suite, SuiteName,
+    ranges::{LayerRange, MIN_MARGIN, Source, Survey, check_margin},
+    suites::{
+        Dealer, REFUSE_FAILURE, Remedy, WARN_FAILURE,
+        dealer::Bounds,
+        securenn::fit::{Demand, demands},
     },
-    headroom::{Demand, REFUSE_FAILURE, WARN_FAILURE, demands, fitting},
-    ranges::{LayerRange, MIN_MARGIN, Source, check_margin},
 };
 use protocols::Role;
 use serde::Serialize;
@@ -24,7 +25,7 @@ use crate::{
     error::{Error, FileProblem, Result},
     party::{
         Task,
-        survey::{Survey, sample},
+        survey::{sample, survey},
     },
     report::{Table, check_directory, quoted},
 };
@@ -49,12 +50,12 @@ use crate::{
 pub(super) struct Args {
     /// The config, with the model owner's part.
     config: PathBuf,
-    /// Exchange activations and pools as this plan says: a TOML or JSON file.
+    /// ActivationPlan activations and pools as this plan says: a TOML or JSON file.
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
     /// Override the config's protocol suite.
     #[arg(long, value_parser = parse_suite)]
-    suite: Option<Suite>,
+    suite: Option<SuiteName>,
     /// How many samples; all that there are, up to 100, if not given.
     #[arg(long, value_name = "N", value_parser = batch_size())]
     images: Option<u32>,
@@ -87,7 +88,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         Task::from_config(&config, args.suite)
     })?;
     let (model, _) = task.model(&config)?;
-    let mut survey = Survey::new(&task, &config, &model, args.margin);
+    let mut survey = survey(&task, &config, &model, args.margin);
     if let Some(samples) = config.samples() {
         survey.observe(&args.load(&samples, &config)?)?;
     }
@@ -107,8 +108,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
 
 impl Args {
     fn public(&self, task: &Task, survey: &Survey<'_>) -> nets::Result<PublicBounds> {
-        let bounds = survey.bounds(task.fixed)?;
-        let public = PublicBounds::new(&task.graph, &bounds, task.fixed, survey.margin);
+        let bounds = survey.bounds(task.suite.fixed())?;
+        let public =
+            PublicBounds::new(task.suite.graph(), &bounds, task.suite.fixed(), survey.margin);
         Ok(if self.alike { public.alike() } else { public })
     }
 
@@ -128,7 +130,7 @@ impl Args {
 struct Calibration {
     network: String,
     architecture: String,
-    suite: Suite,
+    suite: SuiteName,
     fractional_bits: u32,
     input: [f64; 2],
     samples: usize,
@@ -205,21 +207,18 @@ impl Calibration {
         survey: &Survey<'_>,
         public: PublicBounds,
     ) -> nets::Result<Calibration> {
-        let (graph, fixed) = (&task.graph, task.fixed);
+        let (graph, fixed) = (task.suite.graph(), task.suite.fixed());
         let intervals = survey.intervals(fixed)?;
         let calibrated = survey.calibrated();
         let bounds = survey.bounds(fixed)?;
         let ranges: Vec<LayerRange> = bounds.iter().map(|bound| bound.range).collect();
         let observed = survey.observed.as_ref();
-        let fit = |ranges: &[LayerRange], failure| match &task.plan {
-            None => fitting(&demands(graph, ranges, fixed), failure),
-            Some(plan) => room::fitting(graph, plan, ranges),
-        };
+        let fit = |ranges: &[LayerRange], failure| task.suite.fitting(ranges, failure);
         let (certain, likely) = (fit(&intervals, WARN_FAILURE), fit(&ranges, WARN_FAILURE));
         let seen = observed.map(|observed| fit(&observed.layers, REFUSE_FAILURE));
-        let (layer_fits, fits) = match &task.plan {
-            None => rings(task, survey, &ranges)?,
-            Some(plan) => gates(task, plan, public, [&intervals, &ranges])?,
+        let (layer_fits, fits) = match task.suite.name() {
+            SuiteName::SecureNn => rings(task, survey, &ranges)?,
+            SuiteName::Dealer => gates(task, config, public, [&intervals, &ranges])?,
         };
         let layers = graph.ids().map(|id| {
             let (node, at) = (graph.node(id), id.index());
@@ -247,7 +246,7 @@ impl Calibration {
         Ok(Calibration {
             network: graph.name().to_owned(),
             architecture: graph.hash().to_hex().to_string(),
-            suite: task.suite,
+            suite: task.suite.name(),
             fractional_bits: fixed.fractional_bits(),
             input: [input.low, input.high],
             samples,
@@ -343,33 +342,47 @@ fn rings(
     survey: &Survey<'_>,
     ranges: &[LayerRange],
 ) -> nets::Result<(Vec<LayerFit>, Fits)> {
-    let asked = demands(&task.graph, ranges, task.fixed);
+    let asked = demands(task.suite.graph(), ranges, task.suite.fixed());
     let fits = Fits::Ring {
         failure: asked.iter().map(|demand| demand.failure).sum::<f64>().min(1.0),
-        likely_bits: survey.likely_bits()?,
-        certain_bits: survey.certain_bits()?,
+        likely_bits: fitting_bits(task, &|fixed| survey.likely(fixed))?,
+        certain_bits: fitting_bits(task, &|fixed| survey.intervals(fixed))?,
     };
     let layer_fit = |Demand { bits, limit, failure }| LayerFit::Ring { bits, limit, failure };
     Ok((asked.into_iter().map(layer_fit).collect(), fits))
 }
 
+/// The most fractional bits with which values of these ranges fit the ring of `securenn`.
+fn fitting_bits(
+    task: &Task,
+    ranges: &dyn Fn(FixedPoint) -> nets::Result<Vec<LayerRange>>,
+) -> nets::Result<Option<u32>> {
+    match task.suite.remedy(ranges)? {
+        Remedy::FractionalBits(bits) => Ok(bits),
+        Remedy::MagnitudeBits(_) => unreachable!("the ring has no bounds"),
+    }
+}
+
 /// The rings of every layer in `dealer` with these bounds; `ranges` are certain and likely ones.
 fn gates(
     task: &Task,
-    configured: &Plan,
+    config: &Config,
     public: PublicBounds,
     ranges: [&[LayerRange]; 2],
 ) -> nets::Result<(Vec<LayerFit>, Fits)> {
-    let graph = &task.graph;
     let mb = |cost: &NetworkCost| {
         let totals = cost.totals();
         (totals.bytes - totals.setup_links.total()) as f64 / 1e6
     };
-    // Bounds that fit no ring have no plan.
-    let plan = Plan::new(graph, task.fixed, &Bounds::Layers(public), task.output).ok();
-    let cost = plan.as_ref().map(|plan| NetworkCost::dealer(graph, plan, 1)).transpose()?;
-    let layer_fit = |id: nets::NodeId| {
-        let gate = plan.as_ref().and_then(|plan| plan.layer(id).gate());
+    let (graph, fixed, output) = (task.graph(), task.suite.fixed(), task.suite.output());
+    let with_bounds = |bounds: &Bounds| Dealer::new(graph.clone(), fixed, bounds, output);
+    let configured = with_bounds(&Bounds::Alike(config.protocol.magnitude_bits))?;
+    // Bounds that fit no ring have no layout.
+    let calibrated = with_bounds(&Bounds::Layers(public)).ok();
+    let cost = calibrated.as_ref().map(|calibrated| calibrated.cost(1)).transpose()?;
+    let layer_fit = |id: NodeId| {
+        let layout = calibrated.as_ref().map(|calibrated| calibrated.layout());
+        let gate = layout.and_then(|layout| layout.layer(id).gate());
         let layer = cost.as_ref().map(|cost| &cost.layers[id.index()]);
         let layer = layer.filter(|layer| layer.nonlinear_values > 0);
         LayerFit::Gate {
@@ -380,11 +393,11 @@ fn gates(
                 .map(|layer| layer.predicted.bytes() as f64 / layer.nonlinear_values as f64),
         }
     };
-    let [certain, likely] = ranges.map(|ranges| room::magnitude_bits(graph, configured, ranges));
+    let [certain, likely] = ranges.map(|ranges| configured.magnitude_bits(ranges));
     let fits = Fits::Bounds {
         likely_magnitude_bits: likely,
         certain_magnitude_bits: certain,
-        mb_per_image: mb(&NetworkCost::dealer(graph, configured, 1)?),
+        mb_per_image: mb(&configured.cost(1)?),
         calibrated_mb_per_image: cost.as_ref().map(mb),
     };
     Ok((graph.ids().map(layer_fit).collect(), fits))

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use nets::{
-    Dims, Output, Suite,
+    Dims, Output, SuiteName,
     graph::MAX_BATCH,
-    zoo::{self, Kind, Plan, Pool},
+    zoo::{self, Kind, Pool, Ratios},
 };
 use protocols::Role;
 
@@ -74,7 +74,7 @@ pub(super) struct Args {
     pool: Option<Pool>,
     /// The protocol suite.
     #[arg(long, value_parser = parse_suite)]
-    suite: Option<Suite>,
+    suite: Option<SuiteName>,
     /// What the data owner learns: logits, or the label alone.
     #[arg(long, value_name = "WHAT")]
     output: Option<Output>,
@@ -115,9 +115,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let report = Report {
         network: Some(network.net),
         images: Some(images),
-        output: Some(task.output),
+        output: Some(task.suite.output()),
         estimates: links.into_iter().map(estimate).collect(),
-        ..Report::new(task.suite, layers, totals)
+        ..Report::new(task.suite.name(), layers, totals)
     };
     say(&match args.format {
         Form::Table => text_of(&report),
@@ -149,8 +149,8 @@ impl Args {
             net: net.clone(),
             input,
             classes,
-            plan: None,
-            exchange: None,
+            ratios: None,
+            activation_plan: None,
             scale: self.scale.unwrap_or(1.0),
             file: None,
             output,
@@ -167,17 +167,17 @@ impl Args {
         if named.is_none() && unchanged {
             return Ok(network);
         }
-        let net = zoo::with_plans(&network.net)?;
-        let mut plan = match (named, network.plan.clone()) {
-            (Some(name), _) => Plan::published(net, name, network.dims())?,
+        let net = zoo::with_ratios(&network.net)?;
+        let mut plan = match (named, network.ratios.clone()) {
+            (Some(name), _) => Ratios::published(net, name, network.dims())?,
             (None, Some(plan)) => plan,
-            (None, None) => Plan::original(net.kind()),
+            (None, None) => Ratios::original(net.kind()),
         };
         plan.first = first.unwrap_or(plan.first);
         plan.second = second.unwrap_or(plan.second);
         plan.activation = activation.unwrap_or(plan.activation);
         plan.pool = pool.unwrap_or(plan.pool);
-        Ok(Network { plan: Some(plan), ..network })
+        Ok(Network { ratios: Some(plan), ..network })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use nets::{Output, Suite};
+use nets::{Output, SuiteName};
 
 use super::{arguments::absolute, arguments::batch_size, output::say, summary};
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
 pub(super) struct Args {
     /// The config, with the model owner's weights; images are not needed.
     config: PathBuf,
-    /// Exchange activations and pools as this plan says: a TOML or JSON file.
+    /// ActivationPlan activations and pools as this plan says: a TOML or JSON file.
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
     /// How many queries.
@@ -50,7 +50,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let mut config = Config::load(&args.config)?;
     config.network.set_plan_file(args.plan.as_deref())?;
     config.network.output = args.output.unwrap_or(config.network.output);
-    let suite = Suite::Dealer;
+    let suite = SuiteName::Dealer;
     let task = Task::from_config(&config, Some(suite))?;
     let work = Work::Deal {
         queries: args.queries,
@@ -59,16 +59,17 @@ pub(super) fn run(args: &Args) -> Result<()> {
     };
     let job = Job::Network {
         config: absolute(&config.file)?,
-        exchange: config.network.exchange.clone(),
+        activation_plan: config.network.activation_plan.clone(),
         suite: Some(suite),
-        output: task.output,
+        output: task.suite.output(),
         range: ImageRange::default(),
         overlap: false,
         dealt_first: false,
         work: work.clone(),
     };
     let jobs = work.purpose().parties().iter().map(|&role| (role, job.clone(), Vec::new()));
-    let names: Vec<String> = task.graph.nodes().iter().map(|node| node.name.clone()).collect();
+    let names: Vec<String> =
+        task.suite.graph().nodes().iter().map(|node| node.name.clone()).collect();
     let launched = launch(jobs.collect(), &names)?;
 
     let setup_kept = launched.records.iter().any(|record| record.setup_kept);
@@ -81,16 +82,16 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let material = Material::from_records(&launched.records)
         .ok_or_else(|| Error::Run("the parties made no material".into()))?;
     let report = Report {
-        network: Some(task.graph.name().to_owned()),
+        network: Some(task.suite.graph().name().to_owned()),
         images: Some(images),
-        output: Some(task.output),
+        output: Some(task.suite.output()),
         random_inputs: config.random_inputs(&[protocols::Role::ModelOwner]),
         material: Some(material),
         ..Report::new(suite, layers, totals)
     };
     let material = report.material.as_ref().expect("it was just put there");
     let text = [
-        format!("{}, what one query took ahead and the model once\n", task.graph.name()),
+        format!("{}, what one query took ahead and the model once\n", task.suite.graph().name()),
         summary::layers(&report),
         summary::dealt(&args.out, material),
         "predicted = measured on every link of every layer\n".into(),

@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use nets::{
-    Model, Output, Suite, bounds, dealer,
-    headroom::{REFUSE_FAILURE, WARN_FAILURE},
-    reference,
+    Model, Output, SuiteName, reference,
+    suites::{REFUSE_FAILURE, Reference, WARN_FAILURE},
 };
 use protocols::Role;
 
@@ -40,11 +39,11 @@ pub(super) struct Evaluated {
 /// What is wrong with the files before any connection, or what went wrong after.
 pub(super) fn evaluate(
     config: &Config,
-    suite: Option<Suite>,
+    suite: Option<SuiteName>,
     range: ImageRange,
     material: Option<&Path>,
 ) -> Result<Evaluated> {
-    let suite = suite.or(material.map(|_| Suite::Dealer));
+    let suite = suite.or(material.map(|_| SuiteName::Dealer));
     let plain = Plain::prepare(config, suite, range)?;
     plain.check_truncation(config)?;
     let Plain { task, batch, .. } = &plain;
@@ -71,15 +70,15 @@ pub(super) fn evaluate(
     let results = std::mem::take(&mut launched.words[Role::DataOwner.index()]);
     let judged = plain.judge(&results)?;
     let report = Report {
-        network: Some(task.graph.name().to_owned()),
+        network: Some(task.suite.graph().name().to_owned()),
         images: Some(dealt),
-        output: Some(task.output),
+        output: Some(task.suite.output()),
         random_inputs: config.random_inputs(&Role::ALL),
         wrong: Some(judged.wrong),
         accuracy: Some(judged.accuracy),
-        truncation_failure_bound: plain.truncation_failure,
+        truncation_failure_bound: plain.reference.truncation_failure,
         material: Material::from_records(&launched.records),
-        ..Report::new(task.suite, layers, totals)
+        ..Report::new(task.suite.name(), layers, totals)
     };
     let (task, first) = (plain.task, plain.batch.first);
     Ok(Evaluated { task, first, results, judged, report })
@@ -88,7 +87,7 @@ pub(super) fn evaluate(
 /// The job of each party.
 fn job(
     config: &Config,
-    suite: Option<Suite>,
+    suite: Option<SuiteName>,
     task: &Task,
     range: ImageRange,
     work: &Work,
@@ -96,9 +95,9 @@ fn job(
     let Protocol { overlap, dealt_first, .. } = config.protocol;
     Ok(Job::Network {
         config: absolute(&config.file)?,
-        exchange: config.network.exchange.clone(),
+        activation_plan: config.network.activation_plan.clone(),
         suite,
-        output: task.output,
+        output: task.suite.output(),
         range,
         overlap,
         dealt_first,
@@ -125,13 +124,8 @@ struct Plain {
     task: Task,
     model: Model,
     batch: Batch,
-    /// The results of the fixed-point reference, at the scale of [`Task::result`].
-    fixed: Vec<u64>,
-    /// How far from them the parties' results may be.
-    error: f64,
-    /// The largest bound of any image on the probability that a truncation spoils its result, in
-    /// `securenn`.
-    truncation_failure: Option<f64>,
+    /// The network in clear in the suite's fixed point.
+    reference: Reference,
 }
 
 /// How the results compare with the plain ones.
@@ -145,38 +139,21 @@ pub(super) struct Judged {
 }
 
 impl Plain {
-    fn prepare(config: &Config, suite: Option<Suite>, range: ImageRange) -> Result<Plain> {
+    fn prepare(config: &Config, suite: Option<SuiteName>, range: ImageRange) -> Result<Plain> {
         let task = Task::from_config(config, suite)?;
         let (model, encoded) = task.model(config)?;
         let (batch, words) = task.batch(config, range)?;
-        let graph = &task.graph;
-        let output = graph.output().index();
-        let (fixed, error, truncation_failure) = match &task.plan {
-            None => {
-                let mut fixed = reference::fixed(graph, &encoded, &words)?;
-                let errors = bounds::expected_error(graph, &encoded, &fixed)?;
-                let failures = bounds::truncation_failure(graph, &encoded, &fixed, &errors)?;
-                let failure = failures.into_iter().fold(0.0, f64::max);
-                (fixed.swap_remove(output), errors[output], Some(failure))
-            }
-            Some(plan) => {
-                let clear = dealer::reference::evaluate(graph, plan, &encoded, &words)?;
-                if let Some(what) = survey::out_of_range(&task, &clear) {
-                    return Err(Error::file(&config.file, what));
-                }
-                let error =
-                    dealer::reference::expected_error(graph, plan, &encoded, &words, &clear)?;
-                let fixed = clear.output(graph).iter().map(|x| x.cast_unsigned()).collect();
-                (fixed, error, None)
-            }
-        };
-        Ok(Plain { task, model, batch, fixed, error, truncation_failure })
+        let reference = task.suite.reference(&encoded, &words)?;
+        if let Some(found) = reference.out_of_range {
+            return Err(Error::file(&config.file, survey::out_of_range(&task, found)));
+        }
+        Ok(Plain { task, model, batch, reference })
     }
 
     /// Refuses a run that truncation is likely to spoil.
     fn check_truncation(&self, config: &Config) -> Result<()> {
-        let Plain { task, model, batch, truncation_failure, .. } = self;
-        let bound = truncation_failure.unwrap_or(0.0);
+        let Plain { task, model, batch, reference } = self;
+        let bound = reference.truncation_failure.unwrap_or(0.0);
         if bound <= WARN_FAILURE {
             return Ok(());
         }
@@ -189,35 +166,13 @@ impl Plain {
         Ok(())
     }
 
-    /// How many results of the data owner are off by more than random rounding explains. A label
-    /// is, if the reference's logit for it is behind the largest one by more than two logits can be
-    /// off.
-    fn wrong(&self, secure: &[u64]) -> usize {
-        let Plain { task, fixed, error, .. } = self;
-        let off = |a: u64, b: u64| a.wrapping_sub(b).cast_signed() as f64;
-        match task.output {
-            Output::Logits => {
-                let pairs = secure.iter().zip(fixed);
-                pairs.filter(|&(&secure, &plain)| off(secure, plain).abs() > *error).count()
-            }
-            Output::Label => {
-                let classes = task.graph.dims(task.graph.output()).len();
-                let behind = |(logits, &label): (&[u64], &u64)| {
-                    let ahead = logits.iter().map(|&logit| off(logit, logits[label as usize]));
-                    ahead.fold(0.0, f64::max) > 2.0 * error
-                };
-                fixed.chunks_exact(classes).zip(secure).filter(|&pair| behind(pair)).count()
-            }
-        }
-    }
-
     /// Compares the data owner's results with both references.
     fn judge(&self, secure: &[u64]) -> Result<Judged> {
-        let Plain { task, model, batch, fixed, .. } = self;
-        let graph = &task.graph;
-        let classes = graph.dims(graph.output()).len();
-        let due = match task.output {
-            Output::Logits => fixed.len(),
+        let Plain { task, model, batch, reference: fixed } = self;
+        let graph = task.graph();
+        let classes = task.classes_count();
+        let due = match task.suite.output() {
+            Output::Logits => fixed.outputs.len(),
             Output::Label => batch.images,
         };
         if secure.len() != due {
@@ -229,7 +184,8 @@ impl Plain {
         let mut float = reference::float(graph, model, &batch.inputs)?;
         let float = float.swap_remove(graph.output().index());
         let float_classes = reference::classes(&float, classes);
-        let fixed_classes = reference::classes(&task.result().decode_slice(fixed), classes);
+        let fixed_classes =
+            reference::classes(&task.suite.result_fixed().decode_slice(&fixed.outputs), classes);
         let secure_classes = task.classes(secure);
         let correct = |found: &[usize]| {
             let labels = batch.labels.as_ref()?;
@@ -237,7 +193,7 @@ impl Plain {
         };
         let agree = secure_classes.iter().zip(&float_classes).filter(|(a, b)| a == b).count();
         let largest_error = || {
-            let logits = task.result().decode_slice(secure);
+            let logits = task.suite.result_fixed().decode_slice(secure);
             let errors = logits.iter().zip(&float).map(|(secure, float)| (secure - float).abs());
             errors.fold(0.0, f64::max)
         };
@@ -246,9 +202,13 @@ impl Plain {
             plain_correct: correct(&float_classes),
             secure_correct: correct(&secure_classes),
             agree,
-            max_abs_error: (task.output == Output::Logits).then(largest_error),
+            max_abs_error: (task.suite.output() == Output::Logits).then(largest_error),
         };
         let fixed_correct = correct(&fixed_classes);
-        Ok(Judged { accuracy, fixed_correct, wrong: self.wrong(secure) })
+        Ok(Judged {
+            accuracy,
+            fixed_correct,
+            wrong: fixed.count_wrong(secure, task.suite.output(), classes),
+        })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use nets::{Graph, NetworkCost, Output, Suite, cost::Totals};
+use nets::{Graph, NetworkCost, Output, SuiteName, cost::Totals};
 use protocols::Links;
 
 use super::output::say;
@@ -50,7 +50,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 }
 
 fn text_of(graph: &Graph, notes: &[String]) -> Result<String> {
-    let costs = Suite::ALL.map(|suite| cost_of(graph, suite));
+    let costs = SuiteName::ALL.map(|suite| cost_of(graph, suite));
     let [securenn, dealer] = &costs;
     let securenn = securenn.as_ref().map_err(|error| Error::Usage(error.to_string()))?;
     let table = layer_table(securenn, dealer.as_ref().ok());
@@ -63,7 +63,7 @@ fn text_of(graph: &Graph, notes: &[String]) -> Result<String> {
     );
     let Totals { parameters, macs, .. } = securenn.totals();
     text += &format!("{} parameters, {} MACs\n", thousands(parameters), thousands(macs));
-    for (suite, cost) in Suite::ALL.into_iter().zip(&costs) {
+    for (suite, cost) in SuiteName::ALL.into_iter().zip(&costs) {
         text += &match cost {
             Ok(cost) => one_image(suite, &cost.totals()),
             Err(error) => format!("one image, {suite}: {error}\n"),
@@ -102,20 +102,20 @@ fn layer_table(securenn: &NetworkCost, dealer: Option<&NetworkCost>) -> Table {
 
 /// The cost of one image in a suite's own fixed point, and in `dealer` with the bounds of a config
 /// that gives none.
-fn cost_of(graph: &Graph, suite: Suite) -> Result<NetworkCost> {
+fn cost_of(graph: &Graph, suite: SuiteName) -> Result<NetworkCost> {
     let wrong = |error: nets::Error| Error::Usage(error.to_string());
     let task = Task::new(graph.clone(), Output::Logits, &Protocol::default(), Some(suite), wrong)?;
     task.cost(1).map_err(wrong)
 }
 
-fn one_image(suite: Suite, totals: &Totals) -> String {
+fn one_image(suite: SuiteName, totals: &Totals) -> String {
     let mb = |links: Links| links.total() as f64 / 1e6;
     let Totals { rounds, critical_path, links, setup_links, offline_links, .. } = *totals;
     let mut text =
         format!("one image, {suite}: {rounds} rounds, {critical_path} one-way latencies, ");
     text += &match suite {
-        Suite::SecureNn => format!("{:.3} MB\n", mb(links)),
-        Suite::Dealer => format!(
+        SuiteName::SecureNn => format!("{:.3} MB\n", mb(links)),
+        SuiteName::Dealer => format!(
             "{:.3} MB online, {:.3} MB offline; {:.3} MB once for a model\n",
             mb(totals.online_links()),
             mb(offline_links),

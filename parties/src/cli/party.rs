@@ -32,7 +32,7 @@ pub(super) struct Args {
     /// The config.
     #[arg(long, value_name = "CONFIG", required_unless_present = "launched")]
     config: Option<PathBuf>,
-    /// Exchange activations and pools as this plan says: a TOML or JSON file. The same at all
+    /// ActivationPlan activations and pools as this plan says: a TOML or JSON file. The same at all
     /// three.
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
@@ -202,12 +202,12 @@ fn own_report(task: &Task, config: &Config, work: &Work, record: &Record) -> Res
     let total = layers.iter().filter_map(|layer| layer.seconds).sum();
     totals.seconds = Some(Seconds::from_records([record], total));
     Ok(Report {
-        network: Some(task.graph.name().to_owned()),
+        network: Some(task.suite.graph().name().to_owned()),
         images: Some(record.images),
-        output: Some(task.output),
+        output: Some(task.suite.output()),
         party: Some(record.role),
         random_inputs: config.random_inputs(&[record.role]),
         material: Material::from_records([record]),
-        ..Report::new(task.suite, layers, totals)
+        ..Report::new(task.suite.name(), layers, totals)
     })
 }

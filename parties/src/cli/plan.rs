@@ -8,8 +8,8 @@ use std::{
 };
 
 use nets::{
-    Exchange, Suite, Weights, planner,
-    zoo::{Plan, Published},
+    ActivationPlan, SuiteName, Weights, plans,
+    zoo::{Published, Ratios},
 };
 use serde_json::{Value, json};
 
@@ -57,7 +57,7 @@ pub(super) struct Args {
     accuracy: f64,
     /// Override the config's protocol suite.
     #[arg(long, value_parser = parse_suite)]
-    suite: Option<Suite>,
+    suite: Option<SuiteName>,
     #[command(flatten)]
     links: LinkArgs,
     /// What is good: safenet weighs accuracy with the cost saved, channel by channel; delphi with
@@ -121,10 +121,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
     let weights = task.weights(&config)?;
     let pricing = Pricing {
-        graph: task.graph,
-        suite: task.suite,
+        graph: task.suite.graph().clone(),
+        suite: task.suite.name(),
         protocol: config.protocol.clone(),
-        output: task.output,
+        output: task.suite.output(),
         link,
     };
     let bytes = weights.to_safetensors(&pricing.graph);
@@ -148,7 +148,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
             other => other,
         },
     };
-    let own_bytes = pricing.cost(&Exchange::default())?.online_bytes;
+    let own_bytes = pricing.cost(&ActivationPlan::default())?.online_bytes;
     let places = places(&results, args.accuracy);
     let suite = pricing.suite.name();
     let points = points::write(&results, &places, own_bytes, args.accuracy, &config, suite)?;
@@ -159,9 +159,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
 /// A plan says what differs from the network's own activations, so these have to be in place.
 fn check_is_own(config: &Config) -> Result<()> {
     let network = &config.network;
-    let original = Published::named(&network.net).map(|net| Plan::original(net.kind()));
-    let own = network.plan.is_none() || network.plan == original;
-    if own && network.exchange.is_none() {
+    let original = Published::named(&network.net).map(|net| Ratios::original(net.kind()));
+    let own = network.ratios.is_none() || network.ratios == original;
+    if own && network.activation_plan.is_none() {
         return Ok(());
     }
     let what =
@@ -220,8 +220,8 @@ fn start(args: &Args, command: Option<&str>, pricing: &Pricing) -> Result<Traine
         Data { name: args.data.clone(), path: args.path.as_deref().map(absolute).transpose()? };
     let start = Start {
         graph: &pricing.graph,
-        sites: &planner::sites(&pricing.graph),
-        pools: &planner::pools(&pricing.graph),
+        sites: &plans::sites(&pricing.graph),
+        pools: &plans::pools(&pricing.graph),
         weights: out.join(OWN),
         data,
         floor: args.accuracy,
@@ -301,13 +301,13 @@ fn checked(
         }
     }
     let task = pricing.task(&plan)?;
-    let read = Weights::read(weights, &task.graph)?;
+    let read = Weights::read(weights, task.suite.graph())?;
     task.encode(&read)?;
     let cost = pricing.cost(&plan)?;
     Ok(Found { plan, cost, accuracy: Some(accuracy), held_out, epochs: None, weights: None })
 }
 
-fn parse(plan: &Value) -> Result<Exchange> {
+fn parse(plan: &Value) -> Result<ActivationPlan> {
     serde_json::from_value(plan.clone()).map_err(|error| Error::Run(format!("no plan: {error}")))
 }
 
@@ -318,8 +318,8 @@ fn fail(results: &mut Results, plan: Value, reason: String) -> Result<()> {
 
 /// Plans without any training.
 fn rank(args: &Args, pricing: &Pricing, weights: &Weights, results: &mut Results) -> Result<()> {
-    let cost = |plan: &Exchange| pricing.cost(plan).map(|cost| cost.cost);
-    for plan in planner::ranked(&pricing.graph, weights, args.points as usize, cost)? {
+    let cost = |plan: &ActivationPlan| pricing.cost(plan).map(|cost| cost.cost);
+    for plan in plans::ranked(&pricing.graph, weights, args.points as usize, cost)? {
         if results.found.iter().any(|found| found.plan == plan) {
             continue;
         }
@@ -377,7 +377,7 @@ fn places(results: &Results, floor: f64) -> Vec<usize> {
 
 /// One result in a line.
 fn line(found: &Found, number: usize, pricing: &Pricing) -> Result<String> {
-    let own = pricing.cost(&Exchange::default())?;
+    let own = pricing.cost(&ActivationPlan::default())?;
     Ok(format!(
         "plan {number}: {} right, {} held out, {:.1}% of the online bytes, {} rounds",
         percent(found.accuracy),

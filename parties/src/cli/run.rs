@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use nets::{Output, Suite};
+use nets::{Output, SuiteName};
 
 use super::{
     evaluate::{Evaluated, Judged, check_wrong, evaluate},
@@ -22,12 +22,12 @@ use crate::{
 pub(super) struct Args {
     /// The config, with the inputs of all parties; addresses and certificates are not needed.
     config: PathBuf,
-    /// Exchange activations and pools as this plan says: a TOML or JSON file.
+    /// ActivationPlan activations and pools as this plan says: a TOML or JSON file.
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
     /// Override the config's protocol suite.
     #[arg(long, value_parser = parse_suite)]
-    suite: Option<Suite>,
+    suite: Option<SuiteName>,
     /// Override what the data owner learns: logits, or the label alone.
     #[arg(long, value_name = "WHAT")]
     output: Option<Output>,
@@ -60,7 +60,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     config.protocol.dealt_first |= args.dealt_first;
     let predictions = predictions::file(&config)?;
     let range = ImageRange::from_start(args.images.map(|images| images as usize));
-    if args.dealt_first && args.suite.unwrap_or(config.protocol.suite) != Suite::Dealer {
+    if args.dealt_first && args.suite.unwrap_or(config.protocol.suite) != SuiteName::Dealer {
         return Err(Error::Usage(
             "--dealt-first needs --suite dealer: nothing is dealt ahead in the other".into(),
         ));
@@ -93,9 +93,9 @@ fn heading(report: &Report, task: &Task, judged: &Judged) -> String {
     };
     let mut text = format!(
         "{}, {images} images, {}, {} fractional bits\n",
-        task.graph.name(),
+        task.suite.graph().name(),
         report.suite,
-        task.fixed.fractional_bits()
+        task.suite.fixed().fractional_bits()
     );
     if let Some(material) = &report.material {
         let Material { session, first, images: dealt, .. } = material;

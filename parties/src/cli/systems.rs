@@ -2,7 +2,7 @@
 
 use nets::{
     System,
-    systems::{Figures, Row},
+    published::{Figures, Row},
 };
 use serde::Serialize;
 

@@ -2,7 +2,7 @@
 
 use nets::{
     System,
-    tables::{Figures, Row, TABLES, rows},
+    published::shafran::{Figures, Row, TABLES, rows},
 };
 use serde::Serialize;
 

@@ -1,6 +1,6 @@
 //! What there is to say about a key of the config, and the complaint about a wrong value.
 
-use nets::zoo::PLAN_NAMES;
+use nets::zoo::PUBLISHED_RATIOS;
 
 /// A table of the config.
 pub(super) struct TableSpec {
@@ -105,7 +105,7 @@ impl Kind {
             Kind::Address => "\"host:port\", with a port from 1 to 65535".into(),
             Kind::Bind => "an address of this host, like \"0.0.0.0:7000\"".into(),
             Kind::Column => "a column's name, or its place from 0".into(),
-            Kind::Plan => format!("one of {}, a table or a file", PLAN_NAMES.join(", ")),
+            Kind::Plan => format!("one of {}, a table or a file", PUBLISHED_RATIOS.join(", ")),
             Kind::Table => "a table".into(),
         }
     }

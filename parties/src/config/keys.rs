@@ -2,16 +2,17 @@
 //! complaints say what the table says, and `docs/config.md` is printed from it.
 
 use nets::{
-    Output, Suite,
-    dealer::plan::DEFAULT_MAGNITUDE_BITS,
+    Output, SuiteName,
     graph::MAX_BATCH,
+    suites::dealer::DEFAULT_MAGNITUDE_BITS,
+    weights::MAX_FRACTIONAL_BITS,
     zoo::{Kind as Activation, Pool},
 };
 use protocols::{Role, SessionOptions};
 
 use super::{
     key::{Key, Kind, TableSpec},
-    protocol::{DEFAULT_CONNECT_TIMEOUT, MAX_FRACTIONAL_BITS, MAX_MAGNITUDE_BITS},
+    protocol::{DEFAULT_CONNECT_TIMEOUT, MAX_MAGNITUDE_BITS},
 };
 use crate::{data::Format, link::ProfileName};
 
@@ -208,8 +209,8 @@ pub(super) static PROTOCOL: TableSpec = TableSpec {
     keys: &[
         Key {
             name: "suite",
-            kind: Kind::OneOf(|| Suite::ALL.map(Suite::name).to_vec()),
-            default: || Suite::default().name().into(),
+            kind: Kind::OneOf(|| SuiteName::ALL.map(SuiteName::name).to_vec()),
+            default: || SuiteName::default().name().into(),
             meaning: "The protocol suite. `securenn` needs no preparation; `dealer` sends most \
                       bytes ahead of the query, and needs bounds on all values.",
         },
@@ -217,8 +218,8 @@ pub(super) static PROTOCOL: TableSpec = TableSpec {
             name: "fractional_bits",
             kind: Kind::Integer(1, MAX_FRACTIONAL_BITS as i64),
             default: || {
-                let bits = |suite: Suite| format!("{} in {suite}", suite.fractional_bits());
-                Suite::ALL.map(bits).join(", ")
+                let bits = |suite: SuiteName| format!("{} in {suite}", suite.fractional_bits());
+                SuiteName::ALL.map(bits).join(", ")
             },
             meaning: "Fractional bits of a fixed-point number. More are more exact; fewer leave \
                       the truncation of `securenn` less chance to fail, and make the messages of \

@@ -21,4 +21,4 @@ pub(crate) use network::Network;
 pub(crate) use network_file::{NetworkFile, import, wrong_file};
 pub(crate) use owners::ModelOwner;
 pub(crate) use plan_file::is_plan_file;
-pub(crate) use protocol::{MAX_FRACTIONAL_BITS, MAX_MAGNITUDE_BITS, Protocol, parse_suite};
+pub(crate) use protocol::{MAX_MAGNITUDE_BITS, Protocol, parse_suite};

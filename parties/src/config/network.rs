@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use nets::{
-    Dims, Exchange, Graph, Output,
-    zoo::{self, Plan},
+    ActivationPlan, Dims, Graph, Output,
+    zoo::{self, Ratios},
 };
 
 use super::{network_file::NetworkFile, plan_file::read_plan_file};
@@ -21,9 +21,9 @@ pub(crate) struct Network {
     pub classes: usize,
     /// The activation plan: a published one, or what the config's table says; the net's own if not
     /// given.
-    pub plan: Option<Plan>,
+    pub ratios: Option<Ratios>,
     /// The activations and pools that are exchanged then, from a plan file.
-    pub exchange: Option<Exchange>,
+    pub activation_plan: Option<ActivationPlan>,
     /// The factor of the widths of XONN's nets.
     pub scale: f64,
     /// The file: `onnx`, which the model owner has, or `graph`, which it gave the others.
@@ -36,14 +36,14 @@ impl Network {
     /// The architecture.
     ///
     /// # Errors
-    /// Any error of [`zoo::build`] and [`Exchange::apply`].
+    /// Any error of [`zoo::build`] and [`ActivationPlan::apply`].
     pub(crate) fn graph(&self) -> nets::Result<Graph> {
         let graph = match &self.file {
             Some(file) => file.graph.clone(),
             None => zoo::build(&self.net, &self.options())?,
         };
-        match &self.exchange {
-            Some(exchange) => exchange.apply(&graph),
+        match &self.activation_plan {
+            Some(plan) => plan.apply(&graph),
             None => Ok(graph),
         }
     }
@@ -54,7 +54,7 @@ impl Network {
     /// As [`read_plan_file`].
     pub(crate) fn set_plan_file(&mut self, plan: Option<&Path>) -> Result<()> {
         if let Some(path) = plan {
-            self.exchange = Some(read_plan_file(path)?);
+            self.activation_plan = Some(read_plan_file(path)?);
         }
         Ok(())
     }
@@ -82,8 +82,8 @@ impl Network {
 
     /// What the zoo builds the network from.
     pub(crate) fn options(&self) -> zoo::Options {
-        let plan = self.plan.clone();
-        zoo::Options { plan, scale: self.scale, ..zoo::Options::new(self.dims(), self.classes) }
+        let ratios = self.ratios.clone();
+        zoo::Options { ratios, scale: self.scale, ..zoo::Options::new(self.dims(), self.classes) }
     }
 
     /// Whether there are no trained weights for this net, which then runs on random ones as well.

@@ -3,7 +3,7 @@
 
 use std::{fs, path::Path};
 
-use nets::Exchange;
+use nets::ActivationPlan;
 
 use crate::error::{Error, Result};
 
@@ -16,7 +16,7 @@ pub(crate) fn is_plan_file(name: &str) -> bool {
 ///
 /// # Errors
 /// [`Error::File`] if it cannot be read or is no plan.
-pub(super) fn read_plan_file(path: &Path) -> Result<Exchange> {
+pub(super) fn read_plan_file(path: &Path) -> Result<ActivationPlan> {
     let text = fs::read_to_string(path).map_err(|error| Error::unreadable(path, error))?;
     let plan = if path.to_string_lossy().ends_with(JSON) {
         serde_json::from_str(&text).map_err(|error| error.to_string())

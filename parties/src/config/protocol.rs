@@ -2,13 +2,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use nets::{Suite, dealer::plan::DEFAULT_MAGNITUDE_BITS};
+use nets::{SuiteName, suites::dealer::DEFAULT_MAGNITUDE_BITS};
 use protocols::SessionOptions;
 
 use crate::link::ProfileName;
-
-/// The most fractional bits that a config may ask for.
-pub(crate) const MAX_FRACTIONAL_BITS: u32 = 24;
 
 /// The largest magnitudes that a config may ask for, as a power of two.
 pub(crate) const MAX_MAGNITUDE_BITS: u32 = 40;
@@ -20,7 +17,7 @@ pub(super) const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Protocol {
     /// The protocol suite.
-    pub suite: Suite,
+    pub suite: SuiteName,
     /// Fractional bits of a fixed-point number; the suite's own if not given.
     pub fractional_bits: Option<u32>,
     /// In `dealer`, where there are no bounds: the values of all layers are below 2 to this power.
@@ -42,7 +39,7 @@ pub(crate) struct Protocol {
 impl Default for Protocol {
     fn default() -> Self {
         Protocol {
-            suite: Suite::default(),
+            suite: SuiteName::default(),
             fractional_bits: None,
             magnitude_bits: DEFAULT_MAGNITUDE_BITS,
             bounds: None,
@@ -59,9 +56,9 @@ impl Default for Protocol {
 ///
 /// # Errors
 /// The names that there are.
-pub(crate) fn parse_suite(name: &str) -> Result<Suite, String> {
+pub(crate) fn parse_suite(name: &str) -> Result<SuiteName, String> {
     name.parse().map_err(|_| {
-        let names = Suite::ALL.map(Suite::name).join(", ");
+        let names = SuiteName::ALL.map(SuiteName::name).join(", ");
         format!("one of {names}")
     })
 }

@@ -10,7 +10,7 @@ use std::{
     path::PathBuf,
 };
 
-use nets::{Exchange, Output, Suite, operation::ConvSize};
+use nets::{ActivationPlan, Output, SuiteName, bench::ConvSize};
 use protocols::Role;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -43,9 +43,9 @@ pub(crate) enum Job {
         /// The config file, of which it reads the shared tables and its own.
         config: PathBuf,
         /// The activations and pools that are exchanged, whatever the config says.
-        exchange: Option<Exchange>,
+        activation_plan: Option<ActivationPlan>,
         /// Overrides the config's suite.
-        suite: Option<Suite>,
+        suite: Option<SuiteName>,
         /// What the data owner learns, whatever the config says.
         output: Output,
         /// Overrides the data owner's first image and count.
@@ -64,7 +64,7 @@ pub(crate) enum Job {
         /// How many values.
         count: usize,
         /// The protocol suite.
-        suite: Suite,
+        suite: SuiteName,
         /// The size of a convolution, where it is not the usual one.
         conv: Option<ConvSize>,
         /// Only transfer its bytes.
@@ -162,7 +162,7 @@ mod tests {
         let job = Job::Operation {
             name: "relu".into(),
             count: 3,
-            suite: Suite::Dealer,
+            suite: SuiteName::Dealer,
             conv: None,
             bare: false,
         };

@@ -41,9 +41,18 @@ pub(crate) fn run(role: Role) -> Result<()> {
 fn work(role: Role, launcher: &Launcher) -> Result<()> {
     let (ToParty::Job(job), words) = launcher.next()? else { return Err(out_of_turn()) };
     let (record, words) = match job {
-        Job::Network { config, exchange, suite, output, range, overlap, dealt_first, work } => {
+        Job::Network {
+            config,
+            activation_plan,
+            suite,
+            output,
+            range,
+            overlap,
+            dealt_first,
+            work,
+        } => {
             let mut config = Config::load(&config)?;
-            config.network.exchange = exchange;
+            config.network.activation_plan = activation_plan;
             config.network.output = output;
             config.protocol.overlap |= overlap;
             config.protocol.dealt_first |= dealt_first;

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt, path::PathBuf};
 
-use nets::{EncodedModel, dealer};
+use nets::EncodedModel;
 use protocols::Role;
 use serde::{Deserialize, Serialize};
 
@@ -69,12 +69,12 @@ impl Work {
 
 impl Images {
     /// The images, followed by black ones up to the number that material was made for.
-    pub(super) fn padded(&self, run: &dealer::Run<'_>) -> Cow<'_, [u64]> {
-        if self.count == run.batch {
+    pub(super) fn padded(&self, batch: usize, image_len: usize) -> Cow<'_, [u64]> {
+        if self.count == batch {
             return Cow::Borrowed(&self.words);
         }
         let mut words = self.words.clone();
-        words.resize(run.batch * run.graph.input().len(), 0);
+        words.resize(batch * image_len, 0);
         Cow::Owned(words)
     }
 }

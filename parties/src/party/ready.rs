@@ -8,6 +8,7 @@ use super::{
     inputs::{Inputs, Work},
     material::{Held, MadeFor, Store},
     task::Task,
+    weight_keys::check_state,
 };
 use crate::{config::Config, error::Result};
 
@@ -67,6 +68,9 @@ impl Ready {
             }
         };
         let state = config.hosts[role.index()].state.clone();
+        if let Some(directory) = state.as_deref().filter(|_| task.suite.preprocessing().is_some()) {
+            check_state(directory)?;
+        }
         Ok(Ready { inputs, material, state })
     }
 }

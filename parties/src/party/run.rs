@@ -1,12 +1,11 @@
 //! One party's whole run over links that stand: the protocol on this thread, and what the party saw
 //! of it.
 
-use std::{path::Path, sync::Arc};
+use std::{borrow::Cow, path::Path, sync::Arc};
 
 use nets::{
-    Bench, EvaluatorInputs,
-    dealer::{self, MaskedWeights, Pace},
-    secure,
+    Bench,
+    suites::{self, DealMode, Execution, Preprocessing, Progress, Stages},
 };
 use protocols::{LayerMeasurement, Role, Session, SessionOptions};
 
@@ -44,7 +43,7 @@ struct Evaluation<'a> {
     session: &'a Session,
     /// The material, where it was made before.
     dealt: Option<&'a DealtQuery>,
-    progress: secure::Progress<'a>,
+    progress: Progress<'a>,
 }
 
 impl Connected {
@@ -113,15 +112,24 @@ impl Connected {
             dealt: dealt.as_ref(),
             progress: &progress,
         };
-        let (results, setup_kept) = if task.plan.is_some() {
-            self.evaluate_dealer(&evaluation, state.as_deref(), &mut clock)?
-        } else {
-            (evaluation.securenn()?, false)
+        let (keys, setup_kept) = match task.suite.preprocessing() {
+            Some(preprocessing) => {
+                self.model_keys(&evaluation, preprocessing, state.as_deref(), &mut clock)?
+            }
+            None => (None, false),
         };
+        let results = evaluation.run(keys.as_ref(), &clock);
+        // What went wrong on the file ends the links, too.
+        let results = results.inspect_err(|error| {
+            if let Error::Protocol(error) = error {
+                session.abort(error.clone());
+            }
+        })?;
         let seconds = clock.stop();
         ended(task.layers());
         let mut layers = session.measurements();
-        let dealt_apart = task.plan.is_some() && self.role == Role::CryptoProducer;
+        let is_producer = self.role == Role::CryptoProducer;
+        let dealt_apart = is_producer && task.suite.preprocessing().is_some();
         starts.chain(&mut layers, &clock, dealt_apart);
         let record = finish(&session, &*transport, images, layers, seconds)?;
         let stock = dealt.map(|dealt| dealt.stock);
@@ -148,31 +156,25 @@ impl Connected {
         Ok(DealtQuery { session, stock, images, weights })
     }
 
-    /// Evaluates in `dealer`; returns the results and whether the masked weights were kept.
-    fn evaluate_dealer(
+    /// Gets what this party has for the linear layers, from the material or by the setup; returns
+    /// whether the masked weights were kept.
+    fn model_keys(
         &self,
         evaluation: &Evaluation<'_>,
+        preprocessing: &dyn Preprocessing,
         state: Option<&Path>,
         clock: &mut Clock<'_>,
-    ) -> Result<(Vec<u64>, bool)> {
-        let Evaluation { inputs, session, dealt, .. } = *evaluation;
-        let run = evaluation.dealer_run();
+    ) -> Result<(Option<ModelKeys>, bool)> {
+        let Evaluation { task, inputs, session, dealt, .. } = *evaluation;
         let (keys, setup_kept) = match dealt {
-            Some(dealt) => (dealt.keys(&run, self.role)?, false),
+            Some(dealt) => (dealt.keys(preprocessing, self.role)?, false),
             None => {
-                let setup = self.set_up(session, &run, inputs, state)?;
+                let setup = self.set_up(session, task, preprocessing, inputs, state)?;
                 (Some(setup.keys), setup.kept)
             }
         };
         clock.end_setup();
-        let results = evaluation.dealer(&run, keys.as_ref(), clock);
-        // What went wrong on the file ends the links, too.
-        let results = results.inspect_err(|error| {
-            if let Error::Protocol(error) = error {
-                session.abort(error.clone());
-            }
-        })?;
-        Ok((results, setup_kept))
+        Ok((keys, setup_kept))
     }
 
     /// Makes material.
@@ -186,13 +188,20 @@ impl Connected {
         ended: &(dyn Fn(usize) + Sync),
     ) -> Result<Record> {
         let images = self.announce_images(task, inputs)?;
-        let run = dealer_run(task, images);
+        let preprocessing = task.suite.preprocessing().expect("material is of such a suite");
         let (session, transport) = self.session("setup", task.options);
         let mut clock = Clock::start(&*transport, session.role());
-        let setup = self.set_up(&session, &run, inputs, state.as_deref())?;
+        let setup = self.set_up(&session, task, preprocessing, inputs, state.as_deref())?;
         clock.end_setup();
         let progress = |place: usize, _: &str| ended(place);
-        let job = DealJob { store, run, options: task.options, made_for, progress: &progress };
+        let job = DealJob {
+            store,
+            preprocessing,
+            batch: images,
+            options: task.options,
+            made_for,
+            progress: &progress,
+        };
         let (mut layers, stock) = self.make(&job, queries, &setup.keys)?;
         let offline = clock.since_setup();
         ended(task.layers());
@@ -205,79 +214,68 @@ impl Connected {
 
 impl DealtQuery {
     /// What a role has for the linear layers; the model owner has no more than its weights.
-    fn keys(&self, run: &dealer::Run<'_>, role: Role) -> Result<Option<ModelKeys>> {
+    fn keys(&self, preprocessing: &dyn Preprocessing, role: Role) -> Result<Option<ModelKeys>> {
         if role != Role::DataOwner {
             return Ok(None);
         }
-        let weights = MaskedWeights::unpack_for_query(run, &self.weights);
+        let weights = preprocessing.unpack_for_query(&self.weights);
         let damaged = || Error::Run("the material's weights are damaged".into());
         Ok(Some(ModelKeys::DataOwner(weights.ok_or_else(damaged)?)))
     }
 }
 
-impl<'a> Evaluation<'a> {
-    fn dealer_run(&self) -> dealer::Run<'a> {
-        dealer_run(self.task, self.images)
-    }
-
-    /// One party's part of `securenn`; the data owner gets the results.
-    fn securenn(&self) -> Result<Vec<u64>> {
-        let Task { graph, fixed, order, output, .. } = self.task;
-        let run = secure::Run { graph, order: *order, batch: self.images, output: *output };
-        let evaluate = |inputs| secure::evaluate(self.session, &run, *fixed, inputs, self.progress);
-        let results = match self.inputs {
-            Inputs::Model(model) => evaluate(EvaluatorInputs::ModelOwner(model)),
-            Inputs::Images(images) => evaluate(EvaluatorInputs::DataOwner(&images.words)),
-            Inputs::Nothing => secure::deal(self.session, &run, self.progress).map(|()| None),
-        };
-        Ok(results?.unwrap_or_default())
-    }
-
-    /// One party's part of `dealer`, after its setup; the data owner gets the results. Without keys
-    /// the first stage was long ago.
-    fn dealer(
-        &self,
-        run: &dealer::Run<'_>,
-        keys: Option<&ModelKeys>,
-        clock: &Clock<'_>,
-    ) -> Result<Vec<u64>> {
-        let (session, progress, pace) = (self.session, self.progress, self.task.pace);
-        if self.dealt.is_some() && pace == Pace::Streamed {
+impl Evaluation<'_> {
+    /// One party's part, after its setup; the data owner gets the results. Without keys the stage
+    /// ahead of the query was long ago.
+    fn run(&self, keys: Option<&ModelKeys>, clock: &Clock<'_>) -> Result<Vec<u64>> {
+        let &Evaluation { task, inputs, images, session, dealt, progress } = self;
+        if dealt.is_some() && task.mode == DealMode::Streamed {
             // From here on all is online: what is still read is read from files.
             clock.await_dealt()?;
         }
-        let ahead = self.dealt.map_or(session, |dealt| &dealt.session);
-        let stages = dealer::Stages { ahead, online: session };
-        let between = || clock.await_dealt();
-        match (self.inputs, keys) {
-            (Inputs::Model(model), _) => {
-                dealer::serve(stages, run, pace, model, &between, progress)?;
+        let ahead = dealt.map_or(session, |dealt| &dealt.session);
+        let words = match inputs {
+            Inputs::Images(own) => own.padded(images, task.graph().input().len()),
+            Inputs::Model(_) | Inputs::Nothing => Cow::default(),
+        };
+        let execution = Execution {
+            stages: Stages { ahead, online: session },
+            order: task.order,
+            batch: images,
+            mode: task.mode,
+            inputs: suite_inputs(inputs, &words, keys),
+            dealt: &|| clock.await_dealt(),
+            progress,
+        };
+        match inputs {
+            Inputs::Model(_) => Ok(task.suite.evaluate(&execution)?),
+            Inputs::Images(own) => {
+                let mut results = task.suite.evaluate(&execution)?;
+                results.truncate(results.len() / images * own.count);
+                Ok(results)
+            }
+            Inputs::Nothing => {
+                task.suite.deal(&execution)?;
                 Ok(Vec::new())
-            }
-            (Inputs::Images(images), keys) => {
-                let Some(ModelKeys::DataOwner(weights)) = keys else {
-                    unreachable!("the data owner has masked weights, of polynomials at least");
-                };
-                let words = images.padded(run);
-                let results =
-                    dealer::query(stages, run, pace, weights, &words, &between, progress)?;
-                let due = results.len() / run.batch * images.count;
-                Ok(results.into_iter().take(due).map(i64::cast_unsigned).collect())
-            }
-            (Inputs::Nothing, Some(ModelKeys::CryptoProducer(key))) => {
-                dealer::produce(ahead, run, key, progress)?;
-                Ok(Vec::new())
-            }
-            (Inputs::Nothing, _) => {
-                unreachable!("the crypto producer deals with its key or not at all")
             }
         }
     }
 }
 
-fn dealer_run(task: &Task, images: usize) -> dealer::Run<'_> {
-    let plan = task.plan.as_ref().expect("the dealer suite has a plan");
-    dealer::Run { graph: &task.graph, plan, order: task.order, batch: images }
+/// The inputs as the suite takes them, `images` being the encoded ones.
+fn suite_inputs<'a>(
+    inputs: &'a Inputs,
+    images: &'a [u64],
+    keys: Option<&'a ModelKeys>,
+) -> suites::Inputs<'a> {
+    let weights = keys.and_then(ModelKeys::masked_weights);
+    match inputs {
+        Inputs::Model(model) => suites::Inputs::ModelOwner { model },
+        Inputs::Images(_) => suites::Inputs::DataOwner { images, weights },
+        Inputs::Nothing => {
+            suites::Inputs::CryptoProducer { key: keys.and_then(ModelKeys::weight_key) }
+        }
+    }
 }
 
 /// Closes the links when both others have come as far; returns what this party saw.

@@ -1,21 +1,16 @@
 //! The task that a config sets the parties: the public network, the model and the data, each
 //! checked before any connection.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use fixedpoint::encoding::FixedPoint;
 use nets::{
     Bench, EncodedModel, Graph, Model, NetworkCost, Operation, Order, Output, PublicBounds, Suite,
-    Weights,
-    dealer::{
-        Pace,
-        plan::{Bounds, Plan},
-    },
-    graph::ActivationKind,
-    model::check_fractional_bits,
-    operation::ConvSize,
+    SuiteName, Weights,
+    bench::ConvSize,
+    graph::Activation,
     reference,
-    secure::check_output,
+    suites::{DealMode, dealer::Bounds},
 };
 use protocols::SessionOptions;
 
@@ -29,22 +24,14 @@ use crate::{
 /// The public part of a run: what all three parties know and agree on.
 #[derive(Clone, Debug)]
 pub(crate) struct Task {
-    /// The protocol suite.
-    pub suite: Suite,
-    /// The network.
-    pub graph: Graph,
-    /// The fixed point of weights, inputs and results.
-    pub fixed: FixedPoint,
+    /// The network under its protocol suite.
+    pub suite: Arc<dyn Suite>,
     /// Chunk and window of long batches.
     pub options: SessionOptions,
-    /// What the data owner learns.
-    pub output: Output,
     /// When each layer starts.
     pub order: Order,
-    /// How the network runs in `dealer`; none in `securenn`.
-    pub plan: Option<Plan>,
-    /// When correlated randomness is made, in `dealer`.
-    pub pace: Pace,
+    /// When correlated randomness is made, in a suite that has any.
+    pub mode: DealMode,
 }
 
 impl Task {
@@ -53,7 +40,7 @@ impl Task {
     /// # Errors
     /// [`Error::File`] for an unknown network or one that its input does not fit, and for bounds
     /// that are not its own or too large.
-    pub(crate) fn from_config(config: &Config, suite: Option<Suite>) -> Result<Task> {
+    pub(crate) fn from_config(config: &Config, suite: Option<SuiteName>) -> Result<Task> {
         let graph = config.network.graph();
         let graph =
             graph.map_err(|error| Error::file(&config.file, format!("`network`: {error}")))?;
@@ -70,47 +57,49 @@ impl Task {
         graph: Graph,
         output: Output,
         protocol: &Protocol,
-        suite: Option<Suite>,
+        suite: Option<SuiteName>,
         wrong: impl Fn(nets::Error) -> Error,
     ) -> Result<Task> {
         let suite = suite.unwrap_or(protocol.suite);
         let fixed = protocol.fractional_bits.unwrap_or(suite.fractional_bits());
-        let fixed = FixedPoint::new(fixed);
-        check_fractional_bits(fixed).map_err(&wrong)?;
-        let plan = match suite {
-            Suite::SecureNn => {
-                check_output(&graph, output).map_err(&wrong)?;
-                None
-            }
-            Suite::Dealer => {
-                let bounds = bounds(protocol, &graph)?;
-                Some(Plan::new(&graph, fixed, &bounds, output).map_err(&wrong)?)
-            }
+        let bounds = match suite {
+            SuiteName::SecureNn => Bounds::Alike(protocol.magnitude_bits),
+            SuiteName::Dealer => read_bounds(protocol, &graph)?,
         };
-        let (options, order) = (protocol.options, Order::of(protocol.overlap));
-        let pace = if protocol.dealt_first { Pace::DealtFirst } else { Pace::Streamed };
-        Ok(Task { suite, graph, fixed, options, output, order, plan, pace })
+        let suite = suite.with_network(graph, FixedPoint::new(fixed), &bounds, output);
+        let mode = if protocol.dealt_first { DealMode::DealtFirst } else { DealMode::Streamed };
+        Ok(Task {
+            suite: suite.map_err(wrong)?.into(),
+            options: protocol.options,
+            order: Order::with_overlap(protocol.overlap),
+            mode,
+        })
     }
 
-    /// The fixed point of the network's results.
-    pub(crate) fn result(&self) -> FixedPoint {
-        self.plan.as_ref().map_or(self.fixed, |plan| plan.result(&self.graph))
+    /// The network.
+    pub(crate) fn graph(&self) -> &Graph {
+        self.suite.graph()
     }
 
     /// The class of each image, by what the data owner got: logits or labels.
     pub(crate) fn classes(&self, results: &[u64]) -> Vec<usize> {
-        match self.output {
+        match self.suite.output() {
             Output::Label => results.iter().map(|&label| label as usize).collect(),
             Output::Logits => {
-                let classes = self.graph.dims(self.graph.output()).len();
-                reference::classes(&self.result().decode_slice(results), classes)
+                let classes = self.classes_count();
+                reference::classes(&self.suite.result_fixed().decode_slice(results), classes)
             }
         }
     }
 
+    /// How many values the network gives for an image.
+    pub(crate) fn classes_count(&self) -> usize {
+        self.graph().dims(self.graph().output()).len()
+    }
+
     /// The layers of a run, revealing the result included.
     pub(crate) fn layers(&self) -> usize {
-        self.graph.nodes().len() + 1
+        self.graph().nodes().len() + 1
     }
 
     /// What a run over this many images will cost.
@@ -118,11 +107,7 @@ impl Task {
     /// # Errors
     /// [`nets::Error::Batch`].
     pub(crate) fn cost(&self, images: usize) -> nets::Result<NetworkCost> {
-        let cost = match &self.plan {
-            None => NetworkCost::securenn(&self.graph, images, self.output)?,
-            Some(plan) => NetworkCost::dealer(&self.graph, plan, images)?,
-        };
-        Ok(cost.in_order(self.order))
+        Ok(self.suite.cost(images)?.in_order(self.order))
     }
 
     /// What a run for a purpose will cost: only what is made ahead, only what is left after that,
@@ -148,15 +133,15 @@ impl Task {
     /// What the parties compare before anything else.
     pub(crate) fn agreement(&self, purpose: Purpose) -> Agreement {
         Agreement {
-            suite: self.suite.name().into(),
+            suite: self.suite.name().name().into(),
             ring_bits: RING_BITS,
-            fractional_bits: self.fixed.fractional_bits(),
-            architecture: *self.graph.hash().as_bytes(),
+            fractional_bits: self.suite.fixed().fractional_bits(),
+            architecture: *self.graph().hash().as_bytes(),
             options: self.options,
             overlap: self.order == Order::Overlapped,
-            plan: self.plan.as_ref().map(|plan| *plan.hash().as_bytes()),
-            dealt_first: self.pace == Pace::DealtFirst,
-            output: self.output,
+            plan: self.suite.layout_hash().map(Into::into),
+            dealt_first: self.mode == DealMode::DealtFirst,
+            output: self.suite.output(),
             purpose,
         }
     }
@@ -187,18 +172,15 @@ impl Task {
             None => None,
         };
         let file = weights_file(config, owner);
-        let is_polynomial = |kind| matches!(kind, ActivationKind::Polynomial { .. });
         match (imported, &owner.weights) {
-            (Some(_), _)
-                if self.graph.nodes().iter().any(|node| node.op.kinds().any(is_polynomial)) =>
-            {
+            (Some(_), _) if has_trained_functions(self.graph()) => {
                 Err(Error::file(file, NO_COEFFICIENTS))
             }
             (Some(weights), _) => Ok(weights),
             (None, Some(_)) => {
-                Weights::read(file, &self.graph).map_err(|error| wrong_file(file, error))
+                Weights::read(file, self.graph()).map_err(|error| wrong_file(file, error))
             }
-            (None, None) => Ok(Weights::random(&self.graph, RANDOM_WEIGHTS)),
+            (None, None) => Ok(Weights::random(self.graph(), RANDOM_WEIGHTS)),
         }
     }
 
@@ -207,12 +189,9 @@ impl Task {
     /// # Errors
     /// [`nets::Error`] for weights that are too large.
     pub(crate) fn encode(&self, weights: &Weights) -> nets::Result<(Model, EncodedModel)> {
-        let model = Model::fold(&self.graph, weights)?;
-        let encoded = match &self.plan {
-            None => model.encode(&self.graph, self.fixed),
-            Some(plan) => plan.encode(&self.graph, &model),
-        };
-        Ok((model, encoded?))
+        let model = Model::fold(self.graph(), weights)?;
+        let encoded = self.suite.encode(&model)?;
+        Ok((model, encoded))
     }
 
     /// The data owner's batch, as it is and as it is shared.
@@ -222,7 +201,7 @@ impl Task {
     pub(crate) fn batch(&self, config: &Config, range: ImageRange) -> Result<(Batch, Vec<u64>)> {
         let files = &config.data_owner()?.files;
         let batch = Batch::load(files, config.network.input_shape(), range)?;
-        let encode = |&value| self.fixed.encode(value);
+        let encode = |&value| self.suite.fixed().encode(value);
         let encoded: std::result::Result<_, _> = batch.inputs.iter().map(encode).collect();
         let encoded = encoded.map_err(|error| {
             let file = files.images.first().unwrap_or(&config.file);
@@ -239,14 +218,14 @@ impl Task {
 pub(crate) fn bench(
     operation: &str,
     count: usize,
-    suite: Suite,
+    suite: SuiteName,
     conv: Option<ConvSize>,
     bare: bool,
 ) -> Result<Bench> {
     let wrong = |error: nets::Error| Error::Usage(error.to_string());
     let bench = operation
         .parse::<Operation>()
-        .and_then(|operation| operation.with_count(count, suite))
+        .and_then(|operation| Bench::new(operation, count, suite))
         .and_then(|bench| conv.map_or(Ok(bench), |size| bench.with_conv(size)))
         .map_err(wrong)?;
     Ok(if bare { bench.bare() } else { bench })
@@ -272,13 +251,20 @@ pub(crate) fn bench_agreement(bench: &Bench) -> Agreement {
     }
 }
 
+/// Whether a function of the network has trained coefficients.
+fn has_trained_functions(graph: &Graph) -> bool {
+    let activations = graph.nodes().iter().filter_map(|node| node.op.activation());
+    let mut kinds = activations.flat_map(Activation::kinds);
+    kinds.any(|kind| kind.function().trained_degree().is_some())
+}
+
 /// The file that has the weights; the config if there is none.
 fn weights_file<'c>(config: &'c Config, owner: &'c ModelOwner) -> &'c Path {
     owner.weights.as_deref().unwrap_or(config.network.path(&config.file))
 }
 
 /// The bounds on values in `dealer`.
-fn bounds(protocol: &Protocol, graph: &Graph) -> Result<Bounds> {
+fn read_bounds(protocol: &Protocol, graph: &Graph) -> Result<Bounds> {
     let Some(file) = &protocol.bounds else {
         return Ok(Bounds::Alike(protocol.magnitude_bits));
     };

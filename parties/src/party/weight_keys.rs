@@ -17,14 +17,15 @@
 //! Whoever reads P0's or P2's part and P1's has the weights.
 
 use std::{
-    io,
+    fs::File,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
 use nets::{
     EncodedModel,
-    dealer::{self, MaskedWeights, Run},
     graph::SETUP,
+    suites::{MaskedWeights, Preprocessing},
 };
 use protocols::{Role, Session, dealer::WeightKey, prf::Seed};
 use zeroize::Zeroizing;
@@ -32,6 +33,7 @@ use zeroize::Zeroizing;
 use super::{
     connected::{Connected, malformed},
     inputs::Inputs,
+    task::Task,
 };
 use crate::{
     durable,
@@ -49,6 +51,24 @@ pub(crate) enum ModelKeys {
     DataOwner(MaskedWeights),
     /// P2: the key of A.
     CryptoProducer(WeightKey),
+}
+
+impl ModelKeys {
+    /// P1's masked weights.
+    pub(super) fn masked_weights(&self) -> Option<&MaskedWeights> {
+        match self {
+            ModelKeys::DataOwner(weights) => Some(weights),
+            ModelKeys::ModelOwner | ModelKeys::CryptoProducer(_) => None,
+        }
+    }
+
+    /// P2's key.
+    pub(super) fn weight_key(&self) -> Option<&WeightKey> {
+        match self {
+            ModelKeys::CryptoProducer(key) => Some(key),
+            ModelKeys::ModelOwner | ModelKeys::DataOwner(_) => None,
+        }
+    }
 }
 
 /// The setup of a model's linear layers.
@@ -73,13 +93,17 @@ impl Connected {
     pub(crate) fn set_up(
         &self,
         session: &Session,
-        run: &Run<'_>,
+        task: &Task,
+        preprocessing: &dyn Preprocessing,
         inputs: &Inputs,
         state: Option<&Path>,
     ) -> Result<Setup> {
         match inputs {
-            Inputs::Model(model) => self.model_owner_setup(session, run, model, state),
-            Inputs::Images(_) => self.data_owner_setup(session, run, state),
+            Inputs::Model(model) => {
+                let file = state.map(|directory| key_file(directory, task, model));
+                self.model_owner_setup(session, preprocessing, model, file.as_deref())
+            }
+            Inputs::Images(_) => self.data_owner_setup(session, preprocessing, state),
             Inputs::Nothing => {
                 let key = self.crypto_producer_key(session, state)?;
                 Ok(Setup { keys: ModelKeys::CryptoProducer(WeightKey::new(key)), kept: false })
@@ -91,14 +115,13 @@ impl Connected {
     fn model_owner_setup(
         &self,
         session: &Session,
-        run: &Run<'_>,
+        preprocessing: &dyn Preprocessing,
         model: &EncodedModel,
-        state: Option<&Path>,
+        file: Option<&Path>,
     ) -> Result<Setup> {
-        let file = state.map(|directory| key_file(directory, run, model));
-        let kept = file.as_deref().map(read_key).transpose()?.flatten();
+        let kept = file.map(read_key).transpose()?.flatten();
         let fresh = session.seed_with(Role::CryptoProducer, SETUP);
-        let kind = match (&file, &kept) {
+        let kind = match (file, &kept) {
             (None, _) => UNKEPT,
             (Some(_), None) => FRESH,
             (Some(_), Some(_)) => KEPT,
@@ -117,11 +140,11 @@ impl Connected {
             known = weights && producer;
         }
         self.tell(Role::DataOwner, KNOWN, KeyName::from_key(&key).after(u8::from(known)))?;
-        if let Some(file) = &file {
+        if let Some(file) = file {
             write_key(file, &key)?;
         }
         if !known {
-            dealer::send_setup(session, run, model, &WeightKey::new(key))?;
+            preprocessing.send_setup(session, model, &WeightKey::new(key))?;
         }
         Ok(Setup { keys: ModelKeys::ModelOwner, kept: known })
     }
@@ -130,7 +153,7 @@ impl Connected {
     fn data_owner_setup(
         &self,
         session: &Session,
-        run: &Run<'_>,
+        preprocessing: &dyn Preprocessing,
         state: Option<&Path>,
     ) -> Result<Setup> {
         let (kind, name) = self.hear_name()?;
@@ -138,16 +161,16 @@ impl Connected {
         let mut kept = None;
         if kind == KEPT {
             let content = file(name).as_deref().map(read).transpose()?.flatten();
-            kept = content.and_then(|content| MaskedWeights::unpack(run, &content));
+            kept = content.and_then(|content| preprocessing.unpack(&content));
             self.tell(Role::ModelOwner, KNOWN, vec![u8::from(kept.is_some())])?;
         }
         let (known, name) = self.hear_name()?;
         if let (1, Some(weights)) = (known, kept) {
             return Ok(Setup { keys: ModelKeys::DataOwner(weights), kept: true });
         }
-        let weights = dealer::receive_setup(session, run)?;
+        let weights = preprocessing.receive_setup(session)?;
         if let Some(file) = file(name).filter(|_| kind != UNKEPT) {
-            write(&file, &weights.pack(run))?;
+            write(&file, &preprocessing.pack(&weights))?;
         }
         Ok(Setup { keys: ModelKeys::DataOwner(weights), kept: false })
     }
@@ -197,10 +220,11 @@ impl std::fmt::Display for KeyName {
     }
 }
 
-/// P0's file for weights under a plan.
-fn key_file(directory: &Path, run: &Run<'_>, model: &EncodedModel) -> PathBuf {
-    let mut hasher = blake3::Hasher::new_derive_key("tercet weights v1");
-    for hash in [model.hash(), run.plan.hash(), run.graph.hash()] {
+/// P0's file for weights in a layout.
+fn key_file(directory: &Path, task: &Task, model: &EncodedModel) -> PathBuf {
+    let mut hasher = blake3::Hasher::new_derive_key("tercet weights v2");
+    let layout = task.suite.layout_hash();
+    for hash in [Some(model.hash()), layout, Some(task.graph().hash())].into_iter().flatten() {
         hasher.update(hash.as_bytes());
     }
     directory.join(format!("{}.key", hasher.finalize()))
@@ -218,7 +242,40 @@ fn write_key(file: &Path, key: &Seed) -> Result<()> {
     write(file, key.expose())
 }
 
-/// The content of a file, if there is one: all but the hash at its end.
+/// The beginning of every file, with the version of the format. Files of version 1 had none.
+const HEAD: &[u8] = b"tercet state 2\n";
+
+/// Refuses a directory with files of another version: their names are those of another layout, so no
+/// run would ever find them.
+///
+/// # Errors
+/// [`Error::File`] naming the first such file.
+pub(super) fn check_state(directory: &Path) -> Result<()> {
+    let entries = match std::fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Error::unreadable(directory, error)),
+    };
+    for entry in entries {
+        let file = entry.map_err(|error| Error::unreadable(directory, error))?.path();
+        let ending = file.extension().and_then(|ending| ending.to_str());
+        if !matches!(ending, Some("key" | "weights")) {
+            continue;
+        }
+        let mut head = Vec::new();
+        File::open(&file)
+            .and_then(|opened| opened.take(HEAD.len() as u64).read_to_end(&mut head))
+            .map_err(|error| Error::unreadable(&file, error))?;
+        if head != HEAD {
+            let what = "is of another version of `state` files than 2, which this build writes: \
+                        remove it, and a new one is made";
+            return Err(Error::file(&file, what));
+        }
+    }
+    Ok(())
+}
+
+/// The content of a file, if there is one: all between its head and the hash at its end.
 fn read(file: &Path) -> Result<Option<Zeroizing<Vec<u8>>>> {
     let mut content = match std::fs::read(file) {
         Ok(content) => Zeroizing::new(content),
@@ -230,11 +287,16 @@ fn read(file: &Path) -> Result<Option<Zeroizing<Vec<u8>>>> {
         return Err(damaged(file));
     }
     content.truncate(length);
-    Ok(Some(content))
+    match content.strip_prefix(HEAD) {
+        Some(content) => Ok(Some(Zeroizing::new(content.to_vec()))),
+        None => Err(damaged(file)),
+    }
 }
 
 fn write(file: &Path, content: &[u8]) -> Result<()> {
-    let whole = Zeroizing::new([content, blake3::hash(content).as_bytes()].concat());
+    let mut whole = Zeroizing::new([HEAD, content].concat());
+    let hash = blake3::hash(&whole);
+    whole = Zeroizing::new([&whole[..], hash.as_bytes()].concat());
     let directory = file.parent().expect("a file is in a directory");
     durable::make_directory(directory)
         .and_then(|()| durable::write(file, &whole))

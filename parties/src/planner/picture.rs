@@ -132,7 +132,7 @@ mod tests {
                 "setup_bytes": 0, "rounds": 1, "critical_path": 1}}"#
             );
             let cost = serde_json::from_str(&cost).unwrap();
-            let (plan, none) = (nets::Exchange::default(), None);
+            let (plan, none) = (nets::ActivationPlan::default(), None);
             let weights = None;
             Found { plan, cost, accuracy: Some(accuracy), held_out: none, epochs: none, weights }
         };

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use nets::Exchange;
+use nets::ActivationPlan;
 use serde::Serialize;
 use toml::{Table, Value};
 
@@ -100,7 +100,7 @@ fn write_point(directory: &Path, point: &Point, config: &Config, suite: &str) ->
 /// paths.
 fn point_config(
     config: &Config,
-    plan: &Exchange,
+    plan: &ActivationPlan,
     has_weights: bool,
     suite: &str,
 ) -> Result<String> {
@@ -123,7 +123,7 @@ fn point_config(
     set("protocol", "suite", Some(suite));
     // Bounds are those of the original network.
     set("protocol", "bounds", None);
-    set("network", "plan", (*plan != Exchange::default()).then_some(PLAN));
+    set("network", "plan", (*plan != ActivationPlan::default()).then_some(PLAN));
     if has_weights {
         set("model-owner", "weights", Some(WEIGHTS));
         if config.network.file.is_some() {

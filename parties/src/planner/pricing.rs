@@ -1,6 +1,6 @@
 //! The cost of activation plans, for one image.
 
-use nets::{Exchange, Graph, Output, Suite};
+use nets::{ActivationPlan, Graph, Output, SuiteName};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -16,7 +16,7 @@ pub(crate) struct Pricing {
     /// The original network.
     pub graph: Graph,
     /// The suite, and how it runs.
-    pub suite: Suite,
+    pub suite: SuiteName,
     /// The config's; bounds are those of another network as soon as activations change.
     pub protocol: Protocol,
     /// What the data owner learns.
@@ -50,8 +50,8 @@ impl Pricing {
     /// The network under a plan, as it runs.
     ///
     /// # Errors
-    /// Any error of [`Exchange::apply`], and bounds that do not fit.
-    pub(crate) fn task(&self, plan: &Exchange) -> Result<Task> {
+    /// Any error of [`ActivationPlan::apply`], and bounds that do not fit.
+    pub(crate) fn task(&self, plan: &ActivationPlan) -> Result<Task> {
         let wrong = |error: nets::Error| Error::Run(error.to_string());
         let graph = plan.apply(&self.graph).map_err(wrong)?;
         Task::new(graph, self.output, &self.protocol, Some(self.suite), wrong)
@@ -61,7 +61,7 @@ impl Pricing {
     ///
     /// # Errors
     /// As [`Pricing::task`].
-    pub(crate) fn cost(&self, plan: &Exchange) -> Result<PlanCost> {
+    pub(crate) fn cost(&self, plan: &ActivationPlan) -> Result<PlanCost> {
         let totals = self.task(plan)?.cost(1)?.totals();
         let online = totals.online_links();
         let bytes = |links: protocols::Links| links.iter().map(|(_, bytes)| bytes).sum::<u64>();

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use nets::{Exchange, planner};
+use nets::{ActivationPlan, plans};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -34,7 +34,7 @@ pub(crate) struct Settings {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Found {
     /// The plan.
-    pub plan: Exchange,
+    pub plan: ActivationPlan,
     /// What it costs.
     pub cost: PlanCost,
     /// The share of right answers on the images that steer the search; unknown without a trainer.
@@ -145,7 +145,7 @@ impl Results {
         self.found.push(found);
         let front = self.front(0.0);
         for (place, found) in self.found.iter_mut().enumerate() {
-            let wanted = front.contains(&place) || found.plan == Exchange::default();
+            let wanted = front.contains(&place) || found.plan == ActivationPlan::default();
             if let Some(weights) = found.weights.take_if(|_| !wanted) {
                 // It only takes up space.
                 let _ = fs::remove_file(self.directory.join(weights));
@@ -174,12 +174,12 @@ impl Results {
             .iter()
             .map(|&place| (self.found[place].cost.cost, self.found[place].accuracy.unwrap_or(0.0)))
             .collect();
-        planner::front(&points).into_iter().map(|point| places[point]).collect()
+        plans::pareto_front(&points).into_iter().map(|point| places[point]).collect()
     }
 
     /// The place of the original network, if its accuracy was measured.
     pub(crate) fn original(&self) -> Option<usize> {
-        self.found.iter().position(|found| found.plan == Exchange::default())
+        self.found.iter().position(|found| found.plan == ActivationPlan::default())
     }
 
     fn append(&mut self, entry: &Entry) -> Result<()> {

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nets::{Graph, planner::Site};
+use nets::{Graph, plans::Site};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 

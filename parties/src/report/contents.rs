@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, iter::Sum};
 
 use nets::{
-    Dims, LayerCost, NetworkCost, Order, Output, Suite, dealer::plan::LayerBound, graph::SETUP,
+    Dims, LayerCost, NetworkCost, Order, Output, SuiteName, cost::LayerBound, graph::SETUP,
 };
 use protocols::{Links, Paper, Role};
 use serde::Serialize;
@@ -15,7 +15,7 @@ use crate::party::Record;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Report {
     /// The protocol suite.
-    pub suite: Suite,
+    pub suite: SuiteName,
     /// The network's name; none for a bench.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<String>,
@@ -258,7 +258,7 @@ pub(crate) struct Accuracy {
 
 impl Report {
     /// A report of layers and their totals alone.
-    pub(crate) fn new(suite: Suite, layers: Vec<Layer>, totals: Totals) -> Report {
+    pub(crate) fn new(suite: SuiteName, layers: Vec<Layer>, totals: Totals) -> Report {
         Report {
             suite,
             network: None,

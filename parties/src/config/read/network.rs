@@ -2,7 +2,7 @@
 
 use nets::{
     Dims, Output,
-    zoo::{self, Plan},
+    zoo::{self, Ratios},
 };
 use toml::Value;
 
@@ -49,8 +49,8 @@ fn from_zoo(table: &Section, output: Output) -> Result<Network> {
         net: net.to_owned(),
         input: [channels, height, width].map(|side| side as usize),
         classes: classes as usize,
-        plan: None,
-        exchange: None,
+        ratios: None,
+        activation_plan: None,
         scale: table.number("scale")?.unwrap_or(1.0),
         file: None,
         output,
@@ -70,8 +70,8 @@ fn from_file(table: &Section, file: NetworkFile, output: Output) -> Result<Netwo
         net: graph.name().to_owned(),
         input: [channels, height, width],
         classes: graph.dims(graph.output()).len(),
-        plan: None,
-        exchange: None,
+        ratios: None,
+        activation_plan: None,
         scale: 1.0,
         file: Some(file),
         output,
@@ -89,12 +89,12 @@ fn set_plan(network: &mut Network, table: &Section) -> Result<()> {
         return Err(table.wrong("plan", "the path of a TOML or JSON file, or left out"));
     }
     let wrong = |error| Error::file(table.file(), format!("`network`: {error}"));
-    let net = zoo::with_plans(&network.net).map_err(wrong)?;
-    network.plan = Some(match plan {
-        Value::String(name) => Plan::published(net, name, network.dims()).map_err(wrong)?,
+    let net = zoo::with_ratios(&network.net).map_err(wrong)?;
+    network.ratios = Some(match plan {
+        Value::String(name) => Ratios::published(net, name, network.dims()).map_err(wrong)?,
         Value::Table(_) => {
             let plan = table.section("plan", &keys::PLAN)?.expect("it is there");
-            read_plan(&plan, Plan::original(net.kind()))?
+            read_plan(&plan, Ratios::original(net.kind()))?
         }
         _ => return Err(table.wrong_kind("plan")),
     });

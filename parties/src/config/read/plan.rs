@@ -1,12 +1,12 @@
 //! Reading `[network.plan]`.
 
-use nets::zoo::{BlockPlan, Kind, Plan, Pool};
+use nets::zoo::{BlockRatios, Kind, Pool, Ratios};
 
 use super::{super::keys, section::Section};
 use crate::error::Result;
 
 /// Reads a plan over the one that holds where nothing is said.
-pub(super) fn read_plan(table: &Section, mut plan: Plan) -> Result<Plan> {
+pub(super) fn read_plan(table: &Section, mut plan: Ratios) -> Result<Ratios> {
     const NUMBERED: &str = "the table of a block, named by its number from 0";
     table.check_keys()?;
     let own = read_block(table)?;
@@ -26,8 +26,8 @@ pub(super) fn read_plan(table: &Section, mut plan: Plan) -> Result<Plan> {
     Ok(plan)
 }
 
-fn read_block(table: &Section) -> Result<BlockPlan> {
-    Ok(BlockPlan {
+fn read_block(table: &Section) -> Result<BlockRatios> {
+    Ok(BlockRatios {
         activation: table.one_of("activation", Kind::ALL, Kind::name)?,
         first: table.number("first")?,
         second: table.number("second")?,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nets::Suite;
+use nets::SuiteName;
 use protocols::SessionOptions;
 
 use super::{super::protocol::Protocol, section::Section};
@@ -18,7 +18,7 @@ impl Protocol {
         let timeout = table.integer("connect_timeout_seconds")?;
         let profile = table.name("profile", ProfileName::ALL, ProfileName::name)?;
         Ok(Protocol {
-            suite: table.name("suite", Suite::ALL, Suite::name)?.unwrap_or_default(),
+            suite: table.name("suite", SuiteName::ALL, SuiteName::name)?.unwrap_or_default(),
             fractional_bits: bits.map(|bits| bits as u32),
             magnitude_bits: magnitude.map_or(default.magnitude_bits, |bits| bits as u32),
             bounds: table.path("bounds")?,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use nets::{
     Dims,
     ranges::Range,
-    zoo::{BlockPlan, Plan, Pool, Published},
+    zoo::{BlockRatios, Pool, Published, Ratios},
 };
 use protocols::SessionOptions;
 
@@ -213,15 +213,15 @@ fn a_plan_is_a_name_or_a_table() {
         Config::parse(Path::new("x.toml"), &text).unwrap().network
     };
     let dims = Dims::new(3, 32, 32);
-    let ours = Plan::published(Published::MobileNetV2, "ours", dims).unwrap();
-    assert_eq!(network("plan = 'ours'").plan, Some(ours.clone()));
+    let ours = Ratios::published(Published::MobileNetV2, "ours", dims).unwrap();
+    assert_eq!(network("plan = 'ours'").ratios, Some(ours.clone()));
     let table = "[network.plan]\nactivation = 'relu'\nfirst = 0\nsecond = 0.5\n";
-    assert_eq!(network(table).plan, Some(ours.clone()));
-    assert_eq!(network("").plan, None);
+    assert_eq!(network(table).ratios, Some(ours.clone()));
+    assert_eq!(network("").ratios, None);
     let all = "pool = 'avg'\ndouble = true\n[network.plan.blocks.3]\nsecond = 1\n";
-    let mut expected = Plan { pool: Pool::Avg, double: true, ..ours };
-    expected.blocks.insert(3, BlockPlan { second: Some(1.0), ..BlockPlan::default() });
-    assert_eq!(network(&format!("{table}{all}")).plan, Some(expected));
+    let mut expected = Ratios { pool: Pool::Avg, double: true, ..ours };
+    expected.blocks.insert(3, BlockRatios { second: Some(1.0), ..BlockRatios::default() });
+    assert_eq!(network(&format!("{table}{all}")).ratios, Some(expected));
 }
 
 #[test]

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use nets::{
-    dealer::{self, Run},
-    secure::Progress,
-};
+use nets::suites::{Preprocessing, Progress};
 use protocols::{LayerMeasurement, Role, Session, SessionOptions, Transport};
 
 use super::{
@@ -38,7 +35,8 @@ impl MadeFor {
     /// # Errors
     /// [`Error::Usage`] for a suite that deals nothing ahead.
     pub(crate) fn new(task: &Task, inputs: &Inputs) -> Result<MadeFor> {
-        let Some(plan) = &task.plan else {
+        let layout = task.suite.preprocessing().and(task.suite.layout_hash());
+        let Some(layout) = layout else {
             let what =
                 "only the dealer suite makes material ahead: set `protocol.suite` to \"dealer\"";
             return Err(Error::Usage(what.into()));
@@ -49,8 +47,8 @@ impl MadeFor {
         };
         Ok(MadeFor {
             chunk: task.options.chunk as u64,
-            architecture: *task.graph.hash().as_bytes(),
-            plan: *plan.hash().as_bytes(),
+            architecture: task.graph().hash().into(),
+            plan: layout.into(),
             weights,
         })
     }
@@ -60,8 +58,10 @@ impl MadeFor {
 pub(crate) struct DealJob<'a> {
     /// Where it goes.
     pub store: &'a Store,
-    /// The run that each query is for.
-    pub run: Run<'a>,
+    /// The network's preprocessing.
+    pub preprocessing: &'a dyn Preprocessing,
+    /// Images of each query.
+    pub batch: usize,
     /// Chunk and window of long batches.
     pub options: SessionOptions,
     /// What the material is made for.
@@ -79,13 +79,12 @@ impl Connected {
         queries: u64,
         keys: &ModelKeys,
     ) -> Result<(Vec<LayerMeasurement>, Stock)> {
-        let DealJob { store, run, made_for, .. } = job;
+        let &DealJob { store, batch, made_for, .. } = job;
         let mut measured: Option<Vec<LayerMeasurement>> = None;
         let mut file_bytes = 0;
         for query in 0..queries {
             let name = Name { session: self.session, query };
-            let label =
-                Label { role: self.role, name, batch: run.batch as u64, made_for: *made_for };
+            let label = Label { role: self.role, name, batch: batch as u64, made_for };
             let (layers, bytes) = self.make_one(job, label, keys)?;
             let alike = |a: &LayerMeasurement, b: &LayerMeasurement| {
                 (&a.name, a.sent, a.received) == (&b.name, b.sent, b.received)
@@ -101,7 +100,7 @@ impl Connected {
         }
         let session = Name { session: self.session, query: 0 };
         if self.role == Role::CryptoProducer {
-            store.log(session, queries, run.batch)?;
+            store.log(session, queries, batch)?;
         }
         let session = session.session_hex();
         let stock = Stock { session, first: 0, queries, file_bytes };
@@ -110,37 +109,38 @@ impl Connected {
 
     fn make_one(
         &self,
-        DealJob { store, run, options, progress, .. }: &DealJob<'_>,
+        &DealJob { store, preprocessing, batch, options, progress, .. }: &DealJob<'_>,
         label: Label,
         keys: &ModelKeys,
     ) -> Result<(Vec<LayerMeasurement>, u64)> {
         let seeds = self.seeds.derive(&format!("query {}", label.name.query));
         let [_, with_producer] = seeds.with_others.clone();
         let new =
-            |transport: Arc<dyn Transport>| Session::new(self.role, transport, seeds, *options);
+            |transport: Arc<dyn Transport>| Session::new(self.role, transport, seeds, options);
         let failed = |error| Error::Run(format!("{}: cannot be written: {error}", label.name));
         match keys {
             ModelKeys::ModelOwner => {
                 let recording = Recording::new(self.transport.clone(), store.begin(label)?);
                 let recording = Arc::new(recording);
                 let session = new(recording.clone());
-                dealer::collect(&session, run, progress)?;
+                preprocessing.collect(&session, batch, progress)?;
                 let bytes = recording.take_writer().finish(&with_producer).map_err(failed)?;
                 self.meet(KEPT)?;
                 Ok((session.measurements(), bytes))
             }
             ModelKeys::DataOwner(weights) => {
                 let session = new(self.transport.clone());
-                dealer::prepare(&session, run, weights, progress)?;
+                preprocessing.prepare(&session, batch, weights, progress)?;
                 let mut writer = store.begin(label)?;
-                write_weights(&mut writer, &weights.pack_for_query(run)).map_err(failed)?;
+                write_weights(&mut writer, &preprocessing.pack_for_query(weights))
+                    .map_err(failed)?;
                 let bytes = writer.finish(&with_producer).map_err(failed)?;
                 self.meet(KEPT)?;
                 Ok((session.measurements(), bytes))
             }
             ModelKeys::CryptoProducer(key) => {
                 let session = new(self.transport.clone());
-                dealer::produce(&session, run, key, progress)?;
+                preprocessing.produce(&session, batch, key, progress)?;
                 Ok((session.measurements(), 0))
             }
         }
