@@ -119,7 +119,7 @@ impl Connected {
             (evaluation.securenn()?, false)
         };
         let seconds = clock.stop();
-        ended(task.layers());
+        ended(task.layer_count());
         let mut layers = session.measurements();
         let dealt_apart = task.plan.is_some() && self.role == Role::CryptoProducer;
         starts.chain(&mut layers, &clock, dealt_apart);
@@ -195,7 +195,7 @@ impl Connected {
         let job = DealJob { store, run, options: task.options, made_for, progress: &progress };
         let (mut layers, stock) = self.make(&job, queries, &setup.keys)?;
         let offline = clock.since_setup();
-        ended(task.layers());
+        ended(task.layer_count());
         layers.extend(session.measurements());
         let seconds = StageSeconds { offline, ..clock.stop() };
         let record = finish(&session, &*transport, images, layers, seconds)?;
