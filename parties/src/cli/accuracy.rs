@@ -121,7 +121,7 @@ impl Planned {
         }
         let batch = args
             .batch
-            .map_or_else(|| comfortable_batch(task.suite.graph()), |batch| batch as usize);
+            .map_or_else(|| comfortable_batch(task.graph()), |batch| batch as usize);
         let (first, batch) = (files.first, batch.min(images));
         Ok(Planned { config: config.clone(), suite, first, images, batch })
     }

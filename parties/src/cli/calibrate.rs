@@ -110,7 +110,7 @@ impl Args {
     fn public(&self, task: &Task, survey: &Survey<'_>) -> nets::Result<PublicBounds> {
         let bounds = survey.bounds(task.suite.fixed())?;
         let public =
-            PublicBounds::new(task.suite.graph(), &bounds, task.suite.fixed(), survey.margin);
+            PublicBounds::new(task.graph(), &bounds, task.suite.fixed(), survey.margin);
         Ok(if self.alike { public.alike() } else { public })
     }
 
@@ -207,7 +207,7 @@ impl Calibration {
         survey: &Survey<'_>,
         public: PublicBounds,
     ) -> nets::Result<Calibration> {
-        let (graph, fixed) = (task.suite.graph(), task.suite.fixed());
+        let (graph, fixed) = (task.graph(), task.suite.fixed());
         let intervals = survey.intervals(fixed)?;
         let calibrated = survey.calibrated();
         let bounds = survey.bounds(fixed)?;
@@ -342,7 +342,7 @@ fn rings(
     survey: &Survey<'_>,
     ranges: &[LayerRange],
 ) -> nets::Result<(Vec<LayerFit>, Fits)> {
-    let asked = demands(task.suite.graph(), ranges, task.suite.fixed());
+    let asked = demands(task.graph(), ranges, task.suite.fixed());
     let fits = Fits::Ring {
         failure: asked.iter().map(|demand| demand.failure).sum::<f64>().min(1.0),
         likely_bits: fitting_bits(task, &|fixed| survey.likely(fixed))?,

@@ -20,7 +20,7 @@ use crate::{
     party::Task,
     report::{
         Estimate, Layer, LinkModel, Report, Totals,
-        columns::{LINKS, OF_COST, PAYLOAD_LAYER, PAYLOAD_TOTAL},
+        columns::{COST_COLUMNS, LINKS, PAYLOAD_LAYER, PAYLOAD_TOTAL},
         text_table,
     },
 };
@@ -185,7 +185,7 @@ fn text_of(report: &Report) -> String {
     let network = report.network.as_deref().unwrap_or_default();
     let images = report.images.unwrap_or(0);
     let heading = format!("{network}, {images} images, {}: predicted, not run\n", report.suite);
-    let sizes = text_table(3, &OF_COST, &report.layers, &report.totals);
+    let sizes = text_table(3, &COST_COLUMNS, &report.layers, &report.totals);
     let mut parts = vec![heading, sizes, payload(report)];
     let totals = &report.totals;
     let mut times = summary::critical_path(totals) + &summary::stages(totals);

@@ -69,7 +69,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     };
     let jobs = work.purpose().parties().iter().map(|&role| (role, job.clone(), Vec::new()));
     let names: Vec<String> =
-        task.suite.graph().nodes().iter().map(|node| node.name.clone()).collect();
+        task.graph().nodes().iter().map(|node| node.name.clone()).collect();
     let launched = launch(jobs.collect(), &names)?;
 
     let setup_kept = launched.records.iter().any(|record| record.setup_kept);
@@ -82,7 +82,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let material = Material::from_records(&launched.records)
         .ok_or_else(|| Error::Run("the parties made no material".into()))?;
     let report = Report {
-        network: Some(task.suite.graph().name().to_owned()),
+        network: Some(task.graph().name().to_owned()),
         images: Some(images),
         output: Some(task.suite.output()),
         random_inputs: config.random_inputs(&[protocols::Role::ModelOwner]),
@@ -91,7 +91,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     };
     let material = report.material.as_ref().expect("it was just put there");
     let text = [
-        format!("{}, what one query took ahead and the model once\n", task.suite.graph().name()),
+        format!("{}, what one query took ahead and the model once\n", task.graph().name()),
         summary::layers(&report),
         summary::dealt(&args.out, material),
         "predicted = measured on every link of every layer\n".into(),

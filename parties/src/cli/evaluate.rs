@@ -70,7 +70,7 @@ pub(super) fn evaluate(
     let results = std::mem::take(&mut launched.words[Role::DataOwner.index()]);
     let judged = plain.judge(&results)?;
     let report = Report {
-        network: Some(task.suite.graph().name().to_owned()),
+        network: Some(task.graph().name().to_owned()),
         images: Some(dealt),
         output: Some(task.suite.output()),
         random_inputs: config.random_inputs(&Role::ALL),

@@ -202,7 +202,7 @@ fn own_report(task: &Task, config: &Config, work: &Work, record: &Record) -> Res
     let total = layers.iter().filter_map(|layer| layer.seconds).sum();
     totals.seconds = Some(Seconds::from_records([record], total));
     Ok(Report {
-        network: Some(task.suite.graph().name().to_owned()),
+        network: Some(task.graph().name().to_owned()),
         images: Some(record.images),
         output: Some(task.suite.output()),
         party: Some(record.role),

@@ -121,7 +121,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
     let weights = task.weights(&config)?;
     let pricing = Pricing {
-        graph: task.suite.graph().clone(),
+        graph: task.graph().clone(),
         suite: task.suite.name(),
         protocol: config.protocol.clone(),
         output: task.suite.output(),
@@ -301,7 +301,7 @@ fn checked(
         }
     }
     let task = pricing.task(&plan)?;
-    let read = Weights::read(weights, task.suite.graph())?;
+    let read = Weights::read(weights, task.graph())?;
     task.encode(&read)?;
     let cost = pricing.cost(&plan)?;
     Ok(Found { plan, cost, accuracy: Some(accuracy), held_out, epochs: None, weights: None })

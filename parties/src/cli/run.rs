@@ -93,7 +93,7 @@ fn heading(report: &Report, task: &Task, judged: &Judged) -> String {
     };
     let mut text = format!(
         "{}, {images} images, {}, {} fractional bits\n",
-        task.suite.graph().name(),
+        task.graph().name(),
         report.suite,
         task.suite.fixed().fractional_bits()
     );

@@ -4,11 +4,13 @@ use std::path::Path;
 
 use protocols::Role;
 
-use crate::report::{Material, Report, Seconds, Totals, columns::OF_RUN, text_table, thousands};
+use crate::report::{
+    Material, Report, Seconds, Totals, columns::RUN_COLUMNS, text_table, thousands,
+};
 
 /// The table of layers, its totals below.
 pub(super) fn layers(report: &Report) -> String {
-    text_table(3, &OF_RUN, &report.layers, &report.totals)
+    text_table(3, &RUN_COLUMNS, &report.layers, &report.totals)
 }
 
 /// Critical path, stages, wire bytes and what the parties' processes used.

@@ -85,7 +85,7 @@ fn run_network(
     let told = Mutex::new(Instant::now());
     let ended = |layers: usize| {
         let mut told = told.lock().expect("no panic while locked");
-        if layers == task.layers() {
+        if layers == task.layer_count() {
             launcher.tell(&FromParty::Ended, &[]);
         } else if told.elapsed() >= PROGRESS {
             *told = Instant::now();

@@ -92,7 +92,7 @@ async fn greet(
             "{} has the certificate of {} as that of {peer}: swap the two there",
             own.role, hello.role
         ))),
-        Err(silence) => Err(silent(own.role, peer, connection, silence).await),
+        Err(silence) => Err(silence_error(own.role, peer, connection, silence).await),
     }
 }
 
@@ -113,7 +113,7 @@ async fn confirm(
     };
     match ready.await {
         Ok(()) => Ok(()),
-        Err(silence) => Err(silent(me, peer, connection, silence).await),
+        Err(silence) => Err(silence_error(me, peer, connection, silence).await),
     }
 }
 
@@ -130,7 +130,12 @@ fn pair_seed(connection: &Connection, session: &[u8; 32]) -> Seed {
 
 /// Why a peer's control stream is silent. The end of the stream may be seen before that of the
 /// connection, which has the reason: a peer that goes drops both.
-async fn silent(me: Role, peer: Role, connection: &Connection, silence: Silence) -> ConnectError {
+async fn silence_error(
+    me: Role,
+    peer: Role,
+    connection: &Connection,
+    silence: Silence,
+) -> ConnectError {
     match (silence, timeout(FAREWELL, connection.closed()).await) {
         (_, Ok(end)) => ConnectError::from_end(me, peer, connection.remote_address(), &end)
             .unwrap_or_else(|| explain(me, peer, &end).into()),

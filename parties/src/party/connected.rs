@@ -76,7 +76,7 @@ impl Connected {
         let count = self.hear(Role::DataOwner, IMAGES)?;
         let count = count.try_into().ok().map(u64::from_le_bytes);
         let count = count.and_then(|count| usize::try_from(count).ok());
-        count.filter(|&count| task.suite.graph().check_batch(count).is_ok()).ok_or_else(|| {
+        count.filter(|&count| task.graph().check_batch(count).is_ok()).ok_or_else(|| {
             malformed(Role::DataOwner, IMAGES, "it announced no usable number of images")
         })
     }

@@ -126,7 +126,7 @@ impl Connected {
             }
         })?;
         let seconds = clock.stop();
-        ended(task.layers());
+        ended(task.layer_count());
         let mut layers = session.measurements();
         let is_producer = self.role == Role::CryptoProducer;
         let dealt_apart = is_producer && task.suite.preprocessing().is_some();
@@ -204,7 +204,7 @@ impl Connected {
         };
         let (mut layers, stock) = self.make(&job, queries, &setup.keys)?;
         let offline = clock.since_setup();
-        ended(task.layers());
+        ended(task.layer_count());
         layers.extend(session.measurements());
         let seconds = StageSeconds { offline, ..clock.stop() };
         let record = finish(&session, &*transport, images, layers, seconds)?;

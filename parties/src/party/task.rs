@@ -98,7 +98,7 @@ impl Task {
     }
 
     /// The layers of a run, revealing the result included.
-    pub(crate) fn layers(&self) -> usize {
+    pub(crate) fn layer_count(&self) -> usize {
         self.graph().nodes().len() + 1
     }
 

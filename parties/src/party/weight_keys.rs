@@ -128,7 +128,7 @@ impl Connected {
         };
         let name = KeyName::from_key(kept.as_ref().unwrap_or(&fresh));
         for other in [Role::DataOwner, Role::CryptoProducer] {
-            self.tell(other, KNOWN, name.after(kind))?;
+            self.tell(other, KNOWN, name.message(kind))?;
         }
         let (mut key, mut known) = (kept.unwrap_or_else(|| fresh.clone()), false);
         if kind == KEPT {
@@ -139,7 +139,7 @@ impl Connected {
             }
             known = weights && producer;
         }
-        self.tell(Role::DataOwner, KNOWN, KeyName::from_key(&key).after(u8::from(known)))?;
+        self.tell(Role::DataOwner, KNOWN, KeyName::from_key(&key).message(u8::from(known)))?;
         if let Some(file) = file {
             write_key(file, &key)?;
         }
@@ -209,7 +209,7 @@ impl KeyName {
         KeyName(bytes.expose()[..16].try_into().expect("16 bytes"))
     }
 
-    fn after(self, kind: u8) -> Vec<u8> {
+    fn message(self, kind: u8) -> Vec<u8> {
         [&[kind], &self.0[..]].concat()
     }
 }

@@ -71,7 +71,7 @@ impl Column {
 
 impl Row {
     /// The rows of a report: its layers, then the totals.
-    pub(crate) fn of_report(report: &Report) -> impl Iterator<Item = Row> {
+    pub(crate) fn all(report: &Report) -> impl Iterator<Item = Row> {
         report.layers.iter().map(Row::from).chain([Row::from(&report.totals)])
     }
 }
@@ -169,7 +169,7 @@ pub(crate) static ALL: [&Column; 20] = [
 ];
 
 /// The columns of a run, for people.
-pub(crate) static OF_RUN: [&Column; 10] = [
+pub(crate) static RUN_COLUMNS: [&Column; 10] = [
     &LAYER,
     &OP,
     &OUTPUT,
@@ -183,7 +183,7 @@ pub(crate) static OF_RUN: [&Column; 10] = [
 ];
 
 /// The columns of a prediction, for people.
-pub(crate) static OF_COST: [&Column; 10] = [
+pub(crate) static COST_COLUMNS: [&Column; 10] = [
     &LAYER,
     &OP,
     &OUTPUT,
@@ -358,8 +358,44 @@ mod tests {
     }
 
     #[test]
+    fn json_has_the_same_values() {
+        let traffic = Traffic { rounds: 3, bytes: 5, ..Traffic::default() };
+        let layer = Layer {
+            name: "conv1".into(),
+            op: "conv".into(),
+            output_shape: vec![2, 3, 4],
+            paper: Some(PaperCost { rounds: 1, mb: 2.5 }),
+            predicted: Some(traffic),
+            measured: Some(Traffic { bytes: 6, ..traffic }),
+            seconds: Some(0.25),
+            critical_path: 7,
+            bound: None,
+            size: Some(Size { nonlinear_values: 8, parameters: 9, macs: 10 }),
+        };
+        let json = serde_json::to_value(&layer).unwrap();
+        let row = Row::from(&layer);
+        for column in ALL {
+            let place = match column.key {
+                "layer" => "/name".into(),
+                key if key.starts_with('P') => format!("/measured/links/{key}"),
+                key if ["paper_", "predicted_", "measured_"].iter().any(|p| key.starts_with(p)) => {
+                    format!("/{}", key.replacen('_', "/", 1))
+                }
+                key => format!("/{key}"),
+            };
+            let value = json.pointer(&place).unwrap_or_else(|| panic!("no {place} in {json}"));
+            let text = match value {
+                serde_json::Value::String(text) => text.clone(),
+                serde_json::Value::Array(_) => shape_text(&layer.output_shape),
+                number => number.to_string(),
+            };
+            assert_eq!(column.exact(&row), text, "{place}");
+        }
+    }
+
+    #[test]
     fn groups_are_named_above_their_last_column() {
         let groups = ["", "", "", "", "paper", "", "predicted", "non-linear", "", ""];
-        assert_eq!(group_headings(&OF_COST), groups);
+        assert_eq!(group_headings(&COST_COLUMNS), groups);
     }
 }

@@ -9,7 +9,7 @@ impl Report {
     /// The report as CSV; what is not known is empty.
     pub(crate) fn csv(&self) -> String {
         let mut text = ALL.map(|column| column.key).join(",") + "\n";
-        for row in Row::of_report(self) {
+        for row in Row::all(self) {
             let cells = ALL.map(|column| quoted(&column.exact(&row)));
             text += &(cells.join(",") + "\n");
         }

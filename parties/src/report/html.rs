@@ -1,7 +1,7 @@
 //! A report as one self-contained page.
 
 use super::{
-    columns::{Column, OF_RUN, Row},
+    columns::{Column, RUN_COLUMNS, Row},
     contents::{Report, Seconds, Totals},
     table::thousands,
 };
@@ -23,7 +23,8 @@ pub(super) fn page(report: &Report) -> String {
         (None, None) => String::new(),
     };
     let title = escape(&format!("tercet: {what}, {}", report.suite));
-    let heads: String = OF_RUN.iter().map(|column| format!("<th>{}</th>", column.title)).collect();
+    let heads: String =
+        RUN_COLUMNS.iter().map(|column| format!("<th>{}</th>", column.title)).collect();
     let rows: String = report.layers.iter().map(|layer| row(&layer.into())).collect();
     let total = row(&Row::from(&report.totals));
     let facts: String =
@@ -39,7 +40,7 @@ pub(super) fn page(report: &Report) -> String {
 
 fn row(row: &Row) -> String {
     let cell = |column: &&Column| format!("<td>{}</td>", escape(&column.shown(row)));
-    let cells: String = OF_RUN.iter().map(cell).collect();
+    let cells: String = RUN_COLUMNS.iter().map(cell).collect();
     format!("<tr>{cells}</tr>\n")
 }
 
