@@ -113,7 +113,7 @@ impl Cost {
         links
     }
 
-    /// Of [`Cost::links`] what travels ahead of the query.
+    /// The part of [`Cost::links`] that travels ahead of the query.
     pub fn ahead_links(&self) -> Links {
         self.clone().only_ahead().links()
     }

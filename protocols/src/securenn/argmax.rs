@@ -6,7 +6,7 @@
 //! | 1 .. 9 (n - 1) | [`maxpool`] of n values |
 //! | the next | [`output`] of the index |
 //!
-//! Of equal values the first is chosen. Domain: differences of values in a row lie in that of
+//! The first of equal values is chosen. Domain: differences of values in a row lie in that of
 //! [`super::drelu`]. Who sees what: the messages of the two; P1 learns the place and nothing of the
 //! values.
 
