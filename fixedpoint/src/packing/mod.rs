@@ -102,7 +102,7 @@ pub fn words_to_bytes(words: &[u64]) -> Vec<u8> {
 }
 
 /// Appends what [`words_to_bytes`] returns.
-pub fn words_to_bytes_into(words: &[u64], out: &mut Vec<u8>) {
+fn words_to_bytes_into(words: &[u64], out: &mut Vec<u8>) {
     if cfg!(target_endian = "little") {
         out.extend_from_slice(bytemuck::cast_slice(words));
     } else {

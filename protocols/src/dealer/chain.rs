@@ -196,7 +196,7 @@ pub fn look_up(split: &Split, a: &[Block], tables: &[Block], opened: &mut [Block
 ///
 /// # Panics
 /// As [`encode`].
-pub fn solve(split: &Split, opened: &[Block]) -> Block {
+pub(crate) fn solve(split: &Split, opened: &[Block]) -> Block {
     let digits = split.digits();
     let (links, sums) = opened.split_at(place(digits - 1, 0));
     // y_j is at j + 1.
