@@ -45,7 +45,7 @@ pub struct Querying;
 /// }
 /// ```
 ///
-/// What does not compile there does so for others:
+/// Other roles can:
 ///
 /// ```
 /// fn listen(ctx: &mut protocols::Server<'_>) -> protocols::Result<Vec<u8>> {
@@ -317,7 +317,7 @@ impl<R: Receives + Copy + Send + Sync> Context<'_, R> {
         Ok(PackedDigits::from_payload(bytes))
     }
 
-    /// Receives so many bytes.
+    /// Receives `len` bytes.
     ///
     /// # Errors
     /// As [`crate::Transport::recv`], [`Error::Phase`] and [`Error::Length`].

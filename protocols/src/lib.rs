@@ -8,8 +8,8 @@
 //! A protocol is a function for each party over a [`Context`], which says who the party is: an
 //! [`Evaluator`] holds shares, and there is no way to hand one to a [`Dealer`]. Beside them stand
 //! the protocol's [`Cost`] (what it sends, to the byte and the phase), its ideal functionality and
-//! the published closed form. Nothing here knows of sockets, files or clocks: messages leave through
-//! a [`Transport`].
+//! the published closed form. Nothing here knows of sockets, files or clocks: messages leave
+//! through a [`Transport`].
 //!
 //! ```
 //! use protocols::{
@@ -37,12 +37,12 @@
 //! | module | holds |
 //! |---|---|
 //! | [`party`], [`step`] | who takes part; the names of the places in a run |
-//! | [`error`], [`ledger`], [`prf`] | what goes wrong; bytes and phases as counted; random streams |
+//! | [`error`], [`ledger`], [`prf`] | errors; bytes and phases as counted; random streams |
 //! | [`cost`] | what a protocol will send, and what the literature says |
-//! | [`share`], [`spline`], [`channels`], [`digits`], [`limits`] | what both suites know of values |
+//! | [`share`], [`spline`], [`channels`], [`digits`], [`limits`] | values, in both suites |
 //! | [`average`] | average pooling, which is local |
 //! | [`transport`] | how messages travel; in memory, with a recorder and delays for tests |
-//! | `state`, [`context`], [`session`] | one party's side of a run, and what a protocol sees of it |
+//! | `state`, [`context`], [`session`] | one party's side of a run, and of a step |
 //! | [`exchange`] | the bytes of a protocol without the protocol |
 //! | [`securenn`], [`dealer`] | the suites, a file a protocol; neither knows the other |
 //! | `test_world`, `samples` | three parties in one process; a sample of every function |
@@ -52,9 +52,9 @@
 //!
 //! # A new function
 //!
-//! An element-wise function is a file in [`securenn`] that implements [`securenn::Elementwise`], one
-//! in [`dealer`] that implements [`dealer::Function`], and a line for each in `samples`, which gives
-//! it all laws of `tests/suites` and a bench. A [`spline::Spline`] implements both already.
+//! An element-wise function is a file in [`securenn`] that implements [`securenn::Elementwise`],
+//! one in [`dealer`] that implements [`dealer::Function`], and a line for each in `samples`, which
+//! gives it all laws of `tests/suites` and a bench. A [`spline::Spline`] implements both already.
 
 pub mod average;
 pub mod channels;

@@ -212,7 +212,7 @@ impl TestWorld {
     /// As [`TestWorld::gadget`], the function being what each party knows of it.
     ///
     /// # Panics
-    /// As that.
+    /// As [`TestWorld::gadget`].
     pub fn gadget_of(
         &self,
         functions: [&dyn Function; 3],

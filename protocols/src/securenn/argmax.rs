@@ -31,7 +31,7 @@ pub fn cost(rows: usize, len: usize) -> Cost {
     maxpool::cost(&shape(rows, len)).then(output::cost(rows))
 }
 
-/// Those of the maxima; what reveals the result is not in the literature.
+/// The published cost of the maxima; the literature has nothing on revealing the place.
 pub fn paper(rows: usize, len: usize) -> Paper {
     maxpool::paper(&shape(rows, len))
 }

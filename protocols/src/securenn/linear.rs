@@ -1,4 +1,4 @@
-//! What matrix products and convolutions have in common: SecureNN's MatMul (Algorithm 1) with one
+//! The common part of matrix products and convolutions: SecureNN's MatMul (Algorithm 1) with one
 //! left matrix per group and a right matrix that comes in pieces.
 //!
 //! | phase | from -> to | payload | elements |

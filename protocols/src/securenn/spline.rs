@@ -32,7 +32,7 @@ impl Elementwise for Spline {
         Relu.cost(self.knots().len() * count)
     }
 
-    /// Those of the ReLUs; a line, which has no knot, sends nothing.
+    /// The published cost of the ReLUs; a line, which has no knot, sends nothing.
     fn paper(&self, count: f64) -> Paper {
         if self.knots().is_empty() {
             return Paper::default();
