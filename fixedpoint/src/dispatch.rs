@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 /// Sets of instructions, each including those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
-    /// What the compiler makes of plain Rust for the target's baseline.
+    /// Plain Rust, compiled for the target's baseline.
     Portable,
     /// AVX2.
     Avx2,

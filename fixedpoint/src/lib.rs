@@ -11,6 +11,12 @@
 //!
 //! Kernels choose their instructions at run time, see [`dispatch`]; every choice gives identical
 //! results.
+//!
+//! Modules import downwards: [`conv`], [`pool`] and [`tensor`] from [`gemm`] and the shapes,
+//! [`gemm`] and [`planes`] from [`width`], [`width`] from [`packing`], that from [`prime`], and all
+//! of these from [`dispatch`] and the rings. The one kind of circle: a module that has kernels and
+//! its files `portable`, `avx2` and `avx512` import each other, since these are the module itself,
+//! once for each level of instructions.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;

@@ -10,7 +10,7 @@ use fixedpoint::{Padding, Side, encoding::FixedPoint, pool::PoolShape, ring, tru
 
 use crate::share::Share;
 
-/// What the sums of windows are multiplied with, and how many bits are cut off then.
+/// The factors of the sums of windows, and how many bits are cut off the products.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Divisor {
     /// One for all windows, or one for each window of a channel.
@@ -20,8 +20,8 @@ pub struct Divisor {
 }
 
 impl Divisor {
-    /// That of windows whose padding counts as zeros up to `counted` around the image, and not at
-    /// all beyond.
+    /// The divisor of windows whose padding counts as zeros up to `counted` around the image, and
+    /// not at all further out.
     pub fn new(shape: &PoolShape, counted: Padding, fixed: &FixedPoint) -> Divisor {
         let whole = shape.window_len() as u64;
         let mut counts = shape.counts(counted);

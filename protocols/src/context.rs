@@ -45,7 +45,7 @@ pub struct Querying;
 /// }
 /// ```
 ///
-/// What does not compile there does so for others:
+/// Other roles can:
 ///
 /// ```
 /// fn listen(ctx: &mut protocols::Server<'_>) -> protocols::Result<Vec<u8>> {
@@ -133,7 +133,7 @@ impl<'s, R: Copy + Send + Sync> Context<'s, R> {
     }
 
     /// As [`Context::chunks`], in multiples of `unit`.
-    pub fn chunks_of(&self, len: usize, unit: usize) -> Vec<Range<usize>> {
+    pub(crate) fn chunks_of(&self, len: usize, unit: usize) -> Vec<Range<usize>> {
         let count = len.div_ceil(self.state.options.chunk).max(1);
         let chunk = len.div_ceil(count).next_multiple_of(unit).max(unit);
         (0..len).step_by(chunk).map(|start| start..len.min(start + chunk)).collect()
@@ -218,17 +218,17 @@ impl<'s, R: Copy + Send + Sync> Context<'s, R> {
     ///
     /// # Errors
     /// As [`crate::Transport::send`], like every `send_` below.
-    pub fn send_words(&mut self, to: Role, phase: u16, words: &[u64]) -> Result<()> {
+    pub(crate) fn send_words(&mut self, to: Role, phase: u16, words: &[u64]) -> Result<()> {
         self.send(to, phase, packing::words_to_bytes(words))
     }
 
     /// Sends digits of Z_67, 64 to a value, in 49 bytes a value.
-    pub fn send_digits(&mut self, to: Role, phase: u16, digits: PackedDigits) -> Result<()> {
+    pub(crate) fn send_digits(&mut self, to: Role, phase: u16, digits: PackedDigits) -> Result<()> {
         self.send(to, phase, digits.into_payload())
     }
 
     /// The stream that this party shares with another, in this step.
-    pub fn prf_with(&mut self, other: Role) -> &mut Prf {
+    pub(crate) fn prf_with(&mut self, other: Role) -> &mut Prf {
         let me = self.state.role;
         let place = me.others().iter().position(|&role| role == other);
         let place = place.expect("a party shares no stream with itself");
@@ -244,7 +244,7 @@ impl<'s, R: Copy + Send + Sync> Context<'s, R> {
     }
 
     /// The stream that this party alone knows, in this step.
-    pub fn prf_private(&mut self) -> &mut Prf {
+    pub(crate) fn prf_private(&mut self) -> &mut Prf {
         self.private.get_or_insert_with(|| self.state.seeds.private.stream(&self.step))
     }
 
@@ -283,7 +283,7 @@ impl<R: Receives + Copy + Send + Sync> Context<'_, R> {
     /// # Errors
     /// As [`crate::Transport::recv`], [`Error::Phase`] and [`Error::Length`], like every `recv_`
     /// below.
-    pub fn recv_words(&mut self, from: Role, phase: u16, count: usize) -> Result<Vec<u64>> {
+    pub(crate) fn recv_words(&mut self, from: Role, phase: u16, count: usize) -> Result<Vec<u64>> {
         let bytes = self.recv(from, phase, 8 * count)?;
         packing::bytes_to_words(&bytes).map_err(|what| self.malformed(from, phase, what))
     }
@@ -292,7 +292,12 @@ impl<R: Receives + Copy + Send + Sync> Context<'_, R> {
     ///
     /// # Errors
     /// Also [`Error::Malformed`] for an element that is not canonical.
-    pub fn recv_odd_words(&mut self, from: Role, phase: u16, count: usize) -> Result<Vec<u64>> {
+    pub(crate) fn recv_odd_words(
+        &mut self,
+        from: Role,
+        phase: u16,
+        count: usize,
+    ) -> Result<Vec<u64>> {
         let words = self.recv_words(from, phase, count)?;
         if words.contains(&odd_ring::MODULUS) {
             return Err(self.malformed(from, phase, "an element is 2^64 - 1, not canonical"));
@@ -302,12 +307,17 @@ impl<R: Receives + Copy + Send + Sync> Context<'_, R> {
 
     /// Receives the 64 digits of `values` values, still packed: [`Error::Malformed`] comes when
     /// they are unpacked.
-    pub fn recv_digits(&mut self, from: Role, phase: u16, values: usize) -> Result<PackedDigits> {
+    pub(crate) fn recv_digits(
+        &mut self,
+        from: Role,
+        phase: u16,
+        values: usize,
+    ) -> Result<PackedDigits> {
         let bytes = self.recv(from, phase, packing::PACKED_VALUE_BYTES * values)?;
         Ok(PackedDigits::from_payload(bytes))
     }
 
-    /// Receives so many bytes.
+    /// Receives `len` bytes.
     ///
     /// # Errors
     /// As [`crate::Transport::recv`], [`Error::Phase`] and [`Error::Length`].
@@ -347,7 +357,7 @@ impl Context<'_, Evaluating> {
 
     /// Adds fresh shares of zero (PRF between P0 and P1), so that what leaves a protocol is a fresh
     /// sharing.
-    pub fn rerandomise(&mut self, share: &mut [u64]) {
+    pub(crate) fn rerandomise(&mut self, share: &mut [u64]) {
         let side = self.side();
         let zero = self.prf_with(self.peer());
         match side {

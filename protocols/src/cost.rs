@@ -37,7 +37,14 @@ impl Cost {
 
     /// Adds a message that its receiver takes in a later phase only, after what it sends itself in
     /// that phase: nothing waits for it before.
-    pub fn send_ahead(mut self, phase: u16, taken: u16, from: Role, to: Role, bytes: u64) -> Cost {
+    pub(crate) fn send_ahead(
+        mut self,
+        phase: u16,
+        taken: u16,
+        from: Role,
+        to: Role,
+        bytes: u64,
+    ) -> Cost {
         if bytes == 0 {
             return self;
         }
@@ -113,7 +120,7 @@ impl Cost {
         links
     }
 
-    /// Of [`Cost::links`] what travels ahead of the query.
+    /// The part of [`Cost::links`] that travels ahead of the query.
     pub fn ahead_links(&self) -> Links {
         self.clone().only_ahead().links()
     }

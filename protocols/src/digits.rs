@@ -15,7 +15,7 @@ pub(crate) const BLOCK: usize = 128;
 pub struct PackedDigits(Vec<u8>);
 
 impl PackedDigits {
-    /// Room for so many values.
+    /// An empty batch with capacity for `values` values.
     pub(crate) fn with_capacity(values: usize) -> PackedDigits {
         PackedDigits(Vec::with_capacity(values * PACKED_VALUE_BYTES))
     }
@@ -70,7 +70,7 @@ impl BlockDigits {
         BlockDigits(Box::new([0; BLOCK * DIGITS]))
     }
 
-    /// The digits of the first so many values.
+    /// The digits of the first `values` values.
     pub(crate) fn first_mut(&mut self, values: usize) -> &mut [u8] {
         &mut self.0[..values * DIGITS]
     }

@@ -111,7 +111,7 @@ pub struct LayerMeasurement {
     pub sent: Links,
     /// Payload bytes this party took from the transport, per link.
     pub received: Links,
-    /// Of the bytes sent, those that travelled ahead of the query.
+    /// The bytes sent that travelled ahead of the query.
     pub ahead: Links,
     /// The phases in which it sent or received; none for what travelled ahead.
     pub phases: BTreeSet<u16>,

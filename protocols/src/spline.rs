@@ -2,7 +2,7 @@
 //! suites evaluate.
 //!
 //! f(t) = a + s_0 t + sum_j (s_j - s_{j-1}) max(t - p_j, 0). The knots p_j are at the scale of t,
-//! the slopes have `slope_bits` fractional bits, and so many more bits than t has the result.
+//! the slopes have `slope_bits` fractional bits, so the result has that many more than t.
 
 /// A continuous piecewise-linear function.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +62,7 @@ impl Spline {
         Spline::new("relu6", 0, vec![0, cap], &[0, 1, 0], 0)
     }
 
-    /// t above 0 and, below, t times the nearest to `slope` with so many bits.
+    /// t above 0 and, below 0, t times `slope` rounded to `slope_bits` bits.
     pub fn leaky_relu(slope: f64, slope_bits: u32) -> Spline {
         let one = 1i64 << slope_bits;
         let slopes = [(slope * one as f64).round() as i64, one];
@@ -159,7 +159,7 @@ impl Spline {
 mod tests {
     use super::*;
 
-    /// The largest error over all t, which includes all that t may be beyond the outermost knots.
+    /// The largest error over all t, outside of the outermost knots too.
     fn worst(spline: &Spline, of: impl Fn(f64) -> f64, bits: u32) -> f64 {
         let (unit, end) = (f64::from(1u32 << bits), 3 * spline.knots()[7]);
         let scale = unit * f64::from(1u32 << spline.slope_bits());

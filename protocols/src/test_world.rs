@@ -51,7 +51,7 @@ pub struct TestWorld {
     recording: bool,
 }
 
-/// What came of a run.
+/// The outcome of a run.
 pub struct Outcome<T> {
     /// Each party's result, P0's first.
     pub results: [Result<T>; 3],
@@ -61,7 +61,7 @@ pub struct Outcome<T> {
     pub records: Vec<Record>,
 }
 
-/// What came of a single layer that did not fail.
+/// The outcome of a single layer that did not fail.
 pub struct LayerOutcome<T> {
     /// P0's and P1's results.
     pub shares: [T; 2],
@@ -71,7 +71,7 @@ pub struct LayerOutcome<T> {
     pub records: Vec<Record>,
 }
 
-/// What came of one layer of the dealer suite that did not fail.
+/// The outcome of one layer of the dealer suite that did not fail.
 pub struct GadgetOutcome {
     /// P0's halves of the results.
     pub z: Vec<u64>,
@@ -212,7 +212,7 @@ impl TestWorld {
     /// As [`TestWorld::gadget`], the function being what each party knows of it.
     ///
     /// # Panics
-    /// As that.
+    /// As [`TestWorld::gadget`].
     pub fn gadget_of(
         &self,
         functions: [&dyn Function; 3],

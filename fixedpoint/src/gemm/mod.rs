@@ -61,7 +61,7 @@ pub(crate) fn add_scaled(c: &mut [u64], a: u64, b: &[u64]) {
 
 /// The instructions of one level for tiles.
 trait Kernel {
-    /// What the panels hold.
+    /// The element of a panel.
     type Element: Element;
     /// The instructions for products that skip the panels.
     type Rows: Rows;

@@ -102,7 +102,7 @@ pub fn words_to_bytes(words: &[u64]) -> Vec<u8> {
 }
 
 /// Appends what [`words_to_bytes`] returns.
-pub fn words_to_bytes_into(words: &[u64], out: &mut Vec<u8>) {
+fn words_to_bytes_into(words: &[u64], out: &mut Vec<u8>) {
     if cfg!(target_endian = "little") {
         out.extend_from_slice(bytemuck::cast_slice(words));
     } else {
@@ -131,7 +131,7 @@ const WORDS: usize = 8;
 const WORD_BITS: usize = 49;
 const RADIX_2: u64 = 67 * 67;
 const RADIX_4: u64 = RADIX_2 * RADIX_2;
-/// What a word must be below.
+/// The exclusive upper bound of a word.
 const WORD_LIMIT: u64 = RADIX_4 * RADIX_4;
 
 fn pack_at(level: Level, values: &[[u8; DIGITS]], packed: &mut [[u8; PACKED_VALUE_BYTES]]) {

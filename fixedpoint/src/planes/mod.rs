@@ -110,12 +110,6 @@ impl BitPlanes {
         &self.blocks[index * self.planes..][..self.planes]
     }
 
-    /// The planes of one batch, to change.
-    #[must_use]
-    pub fn batch_mut(&mut self, index: usize) -> &mut [Block] {
-        &mut self.blocks[index * self.planes..][..self.planes]
-    }
-
     /// The planes of every batch in turn.
     pub fn batches(&self) -> impl ExactSizeIterator<Item = &[Block]> {
         self.blocks.chunks_exact(self.planes)
@@ -167,12 +161,12 @@ impl BitPlanes {
     /// The bytes that one plane packs into: eight values in each, value 0 in the lowest bit of the
     /// first.
     #[must_use]
-    pub fn plane_bytes(&self) -> usize {
+    fn plane_bytes(&self) -> usize {
         Width::new(1).bytes(self.count)
     }
 
     /// Appends the bits of one plane, [`plane_bytes`](Self::plane_bytes) bytes.
-    pub fn pack_plane_into(&self, plane: usize, out: &mut Vec<u8>) {
+    fn pack_plane_into(&self, plane: usize, out: &mut Vec<u8>) {
         let end = out.len() + self.plane_bytes();
         for batch in self.batches() {
             for word in batch[plane].0 {
@@ -187,7 +181,7 @@ impl BitPlanes {
     /// # Errors
     /// If there is another count of bytes, or the bits after the last value are not zero; then
     /// nothing changes.
-    pub fn unpack_plane(&mut self, plane: usize, bytes: &[u8]) -> Result<(), PackingError> {
+    fn unpack_plane(&mut self, plane: usize, bytes: &[u8]) -> Result<(), PackingError> {
         width::check(Width::new(1), bytes, self.count)?;
         for (batch, bytes) in self.batches_mut().zip(bytes.chunks(LANES / 8)) {
             let mut block = [0; LANES / 8];
@@ -340,7 +334,12 @@ mod tests {
                 let mask = Width::new(planes as u32).mask();
                 for level in dispatch::available() {
                     let mut transposed = BitPlanes::zeros(planes, LANES);
-                    transpose_at(level, &values, first_bit, transposed.batch_mut(0));
+                    transpose_at(
+                        level,
+                        &values,
+                        first_bit,
+                        transposed.batches_mut().next().unwrap(),
+                    );
                     assert!(is_transposed(&transposed, &values, first_bit), "{level}: {planes}");
                     let mut back = [u64::MAX; LANES];
                     values_at(level, transposed.batch(0), &mut back);

@@ -27,7 +27,7 @@ pub struct Comparison<'a> {
     pub bits: &'a [u8],
     /// The thresholds: n words, all below 2^64 - 1.
     pub r: &'a [u64],
-    /// What the result is flipped by: n words, 0 or 1.
+    /// The bits that flip the results: n words, 0 or 1.
     pub beta: &'a [u64],
     /// Factors that hide the digits: 64 n digits from 1 to 66, the same on both sides.
     pub s: &'a [u8],

@@ -57,13 +57,13 @@ pub struct Rows {
     classes: usize,
 }
 
-/// What P0 holds before the query.
+/// P0's material, before the query.
 pub struct ServerMaterial<'s> {
     tree: ServerTree<'s>,
     share: Dealt<'s>,
 }
 
-/// What P1 holds before the query.
+/// P1's material, before the query.
 pub struct ClientMaterial {
     tree: ClientTree,
     mask: Vec<u64>,

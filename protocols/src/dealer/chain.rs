@@ -8,8 +8,8 @@
 //! a of it and every i <= k
 //!
 //! - A_k\[a\]\[i\] = R\[i\]\[k\] e_k(a) XOR R\[i\]\[k+1\], for k < D - 1,
-//! - B_k\[a\]\[i\] = R\[i\]\[k\] (t_k(a) XOR rho_k e_k(a) XOR rho_{k-1}), without rho_k for the last digit
-//!   and without rho_{k-1} for the first.
+//! - B_k\[a\]\[i\] = R\[i\]\[k\] (t_k(a) XOR rho_k e_k(a) XOR rho_{k-1}), without rho_k for
+//!   the last digit and without rho_{k-1} for the first.
 //!
 //! P0 holds the tables under pads that P1 can draw. It looks up its one entry of each digit and
 //! sends P1 the A entries and c\[i\], the XOR of the B entries over k; P1 strips the pads, solves,
@@ -44,7 +44,7 @@ pub struct Split {
 }
 
 impl Split {
-    /// The cheapest split of so many bits, a bit online counting as four ahead.
+    /// The cheapest split of `bits` bits, a bit online counting as four ahead.
     ///
     /// # Panics
     /// For no bits, or more than 62.
@@ -62,7 +62,7 @@ impl Split {
             .expect("12 digits of 6 bits hold 62")
     }
 
-    /// The split into so many digits that has the smallest tables, if there is one.
+    /// The split into `digits` digits that has the smallest tables, if there is one.
     pub fn with_digits(bits: u32, digits: usize) -> Option<Split> {
         // best[b]: the smallest tables for the digits so far, holding b bits.
         let mut best: Vec<Option<(usize, Vec<u32>)>> = vec![None; bits as usize + 1];
@@ -196,7 +196,7 @@ pub fn look_up(split: &Split, a: &[Block], tables: &[Block], opened: &mut [Block
 ///
 /// # Panics
 /// As [`encode`].
-pub fn solve(split: &Split, opened: &[Block]) -> Block {
+pub(crate) fn solve(split: &Split, opened: &[Block]) -> Block {
     let digits = split.digits();
     let (links, sums) = opened.split_at(place(digits - 1, 0));
     // y_j is at j + 1.

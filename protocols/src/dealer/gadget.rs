@@ -91,7 +91,7 @@ pub trait Function: Sync {
     }
 }
 
-/// What P2 knows of a chunk of a batch.
+/// P2's knowledge of a chunk of a batch.
 pub struct Secret<'a> {
     /// The place of the first value in the batch.
     pub first: usize,
@@ -103,7 +103,7 @@ pub struct Secret<'a> {
     pub pads: &'a [Vec<u64>],
 }
 
-/// What P0 and P1 both know of a chunk of a batch.
+/// The values of a chunk of a batch that P0 and P1 both know.
 pub struct Public<'a> {
     /// The place of the first value in the batch.
     pub first: usize,
@@ -123,7 +123,7 @@ impl Public<'_> {
     }
 }
 
-/// What P0 holds of a layer before the query: used once, by move.
+/// P0's material for a layer, before the query: used once, by move.
 pub struct ServerMaterial<'s>(Vec<Mutex<Option<ServerLane<'s>>>>);
 
 struct ServerLane<'s> {
@@ -131,13 +131,13 @@ struct ServerLane<'s> {
     dealt: Dealt<'s>,
 }
 
-/// What P2 dealt, or where it is to be taken from when it is needed.
+/// A message of P2, or the step to take it from when it is needed.
 pub(super) enum Dealt<'s> {
     Held(Vec<u8>),
     Coming(Box<Server<'s>>),
 }
 
-/// What P1 holds of a layer before the query: used once, by move.
+/// P1's material for a layer, before the query: used once, by move.
 pub struct ClientMaterial {
     lanes: Vec<Mutex<Option<Prf>>>,
     mask: Vec<u64>,
@@ -260,7 +260,7 @@ impl ServerMaterial<'_> {
 }
 
 impl<'s> Dealt<'s> {
-    /// What P2 sends in the first phase of this step.
+    /// P2's message in the first phase of this step.
     pub(super) fn coming(mut ctx: Server<'s>, len: usize, take: Take) -> Result<Dealt<'s>> {
         Ok(match take {
             Take::Ahead => Dealt::Held(ctx.recv(Role::CryptoProducer, OPEN, len)?),
@@ -496,7 +496,7 @@ fn answer_chunk(
     ctx.send(Role::ModelOwner, ANSWER, message)
 }
 
-/// What stands in a chain's tables at T minus a point.
+/// The entries of a chain's tables at T minus a point.
 struct LookedUp {
     /// The low n - 1 bits of T minus the point.
     at: BitPlanes,

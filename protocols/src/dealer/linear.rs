@@ -56,7 +56,7 @@ pub enum Mask {
 /// not the weights, as they are encoded: under one key, two versions tell P1 their difference.
 pub struct WeightKey(Seed);
 
-/// What P0 holds of a linear layer before the query: e, or e + c.
+/// P0's material for a linear layer, before the query: e, or e + c.
 pub struct LinearMaterial(Vec<u64>);
 
 impl WeightKey {
@@ -78,12 +78,12 @@ impl LinearMaterial {
     }
 }
 
-/// What a layer's D takes, once.
+/// The message of a layer's D, sent once.
 pub fn setup_cost(width: Width, weights: usize) -> Cost {
     Cost::none().ahead(Role::ModelOwner, Role::DataOwner, width.bytes(weights) as u64)
 }
 
-/// What a query takes.
+/// Messages of a query.
 pub fn cost(shape: &ConvShape, width: Width, mask: Mask) -> Cost {
     let per_image = shape.output_len() / shape.batch;
     let sizes =

@@ -30,10 +30,10 @@ pub(super) fn phases(shape: &PoolShape) -> u16 {
     LEVEL_PHASES * levels(shape.window_len()).len() as u16
 }
 
-/// What P0 holds of a pooling layer before the query.
+/// P0's material for a pooling layer, before the query.
 pub struct ServerTree<'s>(Vec<ServerMaterial<'s>>);
 
-/// What P1 holds of a pooling layer before the query.
+/// P1's material for a pooling layer, before the query.
 pub struct ClientTree(Vec<ClientMaterial>);
 
 impl ServerTree<'_> {

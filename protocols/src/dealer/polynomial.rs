@@ -85,7 +85,7 @@ impl Polynomial {
         Polynomial { plane, coefficients, constants, ..shape }
     }
 
-    /// What is known without coefficients: enough for costs, and for P0 to take what P2 deals.
+    /// A polynomial without its coefficients: enough for costs, and for P0 to take what P2 deals.
     ///
     /// # Panics
     /// If the degree is not from 1 to 3.
@@ -107,7 +107,7 @@ impl Polynomial {
         channels::runs(self.plane, self.channels(), first, count)
     }
 
-    /// The coefficients of a channel, that of t first.
+    /// The coefficients c_1, ..., c_d of a channel.
     fn channel_coefficients(&self, channel: usize) -> &[u64] {
         &self.coefficients[channel * self.degree..][..self.degree]
     }
@@ -183,7 +183,7 @@ impl Function for Polynomial {
         result
     }
 
-    /// What P0's coefficients give, modulo 2^64.
+    /// The value of the polynomial with P0's coefficients, modulo 2^64.
     fn ideal(&self, place: usize, t: i64) -> i64 {
         let channel = place / self.plane % self.channels();
         let times = |sum: u64, c: &u64| sum.wrapping_add(*c).wrapping_mul(t.cast_unsigned());

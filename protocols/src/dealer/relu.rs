@@ -50,7 +50,7 @@ pub(crate) fn shared(gate: &Gate) -> Vec<Width> {
     [gate.out(); 2].into_iter().chain(gate.wrap()).collect()
 }
 
-/// What [`gated`] needs, for bits masked by `mask`.
+/// The values that P2 shares for [`gated`], for bits masked by `mask`.
 pub(crate) fn share(gate: &Gate, tau: &[u64], mask: &[u64]) -> Vec<Vec<u64>> {
     let gated = |values: &[u64]| -> Vec<u64> {
         values.iter().zip(mask).map(|(value, bit)| value & bit.wrapping_neg()).collect()

@@ -6,7 +6,7 @@
 //!
 //! | phase | from -> to | payload | elements |
 //! |---|---|---|---|
-//! | 1 | P2 -> P0, P2 -> P1 | shares of x, its bits, `x[0]` | 1 over 2^64 - 1; 64 digits; 1 over 2^64 |
+//! | 1 | P2 -> P0, P2 -> P1 | shares of x, bits, `x[0]` | 1 over 2^64 - 1; 64 digits; 1 over 2^64 |
 //! | 2 | P0 <-> P1 | 2 a_j + x_j | 1 over 2^64 - 1 |
 //! | 3 | P0 -> P2, P1 -> P2 | [`private_compare`] of x with r under beta | 64 digits |
 //! | 4 | P2 -> P0, P2 -> P1 | shares of beta'; [`product`]'s triple | 1 over 2^64; 1 to P1 |

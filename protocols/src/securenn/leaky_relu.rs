@@ -53,7 +53,7 @@ impl Elementwise for LeakyRelu {
         "leaky-relu"
     }
 
-    /// Those of ReLU.
+    /// The messages of ReLU.
     fn cost(&self, count: usize) -> Cost {
         Relu.cost(count)
     }

@@ -28,7 +28,7 @@ use crate::{
     share::Share,
 };
 
-/// What padding counts as: below every value, and far enough from the edge of DReLU's domain.
+/// The value of padding: below every other, and far enough from the edge of DReLU's domain.
 const PADDING: u64 = (1u64 << 60).wrapping_neg();
 
 // moves with nets

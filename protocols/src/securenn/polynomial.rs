@@ -40,7 +40,7 @@ pub struct PolynomialShape {
 pub struct Polynomial {
     /// The degree, and the channels that the coefficients belong to.
     pub shape: PolynomialShape,
-    /// A share of the coefficients, `degree` a channel and that of a first; none at P2.
+    /// A share of the coefficients c_1, ..., c_d of each channel in turn; none at P2.
     pub coefficients: Share,
     /// A share of the constants c_0, one a channel; none at P2.
     pub constants: Share,
@@ -49,7 +49,7 @@ pub struct Polynomial {
 }
 
 impl Polynomial {
-    /// What is known without coefficients: enough for costs, and for P2 to deal.
+    /// A polynomial whose coefficients are unknown: enough for costs, and for P2 to deal.
     pub fn without_coefficients(degree: usize, fixed: FixedPoint) -> Polynomial {
         let shape = PolynomialShape { degree, channels: 0, plane: 0 };
         Polynomial { shape, coefficients: Share::default(), constants: Share::default(), fixed }
@@ -71,7 +71,7 @@ impl Elementwise for Polynomial {
         (0..self.shape.degree).fold(Cost::none(), |cost, _| cost.then(product::cost(count)))
     }
 
-    /// Those of the products.
+    /// The published cost of the products.
     fn paper(&self, count: f64) -> Paper {
         let (product, degree) = (product::paper(count), self.shape.degree);
         Paper { rounds: product.rounds * degree as u64, bits: product.bits * degree as f64 }

@@ -61,7 +61,7 @@ impl Elementwise for Powers {
         (0..self.power.products()).fold(Cost::none(), |cost, _| cost.then(product::cost(count)))
     }
 
-    /// Those of the products.
+    /// The published cost of the products.
     fn paper(&self, count: f64) -> Paper {
         let (product, times) = (product::paper(count), self.power.products());
         Paper { rounds: product.rounds * u64::from(times), bits: product.bits * f64::from(times) }

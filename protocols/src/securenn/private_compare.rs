@@ -46,7 +46,7 @@ use crate::{
     prf::Prf,
 };
 
-/// What x is compared with: words below 2^64 - 1, so that r + 1 does not wrap.
+/// The right-hand sides of comparisons: words below 2^64 - 1, so that r + 1 does not wrap.
 pub struct Comparand(Vec<u64>);
 
 impl Comparand {
@@ -132,7 +132,7 @@ pub fn ideal(x: &[u64], r: &[u64], beta: &[u64]) -> Vec<u64> {
     x.iter().zip(r).zip(beta).map(|((x, r), beta)| beta ^ u64::from(x > r)).collect()
 }
 
-/// What one side sends. The zero-sharing comes from `zeros`, so that a test can leave it out.
+/// The message of one side. The zero-sharing comes from `zeros`, so that a test can leave it out.
 fn mask(
     prf: &mut Prf,
     side: Side,

@@ -3,7 +3,7 @@
 //!
 //! | phase | payload |
 //! |---|---|
-//! | 1-10 | [`relu`] of a - p_j for all knots side by side |
+//! | 1-10 | [`super::relu`] of a - p_j for all knots side by side |
 //!
 //! The sum is local, and so is its truncation by the bits of the slopes: off by 2^(64 - bits) with
 //! the probability that its magnitude is of 2^64. Domain: a - p_j is in that of ReLU. Who sees
@@ -32,7 +32,7 @@ impl Elementwise for Spline {
         Relu.cost(self.knots().len() * count)
     }
 
-    /// Those of the ReLUs; a line, which has no knot, sends nothing.
+    /// The published cost of the ReLUs; a line, which has no knot, sends nothing.
     fn paper(&self, count: f64) -> Paper {
         if self.knots().is_empty() {
             return Paper::default();

@@ -1,4 +1,5 @@
-//! What holds for every function of each suite: one list of functions a suite, one macro call each.
+//! Laws for every function of each suite, one list of functions and one macro call a suite, and
+//! tests of the suites from outside.
 //!
 //! Seeds are fixed, so a law that holds once holds always.
 

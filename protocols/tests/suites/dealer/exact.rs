@@ -1,4 +1,4 @@
-//! What a gadget's results are, coin included: P0's u and q, which decide it, follow from the test
+//! The results of a gadget, coin included: P0's u and q, which decide it, follow from the test
 //! seed.
 
 use protocols::{

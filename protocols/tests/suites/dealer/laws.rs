@@ -22,7 +22,7 @@ const COUNT: usize = 1 << 15;
 /// Values of a chunk in a view: several lanes.
 const CHUNK: usize = 4096;
 
-/// At every gate that the function has room in: the coin, too, as P0's u and q decide it.
+/// At every gate whose bound is above the corners; the coin included, which P0's u and q decide.
 pub(crate) fn equals_its_ideal(function: &Function) {
     for gate in gates(function, &GATES) {
         check(function, &gate, SessionOptions::default(), 3000);
@@ -57,10 +57,11 @@ pub(crate) fn is_right_beyond_65536_values(function: &Function) {
 /// On equal values with equal halves all that belongs to one value is uniform and independent, and
 /// P2 receives nothing.
 pub(crate) fn shows_uniform_views(function: &Function) {
-    // Few bits, so that all that is opened of a value is looked at together, where there is room.
+    // Few bits, so that all that is opened of a value is looked at together, where the corners are
+    // within the bound.
     let small = Gate::new(Width::new(12), 11, 3, Width::new(14));
     let wide = Gate::new(Width::new(33), 32, 12, Width::new(33));
-    let gate = if has_room(function, &small) { small } else { wide };
+    let gate = if has_corners_in_bounds(function, &small) { small } else { wide };
     let (low, high) = domain(&*function.plain, function.degree, &gate);
     let values = if gate == small { vec![low, 0, high] } else { vec![high] };
     for y in values {
@@ -105,16 +106,16 @@ fn gate() -> Gate {
 }
 
 /// The gates of (l, k, s) whose results are as wide as the values, wider and as narrow as the
-/// values cut, where there is room around the corners.
+/// values cut, where the corners are within the bound.
 fn gates(function: &Function, of: &[(u32, u32, u32)]) -> Vec<Gate> {
     let widths = |&(l, k, s): &(u32, u32, u32)| {
         [l, (l + 7).min(64), k - s + 1].map(|out| Gate::new(Width::new(l), k, s, Width::new(out)))
     };
-    of.iter().flat_map(widths).filter(|gate| has_room(function, gate)).collect()
+    of.iter().flat_map(widths).filter(|gate| has_corners_in_bounds(function, gate)).collect()
 }
 
 /// Whether values around all corners are in the function's domain at a gate.
-fn has_room(function: &Function, gate: &Gate) -> bool {
+fn has_corners_in_bounds(function: &Function, gate: &Gate) -> bool {
     let (low, high) = function.plain.domain(gate);
     low <= 0 && high >= 0
 }

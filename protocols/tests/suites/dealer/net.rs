@@ -16,7 +16,7 @@ use protocols::{
 /// Inputs, hidden values, outputs: five values of 33 or 41 bits leave bits unused in the last byte.
 pub(crate) const SIZES: [usize; 3] = [3, 5, 3];
 
-/// Of the hidden values.
+/// The gate of the hidden values.
 pub(crate) fn gate() -> Gate {
     Gate::new(Width::new(33), 32, 12, Width::new(41))
 }
@@ -59,7 +59,7 @@ pub(crate) fn hidden(x: &[u64]) -> Vec<i64> {
     y.into_iter().map(u64::cast_signed).collect()
 }
 
-/// What follows from the hidden values after their activation.
+/// The outputs for these hidden values before their activation.
 pub(crate) fn outputs(hidden: &[i64]) -> Vec<i64> {
     let words: Vec<u64> = hidden.iter().map(|t| Relu.ideal(0, *t).cast_unsigned()).collect();
     let y = fully_connected(SIZES[1], SIZES[2]).convolve(&words, &weights()[1]);
