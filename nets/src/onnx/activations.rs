@@ -4,7 +4,7 @@ use super::{
     draft::{Kind, LinearTensors},
     node::Node,
     tensor::Tensor,
-    translate::{Data, Refusal, Translator},
+    walk::{Data, Refusal, Translator},
 };
 use crate::graph::{Activation, ActivationKind, Conv, Linear, Op};
 

@@ -7,7 +7,7 @@ use super::{
     fold::places,
     node::Node,
     tensor::{Tensor, slice_indices},
-    translate::{Data, Padded, Refusal, Translator, Value, axis_of, slices},
+    walk::{Data, Padded, Refusal, Translator, Value, axis_of, slices},
 };
 use crate::graph::{Conv, Dims, Linear, Op, Window};
 

@@ -4,7 +4,7 @@
 use super::{
     node::Node,
     tensor::{Tensor, sizes, slice_indices},
-    translate::{Refusal, axis_of, is_real, new_shape, order_of, slices},
+    walk::{Refusal, axis_of, is_real, new_shape, order_of, slices},
 };
 
 /// The most elements of a range, or of an axis made of repeats.

@@ -11,7 +11,7 @@ use super::{
     node::Node,
     proto::{Graph, Value as Declared},
     tensor::{Stored, Tensor, count},
-    translate::{Data, Value},
+    walk::{Data, Value},
     view::View,
 };
 use crate::graph::Dims;

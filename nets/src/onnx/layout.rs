@@ -2,7 +2,7 @@
 
 use super::{
     draft::{Kind, LayerId, LinearTensors},
-    translate::{Data, Padded, Refusal, Translator},
+    walk::{Data, Padded, Refusal, Translator},
     view::{Swap, View},
 };
 use crate::graph::{Conv, Dims, Linear, Op, Reshape};

@@ -8,7 +8,7 @@ use super::{
     node::Node,
     pooling::padding,
     tensor::Tensor,
-    translate::{Data, Refusal, Translator, Value},
+    walk::{Data, Refusal, Translator, Value},
     view::View,
 };
 use crate::graph::{Conv, Dense, Dims, Linear, Op};

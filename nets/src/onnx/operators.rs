@@ -2,7 +2,7 @@
 
 use super::{
     node::Node,
-    translate::{Data, Refusal, Translator},
+    walk::{Data, Refusal, Translator},
 };
 use crate::graph::ActivationKind;
 

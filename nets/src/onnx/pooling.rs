@@ -6,7 +6,7 @@ use super::{
     draft::{Kind, LinearTensors},
     fold::reduced_axes,
     node::Node,
-    translate::{Data, Refusal, Translator},
+    walk::{Data, Refusal, Translator},
     view::View,
 };
 use crate::graph::{Average, Conv, Dims, Linear, Op, Window};
