@@ -4,11 +4,12 @@ use std::{collections::HashMap, fs::File, io::Read, path::Path};
 
 use super::{
     draft::Draft,
-    input::input,
+    input::model_input,
     node::Node,
     proto::{self, Model},
     tensor::Stored,
-    walk::{Data, Refused, Translator, Value},
+    translator::{Refused, Translator},
+    value::{Data, Value},
 };
 use crate::{
     error::{Error, Result},
@@ -36,7 +37,7 @@ pub struct Import {
     pub notes: Vec<String>,
 }
 
-/// Reads an ONNX file; the network is called as the file is.
+/// Reads an ONNX file; the network has the file's name.
 ///
 /// # Errors
 /// [`Error::File`] around [`Error::Io`] or any error of [`parse`].
@@ -56,10 +57,10 @@ pub fn read(path: &Path) -> Result<Import> {
     result.map_err(|error| Error::File { path: path.to_owned(), source: Box::new(error) })
 }
 
-/// As [`read`], from bytes.
+/// Reads a network from the bytes of an ONNX file.
 ///
 /// # Errors
-/// [`Error::Onnx`] for what is no model, [`Error::OnnxOperators`] for nodes that are not supported,
+/// [`Error::Onnx`] for bytes that are no model, [`Error::OnnxOperators`] for nodes that are not supported,
 /// [`Error::NotFinite`], [`Error::Node`].
 pub fn parse(name: &str, bytes: &[u8]) -> Result<Import> {
     if bytes.iter().take(64).all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) {
@@ -77,13 +78,13 @@ pub fn parse(name: &str, bytes: &[u8]) -> Result<Import> {
     }
     let (values, constants) = initializers(&graph)?;
     let (input, data, dims, note) =
-        input(&graph, &values).map_err(|what| malformed(&what))?;
+        model_input(&graph, &values).map_err(|what| malformed(&what))?;
     let draft = Draft::new(dims, constants).map_err(|problem| {
         malformed(&format!("its input '{}': {problem}", input.escape_default()))
     })?;
     let mut walk = Translator::new(draft, values);
     walk.notes.extend(note);
-    walk.begin(input, data);
+    walk.set_value(input, Value::Data(data));
     graph.nodes.iter().for_each(|node| walk.node(Node(node)));
     if !walk.refused.is_empty() {
         return Err(unsupported(&walk.refused));
@@ -113,7 +114,7 @@ fn initializers<'f>(graph: &'f proto::Graph<'f>) -> Result<(HashMap<&'f str, Val
     Ok((values, constants))
 }
 
-/// What the model's outputs are computed from.
+/// The data that all of the model's outputs are computed from.
 fn result<'f>(graph: &'f proto::Graph<'f>, walk: &mut Translator<'f>) -> Result<Data> {
     let mut results: Vec<Data> = Vec::new();
     for output in &graph.outputs {
@@ -124,7 +125,7 @@ fn result<'f>(graph: &'f proto::Graph<'f>, walk: &mut Translator<'f>) -> Result<
                 let data = walk.materialise(output.name, &padded);
                 data.map_err(|refusal| malformed(&format!("its result {refusal}")))?
             }
-            Some(_) => continue,
+            Some(Value::Stored(_) | Value::Constant(_) | Value::Unknown) => continue,
             None => {
                 let name = output.name.escape_default();
                 return Err(malformed(&format!("no node makes its output '{name}'")));
@@ -144,11 +145,11 @@ fn result<'f>(graph: &'f proto::Graph<'f>, walk: &mut Translator<'f>) -> Result<
     }
 }
 
-/// All nodes that are not supported, those of one reason together.
+/// The error of all nodes that are not supported, those with the same reason together.
 fn unsupported(refused: &[Refused]) -> Error {
     let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
     for Refused { name, reason } in refused {
-        match reasons.iter_mut().find(|(known, _)| known == reason) {
+        match reasons.iter_mut().find(|(other, _)| other == reason) {
             Some((_, names)) => names.push(name),
             None => reasons.push((reason, vec![name])),
         }

@@ -1,7 +1,9 @@
 //! Files of several exporters against onnxruntime, and files that are none.
 
 mod file;
+mod fold;
 mod mutate;
+mod table;
 
 use std::{fs, path::PathBuf};
 
