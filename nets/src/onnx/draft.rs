@@ -1,4 +1,4 @@
-//! Layers as they come out of the file, before scalings are folded into their neighbours.
+//! The layers of an import, and how their scalings are folded into their neighbours.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -15,22 +15,22 @@ use crate::{
     weights::Weights,
 };
 
-/// The most values of one image in one layer: what is beyond could not be computed in private, and
+/// The most values of one image in one layer: a larger one could not be computed in private, and
 /// would only fill the memory.
-pub const MAX_VALUES: usize = 1 << 24;
+const MAX_VALUES: usize = 1 << 24;
 
 /// The most layers.
 const MAX_LAYERS: usize = 1 << 15;
 
-/// Smaller factors are not folded into the weights of the layer after them: those of a model for pixels
-/// up to 255 would keep few digits of their own.
+/// Smaller factors are not folded into the weights of the layer after them: the weights of a model
+/// for pixels up to 255 would keep few digits.
 const FINEST: f64 = 1.0 / 8.0;
 
 /// A layer's place in its draft.
-pub type LayerId = usize;
+pub(super) type LayerId = usize;
 
 /// A network under construction.
-pub struct Draft {
+pub(super) struct Draft {
     layers: Vec<Layer>,
     taken: HashSet<String>,
     /// The number to try next for each name.
@@ -50,8 +50,8 @@ struct Layer {
 }
 
 /// What a layer computes.
-pub enum Kind {
-    /// One without weights.
+pub(super) enum Kind {
+    /// An operation without weights.
     Plain(Op),
     /// A convolution or fully connected layer, with a bias for each output channel.
     Linear(Linear, LinearTensors),
@@ -65,16 +65,16 @@ pub enum Kind {
 }
 
 /// What a linear layer multiplies with and adds.
-pub struct LinearTensors {
+pub(super) struct LinearTensors {
     /// Row-major, output channel first.
-    pub weight: Vec<f64>,
+    pub(super) weight: Vec<f64>,
     /// One for each output channel.
-    pub bias: Vec<f64>,
+    pub(super) bias: Vec<f64>,
 }
 
 impl Draft {
     /// A network that holds only its input; the file stores `constants` values.
-    pub fn new(input: Dims, constants: usize) -> std::result::Result<Draft, ShapeProblem> {
+    pub(super) fn new(input: Dims, constants: usize) -> std::result::Result<Draft, ShapeProblem> {
         check_dims(input)?;
         let kind = Kind::Plain(Op::Input);
         let input =
@@ -88,23 +88,24 @@ impl Draft {
     }
 
     /// The network's input.
-    pub const INPUT: LayerId = 0;
+    pub(super) const INPUT: LayerId = 0;
 
     /// The size of a layer's result.
-    pub fn dims(&self, layer: LayerId) -> Dims {
+    pub(super) fn dims(&self, layer: LayerId) -> Dims {
         self.layers[layer].dims
     }
 
     /// Whether no value of a layer's result can be below zero.
-    pub fn is_nonnegative(&self, layer: LayerId) -> bool {
+    pub(super) fn is_nonnegative(&self, layer: LayerId) -> bool {
         self.layers[layer].nonnegative
     }
 
-    /// What a layer is the square of, if it is one.
-    pub fn squared(&self, layer: LayerId) -> Option<LayerId> {
+    /// The layer that a layer is the square of, if it is one.
+    pub(super) fn squared(&self, layer: LayerId) -> Option<LayerId> {
         let square = Activation::full(ActivationKind::Square);
         let layer = &self.layers[layer];
-        let is_square = matches!(&layer.kind, Kind::Plain(Op::Activation(own)) if *own == square);
+        let is_square =
+            matches!(&layer.kind, Kind::Plain(Op::Activation(found)) if *found == square);
         is_square.then(|| layer.inputs[0])
     }
 
@@ -112,24 +113,24 @@ impl Draft {
     ///
     /// # Errors
     /// In words, if they are too many.
-    pub fn pay(&mut self, values: usize) -> std::result::Result<(), String> {
+    pub(super) fn pay(&mut self, values: usize) -> std::result::Result<(), String> {
         let left = self.allowance.checked_sub(values);
         self.allowance = left.ok_or("makes far more values than the file holds")?;
         Ok(())
     }
 
-    /// Adds a layer, under this name or one like it that is free.
-    pub fn add(
+    /// Adds a layer under this name, with a number where another layer has it.
+    pub(super) fn add(
         &mut self,
         name: &str,
         kind: Kind,
         inputs: &[LayerId],
     ) -> std::result::Result<LayerId, ShapeProblem> {
-        let of: Vec<Dims> = inputs.iter().map(|&input| self.dims(input)).collect();
+        let input_dims: Vec<Dims> = inputs.iter().map(|&input| self.dims(input)).collect();
         let dims = match &kind {
-            Kind::Plain(op) => output_dims(op, &of)?,
-            Kind::Linear(linear, _) => output_dims(&Op::Linear(*linear), &of)?,
-            Kind::Scale { .. } => of[0],
+            Kind::Plain(op) => output_dims(op, &input_dims)?,
+            Kind::Linear(linear, _) => output_dims(&Op::Linear(*linear), &input_dims)?,
+            Kind::Scale { .. } => input_dims[0],
         };
         check_dims(dims)?;
         if self.layers.len() >= MAX_LAYERS {
@@ -137,14 +138,21 @@ impl Draft {
         }
         let name = self.free_name(name);
         self.taken.insert(name.clone());
-        let below = |&input: &LayerId| !self.is_nonnegative(input);
         let nonnegative = match &kind {
             Kind::Plain(Op::Activation(Activation::Leading { kind, ratio: 1.0 })) => {
                 let all = Range { low: f64::NEG_INFINITY, high: f64::INFINITY };
                 kind.function().range(all, Terms::default()).low >= 0.0
             }
-            Kind::Plain(Op::Activation(_)) => false,
-            Kind::Plain(_) => !inputs.iter().any(below),
+            Kind::Plain(
+                Op::MaxPool(_)
+                | Op::AvgPool(_)
+                | Op::Add
+                | Op::Concat
+                | Op::Slice { .. }
+                | Op::Shuffle { .. }
+                | Op::Reshape(_),
+            ) => inputs.iter().all(|&input| self.is_nonnegative(input)),
+            Kind::Plain(Op::Input | Op::Linear(_) | Op::Activation(_)) => false,
             Kind::Linear(..) | Kind::Scale { .. } => false,
         };
         self.layers.push(Layer { name, kind, inputs: inputs.to_vec(), dims, nonnegative });
@@ -152,7 +160,7 @@ impl Draft {
     }
 
     /// The network up to this layer, with its scalings folded.
-    pub fn finish(mut self, graph: &str, mut output: LayerId) -> Result<(Graph, Weights)> {
+    pub(super) fn finish(mut self, graph: &str, mut output: LayerId) -> Result<(Graph, Weights)> {
         self.fold(&mut output);
         let needed = self.ancestors(output);
         let mut builder = GraphBuilder::new(graph, self.dims(Draft::INPUT))?;
@@ -165,7 +173,7 @@ impl Draft {
             let inputs: Vec<NodeId> = layer.inputs.iter().map(|&input| places[input]).collect();
             let (op, linear) = match layer.kind {
                 Kind::Plain(op) => (op, None),
-                Kind::Linear(own, linear) => (Op::Linear(own), Some(linear)),
+                Kind::Linear(op, linear) => (Op::Linear(op), Some(linear)),
                 Kind::Scale { scale, shift } => {
                     let channels = layer.dims.channels;
                     let conv = Conv { groups: channels, bias: true, ..Conv::square(channels, 1) };
@@ -189,10 +197,10 @@ impl Draft {
         Ok((builder.finish(places[output])?, Weights::from_tensors(tensors)))
     }
 
-    /// Folds each scaling into the linear layer or scaling before it, or else after it; what stands
-    /// between it and a later one and commutes with it, it passes.
+    /// Folds each scaling into the linear layer or scaling before it, or else after it, and moves it
+    /// behind a layer that commutes with it, towards a later one.
     fn fold(&mut self, output: &mut LayerId) {
-        // What the output does not depend on would count as a use.
+        // Only layers that the output depends on count as users.
         let mut users = vec![Vec::new(); self.layers.len()];
         let needed = self.ancestors(*output);
         for (place, layer) in self.layers.iter().enumerate().filter(|(place, _)| needed[*place]) {
@@ -211,7 +219,7 @@ impl Draft {
             let folded = alone && self.fold_back(place, before)
                 || after.is_some_and(|after| self.fold_forward(place, after));
             if folded {
-                // What used it uses what is before it.
+                // Its users now use the layer before it.
                 for &user in &users[place] {
                     let inputs = self.layers[user].inputs.iter_mut();
                     inputs.filter(|input| **input == place).for_each(|input| *input = before);
@@ -228,7 +236,7 @@ impl Draft {
         }
     }
 
-    /// Folds a scaling into what is before it.
+    /// Folds a scaling into the layer before it; says whether it could.
     fn fold_back(&mut self, place: LayerId, before: LayerId) -> bool {
         let (earlier, later) = self.layers.split_at_mut(place);
         let Kind::Scale { scale, shift } = &later[0].kind else {
@@ -256,9 +264,9 @@ impl Draft {
         }
     }
 
-    /// Folds a scaling into the linear layer or scaling after it, as far as that goes: padding is zeros
-    /// after the scaling, so a convolution that pads cannot take a shift, and weights that a small
-    /// factor makes smaller lose digits. Says whether nothing is left of it.
+    /// Folds a scaling into the linear layer or scaling after it, as far as that goes: padding is
+    /// zeros after the scaling, so a convolution that pads cannot take a shift, and weights that a
+    /// small factor makes smaller lose digits. Says whether nothing is left of it.
     fn fold_forward(&mut self, place: LayerId, after: LayerId) -> bool {
         let (earlier, later) = self.layers.split_at_mut(after);
         let Kind::Scale { scale, shift } = &mut earlier[place].kind else {
@@ -301,29 +309,11 @@ impl Draft {
         let Kind::Scale { scale, shift } = &scaling.kind else {
             return;
         };
-        let unmoved = shift.iter().all(|&shift| shift == 0.0);
-        let channels: Vec<usize> = match other.kind {
-            Kind::Plain(Op::AvgPool(Average::Channels)) => (0..scale.len()).collect(),
-            Kind::Plain(Op::AvgPool(Average::Windows { counted, .. }))
-                if unmoved || counted == Padding::NONE =>
-            {
-                (0..scale.len()).collect()
-            }
-            Kind::Plain(Op::MaxPool(_)) if scale.iter().all(|&scale| scale > 0.0) => {
-                (0..scale.len()).collect()
-            }
-            Kind::Plain(Op::Slice { start, end }) => (start..end).collect(),
-            Kind::Plain(Op::Shuffle { groups }) => {
-                let rest = scale.len() / groups;
-                (0..scale.len()).map(|place| place % groups * rest + place / groups).collect()
-            }
-            Kind::Plain(Op::Reshape(_))
-                if scaling.dims.plane().is_multiple_of(other.dims.plane()) =>
-            {
-                let parts = scaling.dims.plane() / other.dims.plane();
-                (0..other.dims.channels).map(|channel| channel / parts).collect()
-            }
-            _ => return,
+        let Kind::Plain(op) = &other.kind else {
+            return;
+        };
+        let Some(channels) = channels_before(op, scale, shift, scaling.dims, other.dims) else {
+            return;
         };
         let [scale, shift] =
             [scale, shift].map(|values| channels.iter().map(|&channel| values[channel]).collect());
@@ -345,8 +335,8 @@ impl Draft {
         needed
     }
 
-    /// A layer's name from a node's: what a report's path reserves is replaced, and a number added
-    /// where another layer has the name.
+    /// A layer's name from a node's: characters that a report's paths reserve are replaced, and a
+    /// number is added where another layer has the name.
     fn free_name(&mut self, name: &str) -> String {
         let plain: String = name
             .chars()
@@ -369,8 +359,8 @@ impl Draft {
     }
 }
 
-/// The power of two that stays of a factor, exact in fixed point, if it is small, or else 1. What is
-/// left is from 1 to 2.
+/// The power of two that a small factor leaves behind, exact in fixed point, so that 1 to 2 is
+/// folded; 1 for any other factor.
 fn kept(scale: f64) -> f64 {
     match scale.abs() {
         0.0 => 0.0,
@@ -379,7 +369,38 @@ fn kept(scale: f64) -> f64 {
     }
 }
 
-/// Makes weights those for inputs without a scaling.
+/// For each channel after an operation, the channel before it that a scaling behind it takes its
+/// factor from; `None` if the two do not commute.
+fn channels_before(
+    op: &Op,
+    scale: &[f64],
+    shift: &[f64],
+    before: Dims,
+    after: Dims,
+) -> Option<Vec<usize>> {
+    let all = 0..scale.len();
+    match *op {
+        Op::AvgPool(Average::Channels) => Some(all.collect()),
+        Op::AvgPool(Average::Windows { counted, .. }) => {
+            let shifted = shift.iter().any(|&shift| shift != 0.0);
+            (!shifted || counted == Padding::NONE).then(|| all.collect())
+        }
+        Op::MaxPool(_) => scale.iter().all(|&scale| scale > 0.0).then(|| all.collect()),
+        Op::Slice { start, end } => Some((start..end).collect()),
+        Op::Shuffle { groups } => {
+            let rest = scale.len() / groups;
+            Some(all.map(|place| place % groups * rest + place / groups).collect())
+        }
+        Op::Reshape(_) => {
+            let parts = before.plane() / after.plane();
+            let whole = before.plane().is_multiple_of(after.plane());
+            whole.then(|| (0..after.channels).map(|channel| channel / parts).collect())
+        }
+        Op::Input | Op::Linear(_) | Op::Activation(_) | Op::Add | Op::Concat => None,
+    }
+}
+
+/// Changes weights and biases so that they take inputs without a scaling before them.
 fn multiply_inputs(op: Linear, linear: &mut LinearTensors, scale: &[f64], shift: &[f64]) {
     let groups = match op {
         Linear::Conv(conv) => conv.groups,

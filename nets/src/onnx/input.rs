@@ -1,7 +1,7 @@
 //! The model's input: how large an image is, and how the file's tensor lies in it.
 //!
-//! Whoever gives images here gives them channels first. Keras has them last, and some models take
-//! vectors that they make images of: what the first nodes do tells.
+//! Images are given channels first. Keras has them last, and some models take vectors that they make
+//! images of: the first nodes tell.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,19 +9,21 @@ use super::{
     draft::Draft,
     layout::image_dims,
     node::Node,
+    operators::operator,
     proto::{Graph, Value as Declared},
+    shape::resolve_shape,
     tensor::{Stored, Tensor, count},
-    translate::{Data, Value},
+    value::{Data, Value},
     view::View,
 };
 use crate::graph::Dims;
 
-/// The model's only input: its name, how it lies in an image, the image's size, and what to tell of
-/// it.
+/// The model's only input: its name, how it lies in an image, the image's size, and a note for the
+/// user.
 ///
 /// # Errors
 /// What is wrong, in words.
-pub fn input<'f>(
+pub(super) fn model_input<'f>(
     graph: &'f Graph<'f>,
     values: &HashMap<&'f str, Value<'f>>,
 ) -> Result<(&'f str, Data, Dims, Option<String>), String> {
@@ -32,24 +34,24 @@ pub fn input<'f>(
         return Err(format!("it has {count} inputs: a model with one can run"));
     };
     let quoted = input.name.escape_default();
-    let shape = sizes(input).map_err(|what| format!("its input '{quoted}' {what}"))?;
+    let shape = declared_shape(input).map_err(|what| format!("its input '{quoted}' {what}"))?;
     let users = Users { graph, values };
     let (dims, view) = users
         .arrangement(input.name, &shape)
         .map_err(|what| format!("its input '{quoted}' {what}"))?;
     let straight = view == View::straight(&shape);
-    let note = match straight && image_dims(&shape).is_ok_and(|due| due == dims) {
-        true => None,
-        false => Some(match straight {
-            true => format!("the input is given as {dims}, not as {shape:?}"),
-            false => format!("the input is given channels first, {dims}, not as {shape:?}"),
-        }),
+    let note = if !straight {
+        Some(format!("the input is given channels first, {dims}, not as {shape:?}"))
+    } else if image_dims(&shape).is_ok_and(|due| due == dims) {
+        None
+    } else {
+        Some(format!("the input is given as {dims}, not as {shape:?}"))
     };
     Ok((input.name, Data { layer: Draft::INPUT, view }, dims, note))
 }
 
 /// The tensor's shape for one image.
-fn sizes(input: &Declared<'_>) -> Result<Vec<usize>, &'static str> {
+fn declared_shape(input: &Declared<'_>) -> Result<Vec<usize>, &'static str> {
     let sizes = input.sizes.as_ref().ok_or("has no shape: export with a fixed image size")?;
     let mut shape = Vec::with_capacity(sizes.len().min(8));
     for (axis, size) in sizes.iter().enumerate() {
@@ -68,13 +70,14 @@ fn sizes(input: &Declared<'_>) -> Result<Vec<usize>, &'static str> {
     }
 }
 
-/// Who uses a tensor.
+/// The nodes that use a tensor.
 struct Users<'w, 'f> {
     graph: &'f Graph<'f>,
     values: &'w HashMap<&'f str, Value<'f>>,
 }
 
 impl<'f> Users<'_, 'f> {
+    /// The size of an image, and how the model's input lies in it.
     fn arrangement(&self, name: &'f str, shape: &[usize]) -> Result<(Dims, View), String> {
         let first = self.first(name);
         let all_turn = |perm: &[i64]| {
@@ -83,7 +86,7 @@ impl<'f> Users<'_, 'f> {
             };
             !first.is_empty() && first.iter().all(turns)
         };
-        let as_image = first.iter().any(|node| CHANNELS_FIRST.contains(&node.op()));
+        let as_image = first.iter().any(|node| operator(node.op()).channels_first);
         let last = |channels, height, width| {
             let dims = Dims::new(channels, height, width);
             (dims, View::channels_last(dims))
@@ -121,9 +124,10 @@ impl<'f> Users<'_, 'f> {
             if node.0.inputs.iter().all(|input| !names.contains(input)) {
                 continue;
             }
-            match ELEMENTWISE.contains(&node.op()) {
-                true => names.extend(node.0.outputs.first()),
-                false => found.push(node),
+            if operator(node.op()).keeps_order {
+                names.extend(node.0.outputs.first());
+            } else {
+                found.push(node);
             }
         }
         found
@@ -136,7 +140,7 @@ impl<'f> Users<'_, 'f> {
                 "Reshape" => self.constant(node.input(1)?)?.to_integers(),
                 _ => return None,
             };
-            match super::tensor::resolve_shape(&[1, len], &shape)?[..] {
+            match resolve_shape(&[1, len], &shape)?[..] {
                 [1, a, b, c] => Some([a, b, c]),
                 _ => None,
             }
@@ -160,20 +164,3 @@ impl<'f> Users<'_, 'f> {
 fn looks_last(height: usize, _width: usize, channels: usize) -> bool {
     matches!(channels, 1 | 3 | 4) && !matches!(height, 1 | 3 | 4)
 }
-
-/// What passes values on in their order.
-const ELEMENTWISE: [&str; 9] =
-    ["Add", "Cast", "Div", "Dropout", "Identity", "Mul", "Neg", "Scaler", "Sub"];
-
-/// What takes images with their channels first.
-const CHANNELS_FIRST: [&str; 9] = [
-    "AveragePool",
-    "BatchNormalization",
-    "Conv",
-    "ConvTranspose",
-    "GlobalAveragePool",
-    "GlobalMaxPool",
-    "InstanceNormalization",
-    "MaxPool",
-    "PRelu",
-];

@@ -2,15 +2,17 @@
 
 use super::{
     draft::{Kind, LayerId, LinearTensors},
-    translate::{Data, Padded, Refusal, Translator},
+    node::{Node, Refusal},
+    translator::Translator,
+    value::{Data, Padded, Value},
     view::{Swap, View},
 };
 use crate::graph::{Conv, Dims, Linear, Op, Reshape};
 
 /// An axis brought to where a layer has its channels.
-pub struct Front {
+pub(super) struct Front {
     /// The layer that has it there.
-    pub layer: LayerId,
+    pub(super) layer: LayerId,
     /// Axis `i` of the layer's tensor is axis `order[i]` of the file's.
     order: Vec<usize>,
     /// The shape of the layer's tensor.
@@ -20,29 +22,43 @@ pub struct Front {
 }
 
 impl Translator<'_> {
+    /// A node's input that is computed from the model's input.
+    pub(super) fn data(&mut self, node: Node<'_>, place: usize) -> Result<Data, Refusal> {
+        match self.input(node, place)? {
+            Value::Data(data) => Ok(data.clone()),
+            Value::Padded(padded) => {
+                let padded = padded.clone();
+                self.materialise(node.name(), &padded)
+            }
+            Value::Stored(_) | Value::Constant(_) | Value::Tail(_) | Value::Unknown => {
+                Err(format!("has a constant as input {place}: simplify the model, or remove it"))
+            }
+        }
+    }
+
     /// The layer that is the network's result.
-    pub fn output(&mut self, data: &Data) -> Result<LayerId, Refusal> {
+    pub(super) fn output(&mut self, data: &Data) -> Result<LayerId, Refusal> {
         let len = self.draft.dims(data.layer).len();
         let dims = image_dims(&data.view.shape()).unwrap_or(Dims::flat(len));
         self.settle_as(data, dims)
     }
 
     /// A layer whose values lie in the view's order, with its size as an image.
-    pub fn settle(&mut self, data: &Data) -> Result<LayerId, Refusal> {
+    pub(super) fn settle(&mut self, data: &Data) -> Result<LayerId, Refusal> {
         let dims = image_dims(&data.view.shape())?;
         self.settle_as(data, dims)
     }
 
     /// A layer whose values lie in the view's order, as an image of this size.
-    pub fn settle_as(&mut self, data: &Data, dims: Dims) -> Result<LayerId, Refusal> {
+    pub(super) fn settle_as(&mut self, data: &Data, dims: Dims) -> Result<LayerId, Refusal> {
         let key = (data.clone(), dims);
         if let Some(&layer) = self.settled.get(&key) {
             return Ok(layer);
         }
         let mut layer = data.layer;
         for Swap { groups, rest, inner } in data.view.swaps() {
-            let own = self.draft.dims(layer);
-            if (own.channels, own.plane()) != (groups * rest, inner) {
+            let dims = self.draft.dims(layer);
+            if (dims.channels, dims.plane()) != (groups * rest, inner) {
                 layer = self.sized(layer, Dims::new(groups * rest, inner, 1))?;
             }
             layer = self.plain("shuffle", Op::Shuffle { groups }, &[layer])?;
@@ -52,15 +68,15 @@ impl Translator<'_> {
         Ok(layer)
     }
 
-    /// Data in its order, and its size.
-    pub fn image(&mut self, x: &Data) -> Result<(Data, Dims), Refusal> {
+    /// Data made real as an image, and the image's size.
+    pub(super) fn image(&mut self, x: &Data) -> Result<(Data, Dims), Refusal> {
         let layer = self.settle(x)?;
         let view = View::straight(&x.view.shape());
         Ok((Data { layer, view }, self.draft.dims(layer)))
     }
 
-    /// A layer's result as a tensor with so many axes.
-    pub fn whole(&self, layer: LayerId, rank: usize) -> Data {
+    /// A layer's result as a tensor of this rank.
+    pub(super) fn whole(&self, layer: LayerId, rank: usize) -> Data {
         let Dims { channels, height, width } = self.draft.dims(layer);
         let shape = match rank {
             2 => vec![1, channels],
@@ -71,7 +87,7 @@ impl Translator<'_> {
     }
 
     /// The same values in another shape.
-    pub fn reshape(&mut self, x: &Data, shape: &[usize]) -> Result<Data, Refusal> {
+    pub(super) fn reshape(&mut self, x: &Data, shape: &[usize]) -> Result<Data, Refusal> {
         if let Some(view) = x.view.reshape(shape) {
             return Ok(Data { layer: x.layer, view });
         }
@@ -84,7 +100,7 @@ impl Translator<'_> {
     }
 
     /// Data with this axis as a layer's channels.
-    pub fn front(&mut self, x: &Data, axis: usize) -> Result<Front, Refusal> {
+    pub(super) fn front(&mut self, x: &Data, axis: usize) -> Result<Front, Refusal> {
         let shape = x.view.shape();
         if axis == 1 && shape[0] == 1 && shape.len() <= 4 {
             let layer = self.settle(x)?;
@@ -99,10 +115,12 @@ impl Translator<'_> {
         Ok(Front { layer, order, shape, place: 0 })
     }
 
-    /// A layer of this size.
-    pub fn sized(&mut self, layer: LayerId, dims: Dims) -> Result<LayerId, Refusal> {
+    /// The same values in a layer of this size.
+    pub(super) fn sized(&mut self, layer: LayerId, dims: Dims) -> Result<LayerId, Refusal> {
+        if dims == self.draft.dims(layer) {
+            return Ok(layer);
+        }
         match dims {
-            dims if dims == self.draft.dims(layer) => Ok(layer),
             Dims { height: 1, width: 1, .. } => {
                 self.plain("flatten", Op::Reshape(Reshape::Flat), &[layer])
             }
@@ -110,8 +128,8 @@ impl Translator<'_> {
         }
     }
 
-    /// A padded image as a layer of its own: a convolution that does nothing else.
-    pub fn materialise(&mut self, name: &str, padded: &Padded) -> Result<Data, Refusal> {
+    /// A padded image as a layer of its own: a convolution that only pads.
+    pub(super) fn materialise(&mut self, name: &str, padded: &Padded) -> Result<Data, Refusal> {
         let (x, dims) = self.image(&padded.image)?;
         let channels = dims.channels;
         let padding = padded.padding;
@@ -124,8 +142,8 @@ impl Translator<'_> {
 }
 
 impl Front {
-    /// Another layer that has the axis as its channels, and all else as this one.
-    pub fn back(&self, layer: LayerId, channels: usize) -> Data {
+    /// The result of another layer that has the axis as its channels, with the axis brought back.
+    pub(super) fn back(&self, layer: LayerId, channels: usize) -> Data {
         let mut shape = self.shape.clone();
         shape[self.place] = channels;
         let mut inverse = vec![0; self.order.len()];
@@ -135,7 +153,7 @@ impl Front {
 }
 
 /// The size of a layer that holds a tensor of this shape; the first axis is the batch.
-pub fn image_dims(shape: &[usize]) -> Result<Dims, Refusal> {
+pub(super) fn image_dims(shape: &[usize]) -> Result<Dims, Refusal> {
     match *shape {
         [1, channels, height, width] => Ok(Dims::new(channels, height, width)),
         [1, channels, width] => Ok(Dims::new(channels, 1, width)),

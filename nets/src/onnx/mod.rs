@@ -1,193 +1,53 @@
 //! Networks from ONNX files, as PyTorch, Keras and scikit-learn export them.
 //!
-//! | module | what it holds |
-//! |---|---|
-//! | `proto`, `node`, `tensor` | the file's messages, nodes and constants |
-//! | `input` | the input's size, channels first or last |
-//! | `translate` | the walk over the nodes: constants are computed at once (`fold`), reshapes and transpositions kept as views (`view`, made real by `layout`), all else becomes layers |
-//! | `operators` | which operators are supported, and what to use instead of others |
-//! | `linear`, `activations`, `pooling`, `channels` | their layers |
-//! | `draft` | the layers so far, and how batch norms and other scalings fold into their neighbours |
+//! The network is that of one image: the batch has size 1 or a symbolic one. Nodes that have no layer
+//! here are refused before anything runs, all of them in one error. To add an operator: an entry in
+//! `operators`, and the function that it names.
 //!
-//! The network is that of one image: the batch has size 1 or a symbolic one. What the graph has no
-//! layer for is refused before anything runs, all nodes in one error. To add an operator: a line in
-//! `operators`, and the function it names.
+//! Files, lowest first: each imports only files above it in this table.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `proto`, `tensor`, `view` | the file's messages; constants; how a tensor lies in a layer |
+//! | `node`, `shape` | nodes and their attributes; axes, indices and shapes that nodes ask for |
+//! | `fold` | nodes computed on constants |
+//! | `draft` | the layers so far, and how scalings are folded into their neighbours |
+//! | `value`, `translator` | what a tensor is; the state of an import |
+//! | `layout`, `pieces` | views made real; axes cut, joined, repeated and padded |
+//! | `scaling` | sums of data, and scalings by constants |
+//! | `shaping`, `padding`, `activations`, `arithmetic`, `channels` | families of operators |
+//! | `linear`, `pooling` | families that pad |
+//! | `operator`, `operators` | an entry of the table of operators; the table |
+//! | `tail`, `walk` | nodes left to the data owner; the walk over all nodes |
+//! | `input`, `import` | the model's input; a network from a file |
 
 mod activations;
+mod arithmetic;
 mod channels;
 mod draft;
 mod fold;
+mod import;
 mod input;
 mod layout;
 mod linear;
 mod node;
+mod operator;
 mod operators;
+mod padding;
+mod pieces;
 mod pooling;
 mod proto;
+mod scaling;
+mod shape;
+mod shaping;
+mod tail;
 mod tensor;
-mod translate;
+mod translator;
+mod value;
 mod view;
+mod walk;
 
-use std::{collections::HashMap, fs::File, io::Read, path::Path};
-
-use self::{
-    draft::Draft,
-    node::Node,
-    proto::Model,
-    tensor::Stored,
-    translate::{Data, Refused, Translator, Value},
-};
-use crate::{
-    error::{Error, Result},
-    graph::Graph,
-    weights::Weights,
-};
-
-/// The most nodes of a file.
-const MAX_NODES: usize = 10_000;
-
-/// The oldest operator set whose operators broadcast as today's do.
-const OLDEST_OPSET: i64 = 7;
-
-/// The largest file.
-const MAX_BYTES: u64 = 2 << 30;
-
-/// A network from an ONNX file.
-#[derive(Debug)]
-pub struct Import {
-    /// The public architecture.
-    pub graph: Graph,
-    /// The model owner's secret.
-    pub weights: Weights,
-    /// What was left out or read in another way, for the user.
-    pub notes: Vec<String>,
-}
-
-/// Reads an ONNX file; the network is called as the file is.
-///
-/// # Errors
-/// [`Error::File`] around [`Error::Io`] or any error of [`parse`].
-pub fn read(path: &Path) -> Result<Import> {
-    let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-    let bytes = || -> Result<Vec<u8>> {
-        let file = File::open(path)?;
-        if file.metadata()?.len() > MAX_BYTES {
-            return Err(malformed("it has more than 2 GiB"));
-        }
-        let mut bytes = Vec::new();
-        file.take(MAX_BYTES).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    let parse = |bytes: Vec<u8>| parse(&name.unwrap_or_default(), &bytes);
-    let result = bytes().and_then(parse);
-    result.map_err(|error| Error::File { path: path.to_owned(), source: Box::new(error) })
-}
-
-/// As [`read`], from bytes.
-///
-/// # Errors
-/// [`Error::Onnx`] for what is no model, [`Error::OnnxOperators`] for nodes that are not supported,
-/// [`Error::NotFinite`], [`Error::Node`].
-pub fn parse(name: &str, bytes: &[u8]) -> Result<Import> {
-    if bytes.iter().take(64).all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) {
-        return Err(malformed("it is a text, or empty"));
-    }
-    let model = Model::read(bytes).map_err(malformed)?;
-    let graph = model.graph.ok_or_else(|| malformed("it holds no graph"))?;
-    if graph.nodes.is_empty() || graph.nodes.len() > MAX_NODES {
-        let nodes = graph.nodes.len();
-        return Err(malformed(&format!("it has {nodes} nodes: 1 to {MAX_NODES} can be read")));
-    }
-    if let Some(opset) = model.opset.filter(|&opset| opset < OLDEST_OPSET) {
-        let what = format!("it is of operator set {opset}: export it with 9 or a newer one");
-        return Err(malformed(&what));
-    }
-    let (values, constants) = initializers(&graph)?;
-    let (input, data, dims, note) =
-        input::input(&graph, &values).map_err(|what| malformed(&what))?;
-    let draft = Draft::new(dims, constants).map_err(|problem| {
-        malformed(&format!("its input '{}': {problem}", input.escape_default()))
-    })?;
-    let mut walk = Translator::new(draft, values);
-    walk.notes.extend(note);
-    walk.begin(input, data);
-    graph.nodes.iter().for_each(|node| walk.node(Node(node)));
-    if !walk.refused.is_empty() {
-        return Err(unsupported(&walk.refused));
-    }
-    let result = result(&graph, &mut walk)?;
-    let refuse = |refusal: String| malformed(&format!("its result {refusal}"));
-    let output = walk.output(&result).map_err(refuse)?;
-    let Translator { draft, notes, .. } = walk;
-    let (graph, weights) = draft.finish(name, output)?;
-    Ok(Import { graph, weights, notes })
-}
-
-/// The stored constants by name, and how many values they have.
-fn initializers<'f>(graph: &'f proto::Graph<'f>) -> Result<(HashMap<&'f str, Value<'f>>, usize)> {
-    if graph.sparse {
-        return Err(malformed("it stores constants sparsely: store them in full"));
-    }
-    let mut values = HashMap::new();
-    let mut constants = 0usize;
-    for proto in &graph.initializers {
-        let stored = Stored::new(proto).map_err(|what| {
-            malformed(&format!("tensor '{}' {what}", proto.name.escape_default()))
-        })?;
-        constants = constants.saturating_add(stored.len());
-        values.insert(proto.name, Value::Stored(stored));
-    }
-    Ok((values, constants))
-}
-
-/// What the model's outputs are computed from.
-fn result<'f>(graph: &'f proto::Graph<'f>, walk: &mut Translator<'f>) -> Result<Data> {
-    let mut results: Vec<Data> = Vec::new();
-    for output in &graph.outputs {
-        let data = match walk.value(output.name).cloned() {
-            Some(Value::Data(data)) => data,
-            Some(Value::Tail(tail)) => tail.data,
-            Some(Value::Padded(padded)) => {
-                let data = walk.materialise(output.name, &padded);
-                data.map_err(|refusal| malformed(&format!("its result {refusal}")))?
-            }
-            Some(_) => continue,
-            None => {
-                let name = output.name.escape_default();
-                return Err(malformed(&format!("no node makes its output '{name}'")));
-            }
-        };
-        if !results.contains(&data) {
-            results.push(data);
-        }
-    }
-    match <[Data; 1]>::try_from(results) {
-        Ok([data]) => Ok(data),
-        Err(results) => {
-            let count = results.len();
-            let what = format!("it has {count} different outputs of the input: keep one");
-            Err(malformed(&what))
-        }
-    }
-}
-
-/// All nodes that are not supported, those of one reason together.
-fn unsupported(refused: &[Refused]) -> Error {
-    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
-    for Refused { name, reason } in refused {
-        match reasons.iter_mut().find(|(known, _)| known == reason) {
-            Some((_, names)) => names.push(name),
-            None => reasons.push((reason, vec![name])),
-        }
-    }
-    let reasons =
-        reasons.into_iter().map(|(reason, names)| format!("{} {reason}", names.join(", ")));
-    Error::OnnxOperators { nodes: refused.len(), reasons: reasons.collect() }
-}
-
-fn malformed(reason: &str) -> Error {
-    Error::Onnx { reason: reason.to_owned() }
-}
+pub use import::{Import, parse, read};
 
 #[cfg(test)]
 mod tests;

@@ -8,18 +8,21 @@ use super::{
 /// The largest kernel, stride, dilation or padding: sums of a few products of it cannot overflow.
 const MAX_WINDOW: i64 = 1 << 16;
 
+/// Why a node cannot be translated, and what to use instead; fits after its name.
+pub(super) type Refusal = String;
+
 /// A node of the file.
 #[derive(Clone, Copy)]
-pub struct Node<'f>(pub &'f proto::Node<'f>);
+pub(super) struct Node<'f>(pub(super) &'f proto::Node<'f>);
 
 impl<'f> Node<'f> {
     /// Its operator.
-    pub fn op(self) -> &'f str {
+    pub(super) fn op(self) -> &'f str {
         self.0.op
     }
 
     /// Its name, or that of its result where it has none.
-    pub fn name(self) -> &'f str {
+    pub(super) fn name(self) -> &'f str {
         match self.0.name {
             "" => self.0.outputs.first().copied().unwrap_or_default(),
             name => name,
@@ -27,49 +30,49 @@ impl<'f> Node<'f> {
     }
 
     /// The name of an input, if it is given.
-    pub fn input(self, place: usize) -> Option<&'f str> {
+    pub(super) fn input(self, place: usize) -> Option<&'f str> {
         self.0.inputs.get(place).copied().filter(|name| !name.is_empty())
     }
 
-    /// How many inputs it has, those at the end that are left out not counted.
-    pub fn input_count(self) -> usize {
+    /// How many inputs it has, without those at the end that are left out.
+    pub(super) fn input_count(self) -> usize {
         self.0.inputs.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1)
     }
 
     /// A whole number.
-    pub fn int(self, name: &str, default: i64) -> i64 {
+    pub(super) fn int(self, name: &str, default: i64) -> i64 {
         self.attribute(name).and_then(|attribute| attribute.int).unwrap_or(default)
     }
 
     /// A real number.
-    pub fn float(self, name: &str) -> Option<f64> {
+    pub(super) fn float(self, name: &str) -> Option<f64> {
         self.attribute(name)?.float.map(meant)
     }
 
     /// Whole numbers.
-    pub fn ints(self, name: &str) -> Option<Vec<i64>> {
+    pub(super) fn ints(self, name: &str) -> Option<Vec<i64>> {
         self.attribute(name)?.ints.ints()
     }
 
     /// A text.
-    pub fn text(self, name: &str) -> Option<&'f str> {
+    pub(super) fn text(self, name: &str) -> Option<&'f str> {
         std::str::from_utf8(self.attribute(name)?.text?).ok()
     }
 
     /// Real numbers.
-    pub fn floats(self, name: &str) -> Option<Vec<f64>> {
+    pub(super) fn floats(self, name: &str) -> Option<Vec<f64>> {
         let number = |bytes: &[u8]| f32::from_le_bytes(bytes.try_into().expect("4 bytes")).into();
         Some(self.attribute(name)?.floats.chunks(4).map(number).collect())
     }
 
     /// A stored tensor.
-    pub fn tensor(self, name: &str) -> Option<Result<Tensor, String>> {
+    pub(super) fn tensor(self, name: &str) -> Option<Result<Tensor, Refusal>> {
         let tensor = self.attribute(name)?.tensor.as_ref()?;
         Some(Stored::new(tensor).and_then(|stored| stored.read()))
     }
 
-    /// Sizes for rows and columns (a single size is for columns), 1 where none are given.
-    pub fn pair(self, name: &str) -> Result<Option<(usize, usize)>, String> {
+    /// Sizes for rows and columns, 1 for rows where there is a single one.
+    pub(super) fn pair(self, name: &str) -> Result<Option<(usize, usize)>, Refusal> {
         match self.window(name)?.as_deref() {
             None => Ok(None),
             Some(&[columns]) => Ok(Some((1, columns))),
@@ -78,8 +81,8 @@ impl<'f> Node<'f> {
         }
     }
 
-    /// Sizes of windows.
-    pub fn window(self, name: &str) -> Result<Option<Vec<usize>>, String> {
+    /// Sizes of windows, one for each axis.
+    pub(super) fn window(self, name: &str) -> Result<Option<Vec<usize>>, Refusal> {
         let Some(sizes) = self.ints(name) else {
             return Ok(None);
         };
@@ -92,7 +95,7 @@ impl<'f> Node<'f> {
     }
 
     /// Whether it has an attribute.
-    pub fn has(self, name: &str) -> bool {
+    pub(super) fn has(self, name: &str) -> bool {
         self.attribute(name).is_some()
     }
 

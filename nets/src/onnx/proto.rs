@@ -13,108 +13,106 @@ const MESSAGE: usize = 32;
 
 /// The model.
 #[derive(Default)]
-pub struct Model<'f> {
+pub(super) struct Model<'f> {
     /// The network.
-    pub graph: Option<Graph<'f>>,
+    pub(super) graph: Option<Graph<'f>>,
     /// The version of the standard operators.
-    pub opset: Option<i64>,
-    /// Whether it defines operators of its own.
-    pub functions: bool,
+    pub(super) opset: Option<i64>,
 }
 
 /// A network.
 #[derive(Default)]
-pub struct Graph<'f> {
+pub(super) struct Graph<'f> {
     /// Its operators, in an order in which they can run.
-    pub nodes: Vec<Node<'f>>,
+    pub(super) nodes: Vec<Node<'f>>,
     /// Its stored constants.
-    pub initializers: Vec<Tensor<'f>>,
+    pub(super) initializers: Vec<Tensor<'f>>,
     /// Whether some constants are stored sparsely.
-    pub sparse: bool,
+    pub(super) sparse: bool,
     /// Its inputs; initializers may be among them.
-    pub inputs: Vec<Value<'f>>,
+    pub(super) inputs: Vec<Value<'f>>,
     /// Its results.
-    pub outputs: Vec<Value<'f>>,
+    pub(super) outputs: Vec<Value<'f>>,
 }
 
 /// An operator with its operands.
 #[derive(Default)]
-pub struct Node<'f> {
+pub(super) struct Node<'f> {
     /// Its operands; an empty name is one that is left out.
-    pub inputs: Vec<&'f str>,
+    pub(super) inputs: Vec<&'f str>,
     /// Its results.
-    pub outputs: Vec<&'f str>,
+    pub(super) outputs: Vec<&'f str>,
     /// What it is called, if anything.
-    pub name: &'f str,
+    pub(super) name: &'f str,
     /// What it does.
-    pub op: &'f str,
+    pub(super) op: &'f str,
     /// The set that the operator is of; empty for the standard one.
-    pub domain: &'f str,
+    pub(super) domain: &'f str,
     /// Its settings.
-    pub attributes: Vec<Attribute<'f>>,
+    pub(super) attributes: Vec<Attribute<'f>>,
 }
 
 /// A node's setting: one of the fields is what it is.
 #[derive(Default)]
-pub struct Attribute<'f> {
+pub(super) struct Attribute<'f> {
     /// What it is called.
-    pub name: &'f str,
+    pub(super) name: &'f str,
     /// A real number.
-    pub float: Option<f32>,
+    pub(super) float: Option<f32>,
     /// A whole number.
-    pub int: Option<i64>,
+    pub(super) int: Option<i64>,
     /// A text.
-    pub text: Option<&'f [u8]>,
+    pub(super) text: Option<&'f [u8]>,
     /// A constant.
-    pub tensor: Option<Box<Tensor<'f>>>,
+    pub(super) tensor: Option<Box<Tensor<'f>>>,
     /// Real numbers.
-    pub floats: Repeated<'f>,
+    pub(super) floats: Repeated<'f>,
     /// Whole numbers.
-    pub ints: Repeated<'f>,
+    pub(super) ints: Repeated<'f>,
 }
 
 /// A constant as it is stored.
 #[derive(Default)]
-pub struct Tensor<'f> {
+pub(super) struct Tensor<'f> {
     /// What it is called.
-    pub name: &'f str,
+    pub(super) name: &'f str,
     /// Its shape.
-    pub dims: Repeated<'f>,
+    pub(super) dims: Repeated<'f>,
     /// The type of its elements, a number of `TensorProto.DataType`.
-    pub kind: i64,
+    pub(super) kind: i64,
     /// Its elements, little-endian.
-    pub raw: Option<&'f [u8]>,
+    pub(super) raw: Option<&'f [u8]>,
     /// Its elements, if they are 32-bit floats.
-    pub floats: Repeated<'f>,
+    pub(super) floats: Repeated<'f>,
     /// Its elements, if they are integers of up to 32 bits, or the bits of 16-bit floats.
-    pub ints: Repeated<'f>,
+    pub(super) ints: Repeated<'f>,
     /// Its elements, if they are 64-bit integers.
-    pub longs: Repeated<'f>,
+    pub(super) longs: Repeated<'f>,
     /// Its elements, if they are 64-bit floats.
-    pub doubles: Repeated<'f>,
+    pub(super) doubles: Repeated<'f>,
     /// Whether its elements are in another file.
-    pub external: bool,
+    pub(super) external: bool,
 }
 
 /// An input or output.
 #[derive(Default)]
-pub struct Value<'f> {
+pub(super) struct Value<'f> {
     /// What it is called.
-    pub name: &'f str,
+    pub(super) name: &'f str,
     /// Its sizes, where they are given; `None` if it is no tensor or has no shape.
-    pub sizes: Option<Vec<Option<i64>>>,
+    pub(super) sizes: Option<Vec<Option<i64>>>,
 }
 
 /// A repeated number: packed, one by one, or both.
 #[derive(Clone, Default)]
-pub struct Repeated<'f>(Vec<&'f [u8]>);
+pub(super) struct Repeated<'f>(Vec<&'f [u8]>);
 
 impl<'f> Model<'f> {
     /// Reads a whole file.
     ///
     /// # Errors
     /// What is wrong, in words.
-    pub fn read(bytes: &'f [u8]) -> Result<Model<'f>, &'static str> {
+    pub(super) fn read(bytes: &'f [u8]) -> Result<Model<'f>, &'static str> {
         let mut left = BUDGET;
         let mut model = Model::default();
         message(bytes, &mut left, |number, field, left| {
@@ -126,7 +124,6 @@ impl<'f> Model<'f> {
                         model.opset = Some(version);
                     }
                 }
-                25 => model.functions = true,
                 _ => {}
             }
             Ok(())
@@ -232,7 +229,7 @@ impl<'f> Value<'f> {
 
 impl<'f> Repeated<'f> {
     /// Whole numbers, if that is what the bytes are.
-    pub fn ints(&self) -> Option<Vec<i64>> {
+    pub(super) fn ints(&self) -> Option<Vec<i64>> {
         let mut ints = Vec::with_capacity(self.ends());
         for mut bytes in self.0.iter().copied() {
             while !bytes.is_empty() {
@@ -243,17 +240,17 @@ impl<'f> Repeated<'f> {
     }
 
     /// How many whole numbers there are.
-    pub fn ends(&self) -> usize {
+    pub(super) fn ends(&self) -> usize {
         self.0.iter().flat_map(|bytes| bytes.iter()).filter(|&&byte| byte < 128).count()
     }
 
     /// Numbers of so many bytes, whole ones only.
-    pub fn chunks(&self, bytes: usize) -> impl Iterator<Item = &'f [u8]> {
+    pub(super) fn chunks(&self, bytes: usize) -> impl Iterator<Item = &'f [u8]> {
         self.0.iter().flat_map(move |part| part.chunks_exact(bytes))
     }
 
     /// How many bytes there are.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.0.iter().map(|bytes| bytes.len()).sum()
     }
 }

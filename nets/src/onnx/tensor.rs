@@ -9,18 +9,18 @@ const MAX_FOLDED: usize = 1 << 22;
 /// A constant. Integers are kept as real numbers: shapes are far below 2^53, and the "to the end"
 /// of a slice survives the rounding.
 #[derive(Clone)]
-pub struct Tensor {
+pub(super) struct Tensor {
     /// Its sizes; none for a scalar.
-    pub shape: Vec<usize>,
+    pub(super) shape: Vec<usize>,
     /// Row-major.
-    pub values: Vec<f64>,
+    pub(super) values: Vec<f64>,
     /// Whether division rounds towards zero.
-    pub integer: bool,
+    pub(super) integer: bool,
 }
 
-/// A constant that the file holds, known to be whole but not yet read.
+/// A constant that the file holds, checked to be complete but not yet read.
 #[derive(Clone)]
-pub struct Stored<'f> {
+pub(super) struct Stored<'f> {
     shape: Vec<usize>,
     len: usize,
     format: Format,
@@ -39,7 +39,7 @@ impl<'f> Stored<'f> {
     ///
     /// # Errors
     /// What is wrong with it, in words that fit after its name.
-    pub fn new(proto: &'f proto::Tensor<'f>) -> Result<Stored<'f>, String> {
+    pub(super) fn new(proto: &'f proto::Tensor<'f>) -> Result<Stored<'f>, String> {
         if proto.external {
             return Err("is stored in another file: export with external_data=False, or save the \
                         model as one file, with onnx.save(onnx.load(path), path)"
@@ -48,7 +48,7 @@ impl<'f> Stored<'f> {
         let shape = sizes(&proto.dims.ints().ok_or("has broken sizes")?)?;
         let len = count(&shape).ok_or_else(|| format!("has an impossible shape {shape:?}"))?;
         let kind = proto.kind;
-        let format = Format::of(kind)
+        let format = Format::from_kind(kind)
             .ok_or_else(|| format!("is of ONNX's type {kind}: store floats or integers"))?;
         let elements = match (proto.raw, kind) {
             (Some(raw), _) => Elements::Raw(raw),
@@ -69,12 +69,12 @@ impl<'f> Stored<'f> {
     }
 
     /// How many elements it has.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.len
     }
 
     /// Its sizes.
-    pub fn shape(&self) -> &[usize] {
+    pub(super) fn shape(&self) -> &[usize] {
         &self.shape
     }
 
@@ -82,7 +82,7 @@ impl<'f> Stored<'f> {
     ///
     /// # Errors
     /// If they are no numbers.
-    pub fn read(&self) -> Result<Tensor, String> {
+    pub(super) fn read(&self) -> Result<Tensor, String> {
         let Format { bytes, integer, number } = self.format;
         let values: Vec<f64> = match self.elements {
             Elements::Raw(raw) => raw.chunks_exact(bytes).map(number).collect(),
@@ -92,52 +92,52 @@ impl<'f> Stored<'f> {
                 integers.into_iter().map(|value| number(&value.to_le_bytes()[..bytes])).collect()
             }
         };
-        match values.len() == self.len {
-            true => Ok(Tensor { shape: self.shape.clone(), values, integer }),
-            false => Err("has broken elements".into()),
+        if values.len() != self.len {
+            return Err("has broken elements".into());
         }
+        Ok(Tensor { shape: self.shape.clone(), values, integer })
     }
 }
 
 impl Tensor {
     /// A list of whole numbers.
-    pub fn integers(values: impl IntoIterator<Item = usize>) -> Tensor {
+    pub(super) fn integers(values: impl IntoIterator<Item = usize>) -> Tensor {
         let values: Vec<f64> = values.into_iter().map(|value| value as f64).collect();
         Tensor { shape: vec![values.len()], values, integer: true }
     }
 
     /// A number.
-    pub fn scalar(value: f64) -> Tensor {
+    pub(super) fn scalar(value: f64) -> Tensor {
         Tensor { shape: Vec::new(), values: vec![value], integer: false }
     }
 
-    /// As whole numbers, for shapes and axes.
-    pub fn to_integers(&self) -> Vec<i64> {
+    /// The elements as whole numbers, for shapes and axes.
+    pub(super) fn to_integers(&self) -> Vec<i64> {
         self.values.iter().map(|&value| value as i64).collect()
     }
 
-    /// The only element.
-    pub fn single(&self) -> Option<f64> {
+    /// The element, if there is only one.
+    pub(super) fn single(&self) -> Option<f64> {
         match self.values[..] {
             [value] => Some(value),
             _ => None,
         }
     }
 
-    /// Every element replaced.
-    pub fn map(&self, f: impl Fn(f64) -> f64) -> Tensor {
+    /// Each element replaced by a function of it.
+    pub(super) fn map(&self, f: impl Fn(f64) -> f64) -> Tensor {
         let values = self.values.iter().map(|&value| f(value)).collect();
         Tensor { shape: self.shape.clone(), values, integer: self.integer }
     }
 
     /// The same elements in another shape, if it has as many.
-    pub fn with_shape(&self, shape: &[usize]) -> Option<Tensor> {
+    pub(super) fn with_shape(&self, shape: &[usize]) -> Option<Tensor> {
         let fits = count(shape) == Some(self.values.len());
         fits.then(|| Tensor { shape: shape.to_vec(), ..self.clone() })
     }
 
-    /// Axis `i` of the result is axis `order[i]` of this.
-    pub fn transpose(&self, order: &[usize]) -> Tensor {
+    /// The axes in another order: axis `i` of the result is axis `order[i]` of this tensor.
+    pub(super) fn transpose(&self, order: &[usize]) -> Tensor {
         let strides = strides(&self.shape);
         let shape: Vec<usize> = order.iter().map(|&axis| self.shape[axis]).collect();
         let strides: Vec<usize> = order.iter().map(|&axis| strides[axis]).collect();
@@ -145,7 +145,7 @@ impl Tensor {
     }
 
     /// Element by element, with the usual broadcasting.
-    pub fn zip(&self, other: &Tensor, f: impl Fn(f64, f64) -> f64) -> Option<Tensor> {
+    pub(super) fn zip(&self, other: &Tensor, f: impl Fn(f64, f64) -> f64) -> Option<Tensor> {
         let rank = self.shape.len().max(other.shape.len());
         let (a, b) = (pad_shape(&self.shape, rank), pad_shape(&other.shape, rank));
         let sizes = a.iter().zip(&b).map(|(&a, &b)| match (a, b) {
@@ -169,7 +169,7 @@ impl Tensor {
     }
 
     /// Broadcast to at least this shape.
-    pub fn expand(&self, shape: &[usize]) -> Option<Tensor> {
+    pub(super) fn expand(&self, shape: &[usize]) -> Option<Tensor> {
         let len = count(shape).filter(|&len| len <= MAX_FOLDED)?;
         let (values, shape) = (vec![0.0; len], shape.to_vec());
         let zeros = Tensor { shape, values, integer: self.integer };
@@ -177,7 +177,12 @@ impl Tensor {
     }
 
     /// The elements at these places of an axis, which becomes `axes` (none for a single place).
-    pub fn take(&self, axis: usize, indices: &[usize], axes: Option<&[usize]>) -> Option<Tensor> {
+    pub(super) fn take(
+        &self,
+        axis: usize,
+        indices: &[usize],
+        axes: Option<&[usize]>,
+    ) -> Option<Tensor> {
         let size = *self.shape.get(axis)?;
         let inner: usize = self.shape[axis + 1..].iter().product();
         let outer: usize = self.shape[..axis].iter().product();
@@ -197,7 +202,7 @@ impl Tensor {
     }
 
     /// Tensors one after the other along an axis.
-    pub fn concat(parts: &[&Tensor], axis: usize) -> Option<Tensor> {
+    pub(super) fn concat(parts: &[&Tensor], axis: usize) -> Option<Tensor> {
         let first = parts.first()?;
         let mut shape = first.shape.clone();
         let others = |shape: &[usize]| [&shape[..axis], &shape[axis + 1..]].concat();
@@ -223,16 +228,16 @@ impl Tensor {
         Some(Tensor { shape, values, integer: parts.iter().all(|part| part.integer) })
     }
 
-    /// As a part of an axis of this size that is zero elsewhere.
-    pub fn at(&self, axis: usize, start: usize, size: usize) -> Option<Tensor> {
+    /// The tensor as part of an axis of this size that is zero elsewhere.
+    pub(super) fn placed(&self, axis: usize, start: usize, size: usize) -> Option<Tensor> {
         let mut shape = self.shape.clone();
-        let own = std::mem::replace(shape.get_mut(axis)?, size);
+        let own_size = std::mem::replace(shape.get_mut(axis)?, size);
         let inner: usize = shape[axis + 1..].iter().product();
         let mut values = vec![0.0; count(&shape).filter(|&len| len <= MAX_FOLDED)?];
-        if own * inner > 0 {
+        if own_size * inner > 0 {
             let blocks = values.chunks_exact_mut(size * inner);
-            for (block, own) in blocks.zip(self.values.chunks_exact(own * inner)) {
-                block[start * inner..][..own.len()].copy_from_slice(own);
+            for (block, part) in blocks.zip(self.values.chunks_exact(own_size * inner)) {
+                block[start * inner..][..part.len()].copy_from_slice(part);
             }
         }
         Some(Tensor { shape, values, integer: self.integer })
@@ -249,59 +254,16 @@ impl Tensor {
     }
 }
 
-/// The shape that a Reshape asks for.
-pub fn resolve_shape(old: &[usize], wanted: &[i64]) -> Option<Vec<usize>> {
-    let len = count(old)?;
-    let mut shape = Vec::with_capacity(wanted.len());
-    let mut open = None;
-    for (place, &size) in wanted.iter().enumerate() {
-        shape.push(match size {
-            -1 if open.is_none() => {
-                open = Some(place);
-                1
-            }
-            0 => *old.get(place)?,
-            size => usize::try_from(size).ok()?,
-        });
-    }
-    let known = count(&shape)?;
-    if let Some(place) = open {
-        shape[place] = len.checked_div(known)?;
-    }
-    (count(&shape)? == len).then_some(shape)
-}
-
-/// The places that a slice of an axis takes.
-pub fn slice_indices(size: usize, start: i64, end: i64, step: i64) -> Option<Vec<usize>> {
-    let size = i64::try_from(size).ok()?;
-    let clamp = |place: i64, low: i64, high: i64| {
-        let place = if place < 0 { place.saturating_add(size) } else { place };
-        place.clamp(low, high)
-    };
-    let step_size = usize::try_from(step.unsigned_abs()).ok().filter(|&step| step > 0)?;
-    let indices = match step > 0 {
-        true => (clamp(start, 0, size)..clamp(end, 0, size)).step_by(step_size).collect::<Vec<_>>(),
-        false => {
-            let (first, last) = (clamp(start, -1, size - 1), clamp(end, -1, size - 1));
-            (last + 1..=first).rev().step_by(step_size).collect()
-        }
-    };
-    Some(indices.into_iter().map(|index| index as usize).collect())
-}
-
 /// Sizes as they are stored, none of them negative.
-pub fn sizes(dims: &[i64]) -> Result<Vec<usize>, String> {
+pub(super) fn sizes(dims: &[i64]) -> Result<Vec<usize>, String> {
     let size = |&dim: &i64| usize::try_from(dim).map_err(|_| format!("has a size of {dim}"));
     dims.iter().map(size).collect()
 }
 
 /// Elements of a shape, unless its sizes are too large; those of an empty tensor are bounded as well.
-pub fn count(shape: &[usize]) -> Option<usize> {
+pub(super) fn count(shape: &[usize]) -> Option<usize> {
     let full = shape.iter().try_fold(1usize, |product, &size| product.checked_mul(size.max(1)))?;
-    match shape.contains(&0) {
-        true => (full <= MAX_FOLDED).then_some(0),
-        false => Some(full),
-    }
+    if shape.contains(&0) { (full <= MAX_FOLDED).then_some(0) } else { Some(full) }
 }
 
 fn pad_shape(shape: &[usize], rank: usize) -> Vec<usize> {
@@ -319,7 +281,14 @@ fn strides(shape: &[usize]) -> Vec<usize> {
 /// Numbers of `TensorProto.DataType`.
 const FLOAT: i64 = 1;
 const INT64: i64 = 7;
+const FLOAT16: i64 = 10;
 const DOUBLE: i64 = 11;
+const BFLOAT16: i64 = 16;
+
+/// Whether a type of `TensorProto.DataType` is one of real numbers.
+pub(super) fn is_real(kind: i64) -> bool {
+    matches!(kind, FLOAT | FLOAT16 | DOUBLE | BFLOAT16)
+}
 
 /// How each number of a type is stored.
 #[derive(Clone, Copy)]
@@ -330,7 +299,7 @@ struct Format {
 }
 
 impl Format {
-    fn of(kind: i64) -> Option<Format> {
+    fn from_kind(kind: i64) -> Option<Format> {
         fn part<const N: usize>(bytes: &[u8]) -> [u8; N] {
             bytes.try_into().expect("as many bytes as the format says")
         }
@@ -345,15 +314,16 @@ impl Format {
             5 => (2, true, |bytes| i16::from_le_bytes(part(bytes)).into()),
             6 => (4, true, |bytes| i32::from_le_bytes(part(bytes)).into()),
             INT64 => (8, true, |bytes| i64::from_le_bytes(part(bytes)) as f64),
-            10 => (2, false, |bytes| half(u16::from_le_bytes(part(bytes)))),
+            FLOAT16 => (2, false, |bytes| half(u16::from_le_bytes(part(bytes)))),
             DOUBLE => (8, false, |bytes| f64::from_le_bytes(part(bytes))),
             12 => (4, true, |bytes| u32::from_le_bytes(part(bytes)).into()),
-            16 => (2, false, |bytes| brain(u16::from_le_bytes(part(bytes))).into()),
+            BFLOAT16 => (2, false, |bytes| brain(u16::from_le_bytes(part(bytes))).into()),
             _ => return None,
         };
         Some(Format { bytes, integer, number })
     }
 }
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -361,17 +331,6 @@ mod tests {
     fn tensor(shape: &[usize]) -> Tensor {
         let values = (0..count(shape).unwrap()).map(|value| value as f64).collect();
         Tensor { shape: shape.to_vec(), values, integer: true }
-    }
-
-    #[test]
-    fn slices_count_as_numpy_does() {
-        let indices = |start, end, step| slice_indices(5, start, end, step).unwrap();
-        assert_eq!(indices(1, 3, 1), [1, 2]);
-        assert_eq!(indices(-2, i64::MAX, 1), [3, 4]);
-        assert_eq!(indices(0, -1, 2), [0, 2]);
-        assert_eq!(indices(-1, i64::MIN, -1), [4, 3, 2, 1, 0]);
-        assert_eq!(indices(4, 1, -2), [4, 2]);
-        assert!(slice_indices(5, 0, 5, 0).is_none());
     }
 
     #[test]

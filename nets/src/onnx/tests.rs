@@ -1,7 +1,9 @@
 //! Files of several exporters against onnxruntime, and files that are none.
 
 mod file;
+mod fold;
 mod mutate;
+mod table;
 
 use std::{fs, path::PathBuf};
 
@@ -10,9 +12,9 @@ use protocols::{Role, test_world::TestWorld};
 use serde_json::Value as Json;
 
 use self::file::{Message, file, graph, input, integers, node, tensor};
-use super::*;
+use super::{Import, parse, read};
 use crate::{
-    Model, Op, Order, Output, reference,
+    Error, Model, Op, Order, Output, reference,
     suites::{DealMode, Execution, Inputs, SecureNn, Stages, Suite, securenn},
     weights::parameters,
 };

@@ -13,41 +13,41 @@ struct Factor {
 /// The axes of a tensor, over the values of one image in a layer's result. The batch is an axis of
 /// size 1, so reshapes that count it are right for any number of images.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct View {
+pub(super) struct View {
     axes: Vec<Vec<Factor>>,
 }
 
 /// Two neighbouring axes that change places, and what lies inside of both: one
 /// [`crate::Op::Shuffle`] of an image with `groups * rest` channels and `inner` values in each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Swap {
-    pub groups: usize,
-    pub rest: usize,
-    pub inner: usize,
+pub(super) struct Swap {
+    pub(super) groups: usize,
+    pub(super) rest: usize,
+    pub(super) inner: usize,
 }
 
 impl View {
     /// All values of a layer in their order, as a tensor of this shape.
-    pub fn straight(shape: &[usize]) -> View {
+    pub(super) fn straight(shape: &[usize]) -> View {
         let len = shape.iter().product();
         let whole = View { axes: vec![factor(len, 1)] };
         whole.reshape(shape).expect("the same number of values")
     }
 
     /// An image stored channels first, as a tensor with its channels last.
-    pub fn channels_last(dims: Dims) -> View {
+    pub(super) fn channels_last(dims: Dims) -> View {
         let Dims { channels, height, width } = dims;
         let axes = [(1, 1), (height, width), (width, 1), (channels, dims.plane())];
         View { axes: axes.map(|(size, stride)| factor(size, stride)).into() }
     }
 
     /// The tensor's shape.
-    pub fn shape(&self) -> Vec<usize> {
+    pub(super) fn shape(&self) -> Vec<usize> {
         self.axes.iter().map(|axis| axis.iter().map(|factor| factor.size).product()).collect()
     }
 
     /// The same values in another shape, if the old axes can be cut and joined to the new ones.
-    pub fn reshape(&self, shape: &[usize]) -> Option<View> {
+    pub(super) fn reshape(&self, shape: &[usize]) -> Option<View> {
         let mut rest = self.factors();
         rest.reverse();
         let mut axes = Vec::with_capacity(shape.len());
@@ -73,15 +73,15 @@ impl View {
         rest.is_empty().then_some(View { axes })
     }
 
-    /// Axis `i` of the result is axis `order[i]` of this.
-    pub fn transpose(&self, order: &[usize]) -> View {
+    /// The axes in another order: axis `i` of the result is axis `order[i]` of this view.
+    pub(super) fn transpose(&self, order: &[usize]) -> View {
         View { axes: order.iter().map(|&axis| self.axes[axis].clone()).collect() }
     }
 
     /// What has to change places, one after the other, for the layer's values to lie in the view's
     /// order: nothing if they do. The channel shuffle is one swap, and so is the way from channels
     /// first to channels last; no order needs more swaps than it has axes.
-    pub fn swaps(&self) -> Vec<Swap> {
+    pub(super) fn swaps(&self) -> Vec<Swap> {
         let wanted = self.factors();
         let mut now = wanted.clone();
         now.sort_by_key(|factor| std::cmp::Reverse(factor.stride));
@@ -101,12 +101,12 @@ impl View {
     }
 
     /// The factors of one axis as (size, stride), the outermost first.
-    pub fn axis(&self, axis: usize) -> impl Iterator<Item = (usize, usize)> {
+    pub(super) fn axis(&self, axis: usize) -> impl Iterator<Item = (usize, usize)> {
         self.axes[axis].iter().map(|factor| (factor.size, factor.stride))
     }
 
     /// Where each value is in the layer's result.
-    pub fn offsets(&self) -> Vec<usize> {
+    pub(super) fn offsets(&self) -> Vec<usize> {
         let mut offsets = vec![0];
         for Factor { size, stride } in self.factors() {
             let inside = |offset: usize| (0..size).map(move |index| offset + index * stride);
