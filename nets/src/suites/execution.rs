@@ -1,5 +1,6 @@
-//! The part of one party in a run: its sessions, what it brings, and when it deals.
+//! The execution of a network at one party: its sessions, its inputs, and the mode of dealing.
 
+use fixedpoint::encoding::FixedPoint;
 use protocols::{Role, Session, dealer::WeightKey};
 
 use crate::{
@@ -8,85 +9,86 @@ use crate::{
     weights::EncodedModel,
 };
 
-/// The bits of the largest magnitude of an input, in either suite: differences that a max pool
-/// compares are then inside of DReLU's domain, and padding is below every value.
+/// The power of two that bounds the magnitudes of inputs in both suites. The differences that a max
+/// pool compares are then in DReLU's domain, and padding is smaller than every value.
 pub(crate) const INPUT_BITS: u32 = 60;
 
-/// Called with a layer's place and name before it runs.
+/// A callback that takes a layer's index and name before the layer runs.
 pub type Progress<'a> = &'a (dyn Fn(usize, &str) + Sync);
 
-/// A party's run of a network on a batch.
+/// A party's execution of a network on a batch.
 #[derive(Clone, Copy)]
 pub struct Execution<'a> {
     /// The party's sessions.
     pub stages: Stages<'a>,
-    /// When each layer starts, online.
+    /// The order in which layers start online.
     pub order: Order,
-    /// Images.
+    /// The number of images.
     pub batch: usize,
-    /// When correlated randomness is made, in a suite that has any.
+    /// The mode of dealing, for a suite with preprocessing.
     pub mode: DealMode,
-    /// What the party brings.
+    /// The inputs of the party.
     pub inputs: Inputs<'a>,
-    /// Called when everything is dealt, where that comes first.
+    /// Called when everything is dealt, in the mode [`DealMode::DealtFirst`].
     pub dealt: &'a dyn Fn() -> protocols::Result<()>,
-    /// Called with each layer, from several threads where layers overlap; the last one is `output`.
+    /// Called for each layer, and last for `output`; from several threads if layers overlap.
     pub progress: Progress<'a>,
 }
 
-/// A party's stages: one session, or the second of its own where the first was long ago.
+/// A party's sessions for both stages. They are the same session, or two if the first stage was run
+/// earlier and its material kept.
 #[derive(Clone, Copy)]
 pub struct Stages<'a> {
-    /// What travels ahead of the query.
+    /// The session of the stage ahead of the query.
     pub ahead: &'a Session,
-    /// What follows the query.
+    /// The session of the stage from the query on.
     pub online: &'a Session,
 }
 
-/// When correlated randomness is made.
+/// The mode of dealing: when correlated randomness is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DealMode {
-    /// Streamed, just before it is needed.
+    /// Each layer's randomness is dealt just before the layer needs it.
     #[default]
     Streamed,
-    /// Dealt first: completely before the query.
+    /// All randomness is dealt before the query.
     DealtFirst,
 }
 
-/// What a party brings: its own secret, and nothing of the others'.
+/// The inputs of a party: its own secrets and nothing of the others'.
 #[derive(Clone, Copy)]
 pub enum Inputs<'a> {
-    /// P0.
+    /// The inputs of P0.
     ModelOwner {
         /// The weights.
         model: &'a EncodedModel,
     },
-    /// P1.
+    /// The inputs of P1.
     DataOwner {
         /// Encoded images in NCHW order.
         images: &'a [u64],
-        /// The masked weights, in a suite that has any.
+        /// The masked weights, for a suite with preprocessing.
         weights: Option<&'a MaskedWeights>,
     },
-    /// P2.
+    /// The inputs of P2.
     CryptoProducer {
-        /// The key of the masks of the weights, in a suite that has one.
+        /// The key of the masks of the weights, for a suite with preprocessing.
         key: Option<&'a WeightKey>,
     },
 }
 
-/// P1's masked weights D, layer by layer.
+/// P1's masked weights D, layer by layer; `None` for layers without weights.
 pub struct MaskedWeights(pub(super) Vec<Option<Vec<u64>>>);
 
 impl Stages<'_> {
-    /// Whether both stages are of one session.
-    pub fn is_one_session(&self) -> bool {
+    /// Whether both stages run in one session.
+    pub(super) fn is_one_session(&self) -> bool {
         std::ptr::eq(self.ahead, self.online)
     }
 }
 
 impl Inputs<'_> {
-    /// The role that brings this.
+    /// The role whose inputs these are.
     pub fn role(&self) -> Role {
         match self {
             Inputs::ModelOwner { .. } => Role::ModelOwner,
@@ -96,8 +98,20 @@ impl Inputs<'_> {
     }
 }
 
-/// Checks that a batch of encoded images has its size, and that their magnitudes are below 2 to
-/// `limit_bits`.
+/// Checks that a model belongs to a graph and is encoded for this fixed point.
+///
+/// # Errors
+/// [`Error::ModelEncoding`], [`Error::ModelGraph`].
+pub(super) fn check_model(graph: &Graph, fixed: FixedPoint, model: &EncodedModel) -> Result<()> {
+    let (encoded, run) = (model.fixed().fractional_bits(), fixed.fractional_bits());
+    if encoded != run {
+        return Err(Error::ModelEncoding { model: encoded, run });
+    }
+    model.check(graph)
+}
+
+/// Checks that encoded images are a whole batch, and that their magnitudes are below
+/// 2^`limit_bits`.
 ///
 /// # Errors
 /// [`Error::Images`], [`Error::InputRange`].

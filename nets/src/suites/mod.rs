@@ -1,26 +1,34 @@
-//! Protocol suites: one folder a suite, behind the trait [`Suite`].
+//! Protocol suites behind the trait [`Suite`], in one folder each.
 //!
-//! To add a suite: a folder whose type implements [`Suite`] and whose benches implement `SuiteBench`, a
-//! variant of [`SuiteName`], and the arms that the compiler then asks for in `registry`.
+//! To add a suite: a folder whose type implements [`Suite`] and whose benches implement
+//! `SuiteBench`, a variant of [`SuiteName`], and the arms that the compiler then asks for in
+//! `registry`.
 //!
 //! | file | what it holds |
 //! |---|---|
 //! | `suite`, `preprocessing`, `bench` | the traits |
-//! | `registry` | a suite's benches by its name |
-//! | `execution` | the part of one party in a run |
-//! | `check`, `remedy` | whether a network's values fit, before a run, and what would help |
-//! | `judge` | whether the results of a run are right |
+//! | `registry` | suites and their benches by name |
+//! | `execution` | the execution of a network at one party |
+//! | `check`, `remedy` | the check, before a run, that a network's values fit, and remedies |
+//! | `judge` | the check of the results of a run |
+//! | `laws`, `test_run` | the laws that every suite keeps, as tests, and runs for tests |
+
+#![warn(clippy::wildcard_enum_match_arm)]
 
 mod bench;
 mod check;
 pub mod dealer;
 mod execution;
 mod judge;
+#[cfg(test)]
+mod laws;
 mod preprocessing;
 mod registry;
 mod remedy;
 pub mod securenn;
 mod suite;
+#[cfg(test)]
+mod test_run;
 
 pub use crate::suite_name::SuiteName;
 pub use bench::BenchInputs;
@@ -28,7 +36,7 @@ pub(crate) use bench::SuiteBench;
 pub use check::{Fit, Misfit, check};
 pub use dealer::Dealer;
 pub use execution::{DealMode, Execution, Inputs, MaskedWeights, Progress, Stages};
-pub use judge::{MARGIN, OutOfRange, Reference};
+pub use judge::{OutOfRange, Reference};
 pub use preprocessing::Preprocessing;
 pub use remedy::{REFUSE_FAILURE, Remedy, WARN_FAILURE};
 pub use securenn::SecureNn;

@@ -1,4 +1,4 @@
-//! What each layer sends in the `dealer` suite.
+//! The messages of each layer in the `dealer` suite.
 
 use protocols::{
     Cost,
@@ -17,7 +17,7 @@ use crate::{
     weights::weight_shape,
 };
 
-/// The cost of a run over `batch` images, one layer after the other. A layer more, [`SETUP`], comes last:
+/// The cost of a run over `batch` images, one layer after the other. The last step, [`SETUP`], is
 /// what is sent once for a model.
 ///
 /// # Errors
@@ -37,8 +37,8 @@ pub(super) fn network(graph: &Graph, layout: &Layout, batch: usize) -> Result<Ne
     Ok(NetworkCost::new(SuiteName::Dealer, graph, batch, layers))
 }
 
-/// Masked weights, once for a model.
-pub(super) fn setup(graph: &Graph, layout: &Layout) -> Cost {
+/// The cost of sending masked weights, once for a model.
+fn setup(graph: &Graph, layout: &Layout) -> Cost {
     graph.ids().fold(Cost::none(), |cost, id| match weight_shape(graph, id) {
         Some((shape, ..)) => {
             cost.at(0, linear::setup_cost(layout.layer(id).width, shape.iter().product()))
@@ -47,8 +47,8 @@ pub(super) fn setup(graph: &Graph, layout: &Layout) -> Cost {
     })
 }
 
-/// A layer, for a batch.
-pub(super) fn layer(graph: &Graph, layout: &Layout, id: NodeId, batch: usize) -> Cost {
+/// The cost of a layer for a batch.
+fn layer(graph: &Graph, layout: &Layout, id: NodeId, batch: usize) -> Cost {
     let layer = layout.layer(id);
     let input_len = batch * graph.input_dims(id).len();
     let before = match &layer.before {
@@ -79,11 +79,41 @@ pub(super) fn layer(graph: &Graph, layout: &Layout, id: NodeId, batch: usize) ->
     })
 }
 
-/// Revealing the result of a batch: its logits, or its labels.
-pub(super) fn output(graph: &Graph, layout: &Layout, batch: usize) -> Cost {
+/// The cost of revealing the logits or labels of a batch.
+fn output(graph: &Graph, layout: &Layout, batch: usize) -> Cost {
     let output = graph.output();
     if let (Some(gate), Some(rows)) = (layout.label(), rows(graph, batch)) {
         return argmax::cost(gate, &rows);
     }
     reveal::output_cost(layout.layer(output).width, batch * graph.dims(output).len())
+}
+
+#[cfg(test)]
+mod tests {
+    use fixedpoint::encoding::FixedPoint;
+    use protocols::dealer::Mask;
+
+    use super::*;
+    use crate::{
+        output::Output,
+        suites::dealer::{Bounds, DEFAULT_MAGNITUDE_BITS},
+        test_nets,
+    };
+
+    #[test]
+    fn a_label_takes_nine_messages_and_little_more() {
+        let graph = test_nets::digits_graph();
+        let bounds = Bounds::Alike(DEFAULT_MAGNITUDE_BITS);
+        let layout = |output| Layout::new(&graph, FixedPoint::new(12), &bounds, output).unwrap();
+        let logits = output(&graph, &layout(Output::Logits), 1);
+        // 10 logits of 33 bits; 4 bits after 4 levels.
+        assert_eq!((logits.bytes(), logits.rounds()), (42, 1));
+        let layout = layout(Output::Label);
+        let label = output(&graph, &layout, 1);
+        assert_eq!(label.rounds(), 9);
+        let online = |cost: &Cost| cost.bytes() - cost.ahead_links().total();
+        assert!(online(&label) > online(&logits) && label.bytes() < 5000, "{}", label.bytes());
+        // Nobody but P2 and P0 knows the mask of the logits.
+        assert_eq!(layout.layer(graph.output()).mask, Mask::Hidden);
+    }
 }

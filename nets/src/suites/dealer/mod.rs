@@ -1,18 +1,19 @@
-//! The `dealer` suite: preprocessing by P2, and two messages a non-linear layer online.
+//! The `dealer` suite: preprocessing by P2, and two online messages for each non-linear layer.
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `suite` | the suite's [`Suite`](super::Suite) |
-//! | `layout`, `scales`, `rings`, `hash` | the ring, scale and gates of every layer, and the hash that parties compare |
-//! | `public_bounds` | what the model owner tells the others of how large values get |
+//! | `suite` | the implementation of [`Suite`](super::Suite) |
+//! | `layout`, `scales`, `rings`, `hash` | the ring, scale and gates of every layer, and their hash |
+//! | `public_bounds` | bounds of the layers' values that the model owner reveals |
 //! | `run` | the executor: both stages of every party |
-//! | `offline`, `online`, `local`, `result` | a layer ahead of the query, after it, and without messages; what follows the last one |
-//! | `shelf` | where material waits between the stages |
+//! | `offline`, `online`, `local` | a layer ahead of the query, from the query on, and without messages |
+//! | `result` | revealing the logits or the label |
+//! | `shelf` | the store of material between the stages |
 //! | `masked_weights` | P1's masked weights as bytes |
 //! | `cost` | bytes and rounds |
 //! | `reference` | the network in clear as the suite computes it |
-//! | `fit` | whether values stay within the bounds |
-//! | `bench` | single operations |
+//! | `fit` | the check that values stay within the bounds |
+//! | `bench` | benches of single operations |
 
 pub(crate) mod bench;
 mod cost;
@@ -32,6 +33,6 @@ mod scales;
 mod shelf;
 mod suite;
 
-pub use layout::{Apply, Bounds, DEFAULT_MAGNITUDE_BITS, LayerLayout, Layout, Part, Step};
+pub use layout::{Bounds, DEFAULT_MAGNITUDE_BITS, LayerLayout, Layout};
 pub use public_bounds::{PublicBound, PublicBounds};
 pub use suite::Dealer;

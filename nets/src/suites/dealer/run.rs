@@ -1,11 +1,12 @@
-//! The executor of the `dealer` suite: a network with everything that does not depend on the query done
-//! ahead of it.
+//! The executor of the `dealer` suite: it does everything that does not depend on the query ahead
+//! of it.
 //!
-//! All three parties walk the same graph. Ahead, P2 deals layer by layer, P1 sends what the linear layers
-//! need, and P0 collects both; online, P0 and P1 exchange two messages for each non-linear layer. Both stages
-//! of a layer have the layer's name in the ledger, and what P0 sends once for a model is the layer
-//! [`SETUP`]. Streamed, each stage runs on a thread of its own, the first just ahead of the second; dealt first, one
-//! ends before the other begins.
+//! All three parties walk the same graph. Ahead of the query, P2 deals layer by layer, P1 sends the
+//! messages of linear layers that depend on its masks, and P0 collects both. From the query on, P0
+//! and P1 exchange two messages for each non-linear layer. Both stages of a layer have the layer's
+//! name in the ledger, and P0's messages that are sent once for a model have the name [`SETUP`]. In
+//! the mode [`DealMode::Streamed`], each stage runs on its own thread, the first just ahead of the
+//! second; in [`DealMode::DealtFirst`], the first ends before the second begins.
 
 use std::sync::Arc;
 
@@ -26,39 +27,36 @@ use super::{
 use crate::{
     error::{Error, Result},
     graph::{Graph, NodeId, OUTPUT, Order, SETUP, walk},
-    suites::execution::{DealMode, INPUT_BITS, MaskedWeights, Progress, Stages, check_images},
+    suites::execution::{
+        DealMode, INPUT_BITS, MaskedWeights, Progress, Stages, check_images, check_model,
+    },
     weights::EncodedModel,
 };
 
-/// What runs, the same at all parties.
+/// A run, the same at all parties.
 #[derive(Clone, Copy)]
-pub struct Run<'a> {
+pub(super) struct Run<'a> {
     /// The architecture.
-    pub graph: &'a Graph,
-    /// Its layout.
-    pub layout: &'a Layout,
-    /// When each layer starts, online.
-    pub order: Order,
-    /// Images.
-    pub batch: usize,
+    pub(super) graph: &'a Graph,
+    /// The layout.
+    pub(super) layout: &'a Layout,
+    /// The order in which layers start online.
+    pub(super) order: Order,
+    /// The number of images.
+    pub(super) batch: usize,
 }
 
 /// P0, once for a model and session: sends P1 the masked weights.
 ///
 /// # Errors
 /// [`Error::ModelGraph`], [`Error::ModelEncoding`], [`Error::Protocol`].
-pub fn send_setup(
+pub(super) fn send_setup(
     session: &Session,
     run: &Run<'_>,
     model: &EncodedModel,
     key: &WeightKey,
 ) -> Result<()> {
-    let (of_model, of_run) =
-        (model.fixed().fractional_bits(), run.layout.fixed().fractional_bits());
-    if of_model != of_run {
-        return Err(Error::ModelEncoding { model: of_model, run: of_run });
-    }
-    model.check(run.graph)?;
+    check_model(run.graph, run.layout.fixed(), model)?;
     session.serve(Stage::Ahead, 0, SETUP, |ctx| {
         for id in run.weighted() {
             let (layer, name) = (run.layout.layer(id), run.layer(id).name().to_owned());
@@ -70,11 +68,11 @@ pub fn send_setup(
     Ok(())
 }
 
-/// P1, once for a model and session: receives them.
+/// P1, once for a model and session: receives the masked weights.
 ///
 /// # Errors
 /// [`Error::Protocol`].
-pub fn receive_setup(session: &Session, run: &Run<'_>) -> Result<MaskedWeights> {
+pub(super) fn receive_setup(session: &Session, run: &Run<'_>) -> Result<MaskedWeights> {
     let mut weights: Vec<Option<Vec<u64>>> = run.graph.ids().map(|_| None).collect();
     session.query(Stage::Ahead, 0, SETUP, |ctx| {
         for id in run.weighted() {
@@ -88,11 +86,11 @@ pub fn receive_setup(session: &Session, run: &Run<'_>) -> Result<MaskedWeights> 
     Ok(MaskedWeights(weights))
 }
 
-/// P2, all it does.
+/// P2's whole part, which is all ahead of the query.
 ///
 /// # Errors
-/// [`Error::WrongParty`], [`Error::Batch`], later [`Error::Protocol`].
-pub fn produce(
+/// [`Error::WrongParty`], [`Error::Batch`]; after that, [`Error::Protocol`].
+pub(super) fn produce(
     session: &Session,
     run: &Run<'_>,
     key: &WeightKey,
@@ -111,22 +109,23 @@ pub fn produce(
     Ok(run.produce_result(session, &half)?)
 }
 
-/// P0, for a query to be answered long after: takes what the others send and keeps nothing of it. Its
-/// transport is to keep the messages, which another one hands to [`serve`].
+/// P0's stage ahead of a later query: receives the messages of the others. It keeps nothing; the
+/// transport must store the messages and return them to the session of [`serve`].
 ///
 /// # Errors
-/// As [`produce`].
-pub fn collect(session: &Session, run: &Run<'_>, progress: Progress<'_>) -> Result<()> {
+/// Those of [`produce`].
+pub(super) fn collect(session: &Session, run: &Run<'_>, progress: Progress<'_>) -> Result<()> {
     check(session, run, Role::ModelOwner)?;
     Ok(collect_layers(session, run, Take::Ahead, progress, |_, _| Ok(()))?)
 }
 
-/// P1, for a query to be answered long after: sends what masks its part and keeps nothing. A session with
-/// the same seeds can [`query`] without masked weights.
+/// P1's stage ahead of a later query: sends the messages that depend on its masks. It keeps
+/// nothing; a session with the same seeds can [`query`] with the masked weights of polynomials
+/// alone.
 ///
 /// # Errors
-/// As [`produce`].
-pub fn prepare(
+/// Those of [`produce`].
+pub(super) fn prepare(
     session: &Session,
     run: &Run<'_>,
     weights: &MaskedWeights,
@@ -136,11 +135,12 @@ pub fn prepare(
     Ok(prepare_layers(session, run, weights, progress, |_, _| Ok(()))?)
 }
 
-/// P0: answers a batch of queries. `between` is called when everything is dealt, where that comes first.
+/// P0's part of a query. `between` is called when everything is dealt, in [`DealMode::DealtFirst`].
 ///
 /// # Errors
-/// [`Error::WrongParty`], [`Error::Batch`], later [`Error::Protocol`].
-pub fn serve<'s>(
+/// [`Error::WrongParty`], [`Error::Batch`], [`Error::ModelEncoding`], [`Error::ModelGraph`]; after
+/// that, [`Error::Protocol`].
+pub(super) fn serve<'s>(
     stages: Stages<'s>,
     run: &Run<'_>,
     mode: DealMode,
@@ -149,8 +149,9 @@ pub fn serve<'s>(
     progress: Progress<'_>,
 ) -> Result<()> {
     check(stages.online, run, Role::ModelOwner)?;
-    model.check(run.graph)?;
-    // What comes meanwhile waits with its sender; what came long ago is read in the order of then.
+    check_model(run.graph, run.layout.fixed(), model)?;
+    // In one session, messages wait at their sender until they are needed. Stored messages must be
+    // read in the order in which they were sent.
     let take = match mode {
         DealMode::Streamed if stages.is_one_session() => Take::WhenNeeded,
         DealMode::Streamed | DealMode::DealtFirst => Take::Ahead,
@@ -173,22 +174,22 @@ pub fn serve<'s>(
                     layer.serve(ctx, model, material, &operands)
                 })
             })?;
-        let material = shelf.take(run.last())?;
+        let material = shelf.take(run.result_place())?;
         progress(run.graph.nodes().len(), OUTPUT);
         run.serve_result(stages.online, depth, material, &result)
     };
     Ok(staged(mode, run.graph, collect, between, answer)?)
 }
 
-/// P1: has a batch of images, in NCHW order with f fractional bits, evaluated. The result is their logits at
-/// the scale of [`Layout::result`], or where the layout has a label ([`Layout::label`]), that of each image.
-/// `between` as in [`serve`]. Where `weights` are only those of polynomials it sends nothing ahead: it did in
-/// [`prepare`].
+/// P1's part of a query: a batch of images in NCHW order with f fractional bits. The result is
+/// their logits at the scale of [`Layout::result_fixed`] or, if the layout has a label, the label
+/// of each image. `between` is called as in [`serve`]. With the masked weights of polynomials
+/// alone, P1 sends nothing ahead, as it did so in [`prepare`].
 ///
 /// # Errors
-/// [`Error::WrongParty`], [`Error::Batch`], [`Error::Images`], [`Error::InputRange`], later
+/// [`Error::WrongParty`], [`Error::Batch`], [`Error::Images`], [`Error::InputRange`]; after that,
 /// [`Error::Protocol`].
-pub fn query(
+pub(super) fn query(
     stages: Stages<'_>,
     run: &Run<'_>,
     mode: DealMode,
@@ -216,14 +217,14 @@ pub fn query(
                 layer.answer(ctx, material, weights.layer(id).unwrap_or_default(), images)
             })
         })?;
-        let material = shelf.take(run.last())?;
+        let material = shelf.take(run.result_place())?;
         progress(run.graph.nodes().len(), OUTPUT);
         run.answer_result(stages.online, depth, material)
     };
     Ok(staged(mode, run.graph, prepare, between, answer)?)
 }
 
-/// P0's first stage, layer by layer.
+/// P0's stage ahead of the query, layer by layer; `put` stores the material.
 fn collect_layers<'s>(
     session: &'s Session,
     run: &Run<'_>,
@@ -238,10 +239,10 @@ fn collect_layers<'s>(
             session.serve(Stage::Ahead, 0, layer.name(), |ctx| layer.collect(ctx, take))?;
         put(id, material)?;
     }
-    put(run.last(), run.collect_result(session, take)?)
+    put(run.result_place(), run.collect_result(session, take)?)
 }
 
-/// P1's first stage, layer by layer.
+/// P1's stage ahead of the query, layer by layer; `put` stores the material.
 fn prepare_layers(
     session: &Session,
     run: &Run<'_>,
@@ -261,10 +262,10 @@ fn prepare_layers(
         Ok((mask, 0))
     };
     let (mask, _) = walk(run.graph, Order::Sequential, prepare)?;
-    put(run.last(), run.prepare_result(session, mask)?)
+    put(run.result_place(), run.prepare_result(session, mask)?)
 }
 
-/// Runs both stages, one beside or after the other.
+/// Runs both stages, in parallel or one after the other.
 fn staged<T: Send, O>(
     mode: DealMode,
     graph: &Graph,
@@ -295,6 +296,7 @@ fn staged<T: Send, O>(
     })
 }
 
+/// Checks that the session is that of a role, and the batch.
 fn check(session: &Session, run: &Run<'_>, due: Role) -> Result<()> {
     let role = session.role();
     if role != due {
@@ -304,22 +306,23 @@ fn check(session: &Session, run: &Run<'_>, due: Role) -> Result<()> {
 }
 
 impl Run<'_> {
+    /// A layer of this run.
     pub(super) fn layer(&self, id: NodeId) -> Layer<'_> {
         let &Run { graph, layout, batch, .. } = self;
         Layer { graph, layout, id, batch }
     }
 
-    /// Where the material of what follows the last layer waits.
-    fn last(&self) -> NodeId {
+    /// The place on the shelf of the material for the step after the last layer.
+    fn result_place(&self) -> NodeId {
         NodeId::new(self.graph.nodes().len())
     }
 
-    /// The layers with weights: linear ones, and those with polynomials.
+    /// The layers with weights: linear layers and activations with polynomials.
     pub(super) fn weighted(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.graph.ids().filter(|&id| self.layer(id).weight_len() > 0)
     }
 
-    /// The layers with polynomials.
+    /// The activations with polynomials.
     pub(super) fn polynomials(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.weighted().filter(|&id| self.graph.linear_shape(id, 1).is_none())
     }
@@ -327,199 +330,17 @@ impl Run<'_> {
 
 #[cfg(test)]
 mod tests {
-    use fixedpoint::encoding::FixedPoint;
-    use protocols::{
-        LayerMeasurement,
-        dealer::Mask,
-        test_world::{Outcome, TestWorld},
+    use protocols::test_world::TestWorld;
+
+    use super::*;
+    use crate::{
+        graph::Dims,
+        suites::{SuiteName, test_run::TestRun},
+        zoo,
     };
 
-    use super::{
-        super::{
-            cost,
-            layout::{Bounds, DEFAULT_MAGNITUDE_BITS},
-            reference,
-        },
-        *,
-    };
-    use crate::{graph::Dims, output::Output, test_nets, weights::Model, weights::Weights, zoo};
-
-    struct World {
-        graph: Graph,
-        layout: Layout,
-        model: EncodedModel,
-        images: Vec<u64>,
-        batch: usize,
-    }
-
-    impl World {
-        fn new(graph: Graph, batch: usize) -> World {
-            let model = Model::fold(&graph, &Weights::random(&graph, 11)).unwrap();
-            let images = test_nets::images(&graph, batch, 12);
-            World::with(graph, &model, &images, batch)
-        }
-
-        fn with(graph: Graph, model: &Model, images: &[f64], batch: usize) -> World {
-            let fixed = FixedPoint::new(12);
-            let bounds = Bounds::Alike(DEFAULT_MAGNITUDE_BITS);
-            let layout = Layout::new(&graph, fixed, &bounds, Output::Logits).unwrap();
-            let model = layout.encode(&graph, model).unwrap();
-            let images = fixed.encode_slice(images).unwrap();
-            World { graph, layout, model, images, batch }
-        }
-
-        /// The same with labels for results, its input being as large as before.
-        fn for_labels(mut self) -> World {
-            let bounds = Bounds::Alike(DEFAULT_MAGNITUDE_BITS);
-            let fixed = self.layout.fixed();
-            self.layout = Layout::new(&self.graph, fixed, &bounds, Output::Label).unwrap();
-            self
-        }
-
-        fn over(&self, world: &TestWorld, order: Order, mode: DealMode) -> Outcome<Vec<i64>> {
-            let run = Run { graph: &self.graph, layout: &self.layout, order, batch: self.batch };
-            let quiet = |_: usize, _: &str| {};
-            world.run(|session| {
-                let stages = Stages { ahead: session, online: session };
-                let key = |other| WeightKey::new(session.seed_with(other, "weights"));
-                let result = match session.role() {
-                    Role::ModelOwner => {
-                        send_setup(session, &run, &self.model, &key(Role::CryptoProducer))
-                            .and_then(|()| {
-                                serve(stages, &run, mode, &self.model, &|| Ok(()), &quiet)
-                            })
-                            .map(|()| Vec::new())
-                    }
-                    Role::DataOwner => receive_setup(session, &run).and_then(|weights| {
-                        query(stages, &run, mode, &weights, &self.images, &|| Ok(()), &quiet)
-                    }),
-                    Role::CryptoProducer => {
-                        produce(session, &run, &key(Role::ModelOwner), &quiet).map(|()| Vec::new())
-                    }
-                };
-                result.map_err(|error| match error {
-                    Error::Protocol(error) => error,
-                    other => panic!("{other}"),
-                })
-            })
-        }
-
-        /// Runs it and checks result and cost; gives the error of the result.
-        fn check(&self, order: Order, mode: DealMode) {
-            let name = self.graph.name();
-            let outcome = self.over(&TestWorld::new(20), order, mode);
-            let [served, logits, dealt] = outcome.results.map(|result| result.unwrap());
-            assert!(served.is_empty() && dealt.is_empty());
-            let clear =
-                reference::evaluate(&self.graph, &self.layout, &self.model, &self.images).unwrap();
-            assert_eq!(clear.first_outside(), None, "{name}");
-            let due = clear.output(&self.graph);
-            let simulated = |seed| {
-                let coins =
-                    reference::simulate(&self.graph, &self.layout, &self.model, &self.images, seed);
-                let coins = coins.unwrap();
-                let pairs = coins.output(&self.graph).iter().zip(due);
-                pairs.map(|(got, due)| got.abs_diff(*due)).max().unwrap()
-            };
-            let allowed = 8 * (simulated(1).max(simulated(2)) + 1);
-            for (got, due) in logits.iter().zip(due) {
-                assert!(got.abs_diff(*due) <= allowed, "{name}: {got}, not {due} +- {allowed}");
-            }
-            assert_eq!(logits.len(), due.len());
-            // A wrong result would not be near by chance.
-            let largest = due.iter().map(|due| due.unsigned_abs()).max().unwrap();
-            assert!(allowed < largest / 4, "{name}: +- {allowed} of {largest}");
-            self.check_cost(&outcome.measurements);
-        }
-
-        fn check_cost(&self, seen: &[LayerMeasurement]) {
-            let of = |name: &str| seen.iter().find(|layer| layer.name == name).unwrap();
-            let setup = cost::setup(&self.graph, &self.layout);
-            assert_eq!(of(SETUP).sent, setup.links());
-            for id in self.graph.ids() {
-                let name = &self.graph.node(id).name;
-                let (seen, cost) =
-                    (of(name), cost::layer(&self.graph, &self.layout, id, self.batch));
-                assert_eq!(seen.sent, cost.links(), "{name}");
-                assert_eq!(seen.received, cost.links(), "{name}");
-                assert_eq!(seen.ahead, cost.ahead_links(), "{name}");
-                assert_eq!(seen.rounds(), cost.rounds(), "{name}");
-            }
-            let output = cost::output(&self.graph, &self.layout, self.batch);
-            assert_eq!(of(OUTPUT).sent, output.links());
-        }
-    }
-
     #[test]
-    fn networks_give_what_they_give_in_clear_and_cost_what_is_predicted() {
-        for graph in [
-            test_nets::tiny(),
-            test_nets::everything(),
-            test_nets::powers(),
-            test_nets::mixed(),
-            test_nets::binary(),
-            test_nets::counted_signs(),
-            test_nets::fire(),
-            test_nets::shuffle_units(),
-        ] {
-            let world = World::new(graph, 3);
-            world.check(Order::Sequential, DealMode::Streamed);
-            world.check(Order::Overlapped, DealMode::Streamed);
-            world.check(Order::Sequential, DealMode::DealtFirst);
-        }
-    }
-
-    #[test]
-    fn labels_are_those_of_the_logits_and_cost_what_is_predicted() {
-        let test_nets::Digits { graph, model, images, .. } = test_nets::digits();
-        let batch = images.len() / graph.input().len();
-        let digits = World::with(graph, &model, &images, batch);
-        for world in [World::new(test_nets::tiny(), 3), World::new(test_nets::fire(), 2), digits] {
-            let world = world.for_labels();
-            for mode in [DealMode::Streamed, DealMode::DealtFirst] {
-                let outcome = world.over(&TestWorld::new(21), Order::Sequential, mode);
-                let [_, labels, _] = outcome.results.map(|result| result.unwrap());
-                let clear =
-                    reference::evaluate(&world.graph, &world.layout, &world.model, &world.images)
-                        .unwrap();
-                assert_eq!(clear.first_outside(), None);
-                let logits = clear.output(&world.graph);
-                let allowed = reference::expected_error(
-                    &world.graph,
-                    &world.layout,
-                    &world.model,
-                    &world.images,
-                    &clear,
-                );
-                let allowed = allowed.unwrap() as i64;
-                let classes = world.graph.dims(world.graph.output()).len();
-                assert_eq!(labels.len(), world.batch);
-                for (logits, &label) in logits.chunks_exact(classes).zip(&labels) {
-                    let largest = logits.iter().max().unwrap();
-                    assert!(largest - logits[label as usize] <= 2 * allowed, "{logits:?}: {label}");
-                }
-                world.check_cost(&outcome.measurements);
-            }
-        }
-    }
-
-    #[test]
-    fn a_label_takes_nine_messages_and_little_more() {
-        let world = World::new(test_nets::digits_graph(), 1);
-        let logits = cost::output(&world.graph, &world.layout, 1);
-        let online = |cost: &protocols::Cost| cost.bytes() - cost.ahead_links().total();
-        // 10 logits of 33 bits; 4 bits after 4 levels.
-        assert_eq!((logits.bytes(), logits.rounds()), (42, 1));
-        let world = world.for_labels();
-        let label = cost::output(&world.graph, &world.layout, 1);
-        assert_eq!(label.rounds(), 9);
-        assert!(online(&label) > online(&logits) && label.bytes() < 5000, "{}", label.bytes());
-        // Nobody but P2 and P0 knows the mask of the logits.
-        assert_eq!(world.layout.layer(world.graph.output()).mask, Mask::Hidden);
-    }
-
-    #[test]
-    fn the_networks_of_the_zoo_in_their_plans() {
+    fn the_networks_of_the_zoo_with_published_ratios() {
         for (net, name) in [
             ("squeezenet", "orig"),
             ("squeezenet", "ours"),
@@ -533,15 +354,8 @@ mod tests {
             let published = zoo::with_ratios(net).unwrap();
             let ratios = zoo::Ratios::published(published, name, input).unwrap();
             let options = zoo::Options { ratios: Some(ratios), ..zoo::Options::new(input, 10) };
-            let graph = zoo::build(net, &options).unwrap();
-            World::new(graph, 1).check(Order::Sequential, DealMode::Streamed);
+            let run = TestRun::new(SuiteName::Dealer, zoo::build(net, &options).unwrap(), 1);
+            run.check(&TestWorld::new(20), Order::Sequential, DealMode::Streamed);
         }
-    }
-
-    #[test]
-    fn digits_are_told_as_in_clear() {
-        let test_nets::Digits { graph, model, images, .. } = test_nets::digits();
-        let batch = images.len() / graph.input().len();
-        World::with(graph, &model, &images, batch).check(Order::Sequential, DealMode::Streamed);
     }
 }

@@ -1,14 +1,14 @@
-//! The `securenn` suite: the published protocols, message by message.
+//! The `securenn` suite: the published three-party protocols, message by message.
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `suite` | the suite's [`Suite`](super::Suite) |
-//! | `run` | the executor, one function for the evaluators and one for the crypto producer |
-//! | `protocol` | the protocols of layers, for their messages |
+//! | `suite` | the implementation of [`Suite`](super::Suite) |
+//! | `run` | the executor: one function for the evaluators and one for P2 |
+//! | `protocol` | protocols as far as messages depend on them |
 //! | `cost` | bytes and rounds, and the published formulas |
-//! | `reference`, `error` | the network in fixed point, and how far from it the parties may be |
-//! | `fit` | whether values fit the ring, with how many fractional bits |
-//! | `bench` | single operations |
+//! | `reference`, `error` | the network in fixed point, and bounds of the parties' errors |
+//! | `fit` | the check that values fit the ring, and the number of fractional bits that do |
+//! | `bench` | benches of single operations |
 
 pub(crate) mod bench;
 mod cost;
@@ -19,6 +19,7 @@ mod reference;
 mod run;
 mod suite;
 
-pub use error::{error_bound, expected_error, max_abs, truncation_failure};
-pub use reference::{fixed, simulated};
+pub use reference::fixed;
+#[cfg(test)]
+pub(crate) use reference::simulated;
 pub use suite::SecureNn;
