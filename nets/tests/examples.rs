@@ -1,6 +1,7 @@
 //! The examples run.
 
 #[allow(dead_code, reason = "the example's main function reads the arguments of the process")]
+#[allow(unreachable_pub, reason = "what the tests use of an example is public there")]
 #[path = "../examples/onnx.rs"]
 mod onnx;
 

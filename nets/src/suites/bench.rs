@@ -1,4 +1,4 @@
-//! The trait of a suite's benches.
+//! The trait of a suite's benches: single operations with inputs, costs and a check of the results.
 
 use std::ops::Range;
 
@@ -11,24 +11,24 @@ pub(crate) trait SuiteBench {
     /// The evaluator that holds all values of a non-linear operation.
     fn holder(&self) -> Role;
 
-    /// What an operation sends.
+    /// The messages of an operation.
     fn cost(&self, work: &Workload) -> Cost;
 
-    /// The published formula; none where nothing is published.
+    /// The published formula; `None` if nothing is published.
     fn paper(&self, work: &Workload) -> Option<Paper>;
 
-    /// The values that an operation is defined for, signed; none for the whole ring.
+    /// The signed values for which an operation is defined; `None` for the whole ring.
     fn domain(&self, work: &Workload) -> Option<Range<i64>>;
 
     /// The fractional bits of the values that an operation takes.
     fn scale(&self, work: &Workload) -> u32;
 
-    /// The number of results that are not the ideal ones up to the coins of truncations; missing and
-    /// surplus results are all wrong.
+    /// The number of results that differ from the ideal ones by more than the coins of truncations.
+    /// Missing and surplus results count as wrong.
     fn count_wrong(&self, work: &Workload, inputs: &BenchInputs, results: &[u64]) -> usize;
 
-    /// A party's part, on its `own` input, under a name. `between` is called when all that is possible
-    /// ahead is done. The results are the sums of what the parties give.
+    /// A party's part, on its `own` input; `name` is the step. `between` is called after everything
+    /// that can be done ahead. The results are the sums of what the parties return.
     ///
     /// # Errors
     /// [`protocols::Error::Shape`] for inputs of another length, or a transport error.
@@ -42,11 +42,13 @@ pub(crate) trait SuiteBench {
     ) -> protocols::Result<Vec<u64>>;
 }
 
-/// What the evaluators hold in clear before a bench. Invented, so nothing about it is secret.
+/// The inputs of both evaluators in clear. They are made up, so nothing about them is secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BenchInputs {
-    /// P0's: the left matrix or the kernels; else nothing in `securenn` and the values in `dealer`.
+    /// P0's input: the left matrix or the kernels; for other operations, nothing in `securenn` and
+    /// the values in `dealer`.
     pub model_owner: Vec<u64>,
-    /// P1's: the right matrix (row-major) or the images; else the values in `securenn`.
+    /// P1's input: the right matrix (row-major) or the images; for other operations, the values in
+    /// `securenn` and nothing in `dealer`.
     pub data_owner: Vec<u64>,
 }

@@ -1,4 +1,4 @@
-//! Whether a network's values fit its suite, as the model owner can know before a run.
+//! The model owner's check, before a run, whether a network's values fit the rings of its suite.
 
 use super::{
     remedy::{REFUSE_FAILURE, Remedy, WARN_FAILURE},
@@ -13,34 +13,34 @@ use crate::{
 /// The outcome of a check.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Fit {
-    /// Every layer fits, for every input or by all that samples make likely.
+    /// Every layer fits, for every input or for inputs like the samples.
     Fits,
-    /// A layer might not fit on some images, and there are no samples to see whether any does.
+    /// A layer may not fit for some images, and there are no samples to check.
     Unsampled(Misfit),
-    /// A layer might not fit on images with values so many times as large as those of the samples.
+    /// A layer may not fit for images whose values are larger than those of the samples.
     Unlikely {
         /// The layer.
         misfit: Misfit,
-        /// How many times.
+        /// The factor by which values would have to be larger.
         margin: f64,
     },
-    /// A layer does not fit on a sample.
+    /// A layer does not fit for a sample.
     Sampled(Misfit),
 }
 
-/// A layer that does not fit, and what would help.
+/// A layer that does not fit, and a remedy.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Misfit {
     /// The layer.
     pub layer: NodeId,
-    /// The bound that its values must stay below, as a power of two; none where that is the ring.
+    /// The bound of its values, as a power of two; `None` if it is the ring.
     pub bound_bits: Option<i32>,
     /// The setting with which the network would fit.
     pub remedy: Remedy,
 }
 
-/// Checks the ranges that the survey's weights make certain and, where those do not fit, runs the
-/// network in clear on samples, if `samples` has any.
+/// Checks the ranges that hold for every input and, if those do not fit, runs the network in clear
+/// on samples, if `samples` returns any.
 ///
 /// # Errors
 /// Those of [`Survey::observe`] and of `samples`.

@@ -1,58 +1,58 @@
-//! Judging a run: how far the parties' results may be from the network in clear.
+//! Judging the results of a run by a reference: the network in clear, with a tolerance.
 
 use crate::{graph::NodeId, output::Output};
 
-/// A network in clear on a batch, in the fixed point of its suite.
+/// The results of a network in clear on a batch, in the fixed point of its suite.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reference {
-    /// The network's results, image by image.
+    /// The network's results for each image.
     pub outputs: Vec<u64>,
-    /// How far from them the parties' results may be, in units of theirs.
+    /// The largest expected error of the parties' results, in units of the results.
     pub tolerance: f64,
-    /// The largest bound of any image on the probability that a truncation spoils its result, in a
-    /// suite whose truncations may fail.
+    /// The largest bound, over all images, of the probability that a truncation spoils the result;
+    /// `None` for a suite whose truncations do not fail.
     pub truncation_failure: Option<f64>,
-    /// The first layer that works on values out of range, where the suite's results would be wrong.
+    /// The first layer with values out of range, for which the suite's results would be wrong.
     pub out_of_range: Option<OutOfRange>,
 }
 
-/// A layer that works on values out of its range.
+/// A layer with values out of range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutOfRange {
     /// The layer.
     pub layer: NodeId,
-    /// How many values.
+    /// The number of values out of range.
     pub values: usize,
 }
 
-/// How many times the largest error of a simulation an error may reach before it counts as wrong.
-/// Errors are sums of many independent coins, so nearly normal: one of 8 times the largest of several
-/// is not to be expected in any number of runs.
-pub const MARGIN: f64 = 8.0;
+/// The ratio of the tolerance to the largest error in a simulation. Errors are sums of many
+/// independent coins, so they are nearly normal: one of 8 times the largest of several is not to be
+/// expected in any number of runs.
+pub(super) const MARGIN: f64 = 8.0;
 
-/// The simulations whose largest error is taken.
+/// The number of simulations whose largest error is taken.
 pub(super) const SIMULATIONS: u64 = 2;
 
 impl Reference {
-    /// How many results of the data owner are off by more than coins can do: logits, or labels of
-    /// `classes` classes. A label is, if the reference's logit for it is behind the largest one by more
-    /// than two logits can be off.
+    /// The number of wrong results, which are logits, or labels of `classes` classes. A logit is
+    /// wrong if its error exceeds the tolerance. A label is wrong if the reference's logit for it
+    /// is smaller than the largest one by more than twice the tolerance.
     pub fn count_wrong(&self, results: &[u64], output: Output, classes: usize) -> usize {
         let difference = |a: u64, b: u64| a.wrapping_sub(b).cast_signed() as f64;
         match output {
             Output::Logits => {
                 let pairs = results.iter().zip(&self.outputs);
-                let off =
+                let is_wrong =
                     |&(&got, &due): &(&u64, &u64)| difference(got, due).abs() > self.tolerance;
-                pairs.filter(off).count()
+                pairs.filter(is_wrong).count()
             }
             Output::Label => {
-                let behind = |(logits, label): &(&[u64], &u64)| {
-                    let own = logits[**label as usize];
-                    let ahead = logits.iter().map(|&logit| difference(logit, own));
-                    ahead.fold(0.0, f64::max) > 2.0 * self.tolerance
+                let is_wrong = |(logits, label): &(&[u64], &u64)| {
+                    let labelled = logits[**label as usize];
+                    let larger = logits.iter().map(|&logit| difference(logit, labelled));
+                    larger.fold(0.0, f64::max) > 2.0 * self.tolerance
                 };
-                self.outputs.chunks_exact(classes).zip(results).filter(behind).count()
+                self.outputs.chunks_exact(classes).zip(results).filter(is_wrong).count()
             }
         }
     }
@@ -68,16 +68,14 @@ mod tests {
     }
 
     #[test]
-    fn results_are_wrong_beyond_the_tolerance() {
+    fn results_are_wrong_if_they_exceed_the_tolerance() {
         let reference = reference(&[10, -10, 0, 5], 2.0);
         let got = [12, -13, -2, 8].map(i64::cast_unsigned);
         assert_eq!(reference.count_wrong(&got, Output::Logits, 2), 2);
-        // Of two classes 10 is ahead by 20, and 5 by 5.
+        // The larger of two logits is larger by 20 in the first image, and by 5 in the second.
         assert_eq!(reference.count_wrong(&[0, 1], Output::Label, 2), 0);
         assert_eq!(reference.count_wrong(&[1, 0], Output::Label, 2), 2);
-        assert_eq!(
-            super::Reference { tolerance: 3.0, ..reference }.count_wrong(&[1, 0], Output::Label, 2),
-            1
-        );
+        let tolerant = Reference { tolerance: 3.0, ..reference };
+        assert_eq!(tolerant.count_wrong(&[1, 0], Output::Label, 2), 1);
     }
 }

@@ -1,12 +1,13 @@
-//! The trait of a suite whose correlated randomness can be made ahead of the query and kept.
+//! The trait of a suite with preprocessing: its correlated randomness can be made ahead of the
+//! query and kept.
 
 use protocols::{Session, dealer::WeightKey};
 
 use super::execution::{MaskedWeights, Progress};
 use crate::{error::Result, weights::EncodedModel};
 
-/// The preprocessing of a network: what is sent once for a model, and each party's stage ahead of a
-/// query, on a transport of its own.
+/// The preprocessing of a network: the setup, once for a model, and each party's stage ahead of a
+/// query, in a session of its own.
 pub trait Preprocessing {
     /// P0, once for a model and session: sends P1 the masked weights.
     ///
@@ -14,7 +15,7 @@ pub trait Preprocessing {
     /// [`crate::Error::ModelGraph`], [`crate::Error::ModelEncoding`], [`crate::Error::Protocol`].
     fn send_setup(&self, session: &Session, model: &EncodedModel, key: &WeightKey) -> Result<()>;
 
-    /// P1, once for a model and session: receives them.
+    /// P1, once for a model and session: receives the masked weights.
     ///
     /// # Errors
     /// [`crate::Error::Protocol`].
@@ -23,28 +24,32 @@ pub trait Preprocessing {
     /// Masked weights as bytes, each layer packed in its ring.
     fn pack(&self, weights: &MaskedWeights) -> Vec<u8>;
 
-    /// What [`Preprocessing::pack`] gave for the same network; `None` for anything else.
+    /// The masked weights from the bytes of [`Preprocessing::pack`]; `None` for bytes of another
+    /// network.
     fn unpack(&self, packed: &[u8]) -> Option<MaskedWeights>;
 
-    /// Those masked weights alone that a query needs when [`Preprocessing::prepare`] was long ago: of
-    /// polynomials.
+    /// The masked weights that a query still needs after [`Preprocessing::prepare`], those of
+    /// polynomials, as bytes.
     fn pack_for_query(&self, weights: &MaskedWeights) -> Vec<u8>;
 
-    /// What [`Preprocessing::pack_for_query`] gave for the same network; `None` for anything else.
+    /// The masked weights from the bytes of [`Preprocessing::pack_for_query`]; `None` for bytes of
+    /// another network.
     fn unpack_for_query(&self, packed: &[u8]) -> Option<MaskedWeights>;
 
-    /// P0, for a query of `batch` images to be answered long after: takes what the others send and keeps
-    /// nothing of it. Its transport is to keep the messages, which another one hands to the query.
+    /// P0's stage ahead of a later query of `batch` images: receives the messages of the others. It
+    /// keeps nothing; the transport must store the messages and return them to the session of the
+    /// query.
     ///
     /// # Errors
     /// [`crate::Error::WrongParty`], [`crate::Error::Batch`], later [`crate::Error::Protocol`].
     fn collect(&self, session: &Session, batch: usize, progress: Progress<'_>) -> Result<()>;
 
-    /// P1, for a query to be answered long after: sends what masks its part and keeps nothing. A session
-    /// with the same seeds can query without masked weights but those of polynomials.
+    /// P1's stage ahead of a later query of `batch` images: sends the messages that depend on its
+    /// masks. It keeps nothing; a session with the same seeds can run the query with the masked
+    /// weights of [`Preprocessing::unpack_for_query`].
     ///
     /// # Errors
-    /// As [`Preprocessing::collect`].
+    /// Those of [`Preprocessing::collect`].
     fn prepare(
         &self,
         session: &Session,
@@ -53,10 +58,10 @@ pub trait Preprocessing {
         progress: Progress<'_>,
     ) -> Result<()>;
 
-    /// P2, all it does.
+    /// P2's whole part for a query of `batch` images, which is all ahead of it.
     ///
     /// # Errors
-    /// As [`Preprocessing::collect`].
+    /// Those of [`Preprocessing::collect`].
     fn produce(
         &self,
         session: &Session,

@@ -1,4 +1,4 @@
-//! Suites by name.
+//! Suites by name: networks in them, and their benches.
 
 use fixedpoint::encoding::FixedPoint;
 
@@ -19,8 +19,8 @@ impl SuiteName {
         }
     }
 
-    /// A network in the suite, with the suite's own precision and, where it needs bounds, the default
-    /// ones.
+    /// A network in the suite, with the suite's default precision and, if it needs bounds, the
+    /// default ones.
     ///
     /// # Errors
     /// Those of [`SecureNn::new`] and [`Dealer::new`].
@@ -29,7 +29,7 @@ impl SuiteName {
         self.with_network(graph, FixedPoint::new(self.fractional_bits()), &bounds, output)
     }
 
-    /// A network in the suite, `bounds` being for those that need them.
+    /// A network in the suite; only suites that need bounds use `bounds`.
     ///
     /// # Errors
     /// Those of [`SecureNn::new`] and [`Dealer::new`].

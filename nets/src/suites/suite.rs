@@ -1,4 +1,4 @@
-//! The trait of a protocol suite.
+//! The trait of a protocol suite, through which planners, reports and parties use it.
 
 use std::fmt;
 
@@ -15,8 +15,8 @@ use crate::{
     weights::{EncodedModel, Model},
 };
 
-/// A network under a protocol suite: public, and the same at all parties. Rings, scales and bounds are
-/// settled when one is made.
+/// A network in a protocol suite: public, and the same at all parties. Rings, scales and bounds are
+/// fixed when it is made.
 pub trait Suite: fmt::Debug + Send + Sync {
     /// The suite's name.
     fn name(&self) -> SuiteName;
@@ -24,7 +24,7 @@ pub trait Suite: fmt::Debug + Send + Sync {
     /// The network.
     fn graph(&self) -> &Graph;
 
-    /// What the data owner learns.
+    /// The output of the data owner.
     fn output(&self) -> Output;
 
     /// The fixed point of inputs and weights.
@@ -33,12 +33,11 @@ pub trait Suite: fmt::Debug + Send + Sync {
     /// The fixed point of the network's results.
     fn result_fixed(&self) -> FixedPoint;
 
-    /// BLAKE3 of all that the parties must agree on beside the network and the precision; none where
-    /// there is nothing.
+    /// BLAKE3 of everything that the parties must agree on in addition to the network and the
+    /// precision; `None` if that is nothing.
     fn layout_hash(&self) -> Option<blake3::Hash>;
 
-    /// The suite whose correlated randomness can be made ahead of the query and kept; none where there is
-    /// no preprocessing.
+    /// The preprocessing of the suite, if it has any.
     fn preprocessing(&self) -> Option<&dyn Preprocessing>;
 
     /// The cost of a run over `batch` images, one layer after the other.
@@ -50,17 +49,18 @@ pub trait Suite: fmt::Debug + Send + Sync {
     /// A model's layers as ring elements.
     ///
     /// # Errors
-    /// [`crate::Error::WeightRange`], [`crate::Error::FractionalBits`], [`crate::Error::ModelGraph`].
+    /// [`crate::Error::WeightRange`], [`crate::Error::FractionalBits`],
+    /// [`crate::Error::ModelGraph`].
     fn encode(&self, model: &Model) -> Result<EncodedModel>;
 
-    /// The network in clear on encoded images, and how far from it the parties may be.
+    /// The network in clear on encoded images (NCHW), with a tolerance for the parties' results.
     ///
     /// # Errors
     /// [`crate::Error::Images`], [`crate::Error::Batch`], [`crate::Error::ModelGraph`].
     fn reference(&self, model: &EncodedModel, images: &[u64]) -> Result<Reference>;
 
-    /// For every layer, whether it and all before it fit the suite's rings or bounds with values of these
-    /// ranges, and truncation spoils an image in one of them with no more than this probability.
+    /// For every layer, whether it and all layers before it fit the suite's rings or bounds for
+    /// values of these ranges, and their truncations spoil an image with at most this probability.
     fn fitting(&self, ranges: &[LayerRange], failure: f64) -> Vec<bool>;
 
     /// The first layer that does not fit ([`Suite::fitting`]).
@@ -68,25 +68,27 @@ pub trait Suite: fmt::Debug + Send + Sync {
         self.fitting(ranges, failure).iter().position(|fits| !fits).map(NodeId::new)
     }
 
-    /// The bound that a layer's values must stay below, as a power of two; none where that is the ring.
+    /// The bound of a layer's values, as a power of two; `None` if it is the ring.
     fn bound_bits(&self, layer: NodeId) -> Option<i32>;
 
-    /// The setting with which a network of these ranges fits; they may depend on the fixed point.
+    /// The setting for which the network fits if its layers have these ranges, which may depend on
+    /// the fixed point.
     ///
     /// # Errors
     /// Those of `ranges`.
     fn remedy(&self, ranges: &dyn Fn(FixedPoint) -> Result<Vec<LayerRange>>) -> Result<Remedy>;
 
-    /// P0's or P1's part: the logits at the scale of [`Suite::result_fixed`], or the label of each
-    /// image, at P1 and nothing at P0. One run per session: its masks are the session's.
+    /// The part of P0 or P1. P1's result is the logits at the scale of [`Suite::result_fixed`], or
+    /// the label of each image; P0's is empty. A session must run only one network, as masks depend
+    /// on the session alone.
     ///
     /// # Errors
-    /// Wrong inputs are found before anything is sent; later only [`crate::Error::Protocol`].
+    /// Those of wrong inputs, before anything is sent; after that, only [`crate::Error::Protocol`].
     fn evaluate(&self, execution: &Execution<'_>) -> Result<Vec<u64>>;
 
-    /// P2's part.
+    /// The part of P2.
     ///
     /// # Errors
-    /// As [`Suite::evaluate`].
+    /// Those of [`Suite::evaluate`].
     fn deal(&self, execution: &Execution<'_>) -> Result<()>;
 }

@@ -1,8 +1,9 @@
-//! Single operations of the suite, to be measured.
+//! Benches of the suite's single operations.
 //!
-//! Values start as u + v, P0 having them and v being drawn with P2; what P1 gives away of itself in a real
-//! layer, e, is the linear layer's before it. Matrices and kernels are P0's, and their other operand
-//! starts as P1's query, of which P0 gets x - r first.
+//! P0 has the values of non-linear operations, in clear. It splits each into u + v, where P0 and P2
+//! draw v from their common seed. (In a network, the split is the result of the linear layer
+//! before.) P0 also has matrices and kernels. Their other operand x is P1's, of which P0 receives x
+//! - r first.
 
 use std::ops::Range;
 
@@ -24,7 +25,7 @@ use crate::{
     workload::{Operation, Workload},
 };
 
-/// The ring of matrices, and of values with the bound below.
+/// The ring of matrices, and of values of [`BOUND`] bits.
 const WIDTH: Width = Width::new(33);
 
 /// The bits of values at the scale of products.
@@ -44,7 +45,7 @@ impl SuiteBench for Benches {
         Role::ModelOwner
     }
 
-    /// The masked weights are the first part.
+    /// The first part is the masked weights.
     fn cost(&self, work: &Workload) -> Cost {
         match Protocol::new(work) {
             Protocol::Function(function, gate) => {
@@ -79,7 +80,7 @@ impl SuiteBench for Benches {
         }
     }
 
-    /// The scale of products.
+    /// Values have the scale of products.
     fn scale(&self, work: &Workload) -> u32 {
         2 * work.fixed.fractional_bits()
     }
@@ -130,7 +131,7 @@ impl SuiteBench for Benches {
     }
 }
 
-/// An operation's protocol.
+/// The protocol of an operation.
 enum Protocol {
     Function(Box<dyn Function>, Gate),
     MaxPool(Gate),
@@ -140,12 +141,10 @@ enum Protocol {
 impl Protocol {
     fn new(work: &Workload) -> Protocol {
         let f = work.fixed.fractional_bits();
-        let on = |function: Box<dyn Function>| {
-            Protocol::Function(function, Gate::new(WIDTH, BOUND, f, WIDTH))
-        };
+        let gate = Gate::new(WIDTH, BOUND, f, WIDTH);
         match work.operation {
-            Operation::Drelu => on(Box::new(Drelu)),
-            Operation::Truncation => on(Box::new(Truncation)),
+            Operation::Drelu => Protocol::Function(Box::new(Drelu), gate),
+            Operation::Truncation => Protocol::Function(Box::new(Truncation), gate),
             Operation::Function(kind) => Protocol::function(work, kind, f),
             Operation::MaxPool => {
                 let ring = Width::new(DIFFERENCE_BOUND + 1);
@@ -156,10 +155,10 @@ impl Protocol {
         }
     }
 
-    /// A function of values at the scale of products, as between two linear layers.
+    /// A function of values at the scale of products, as in a network after a linear layer.
     fn function(work: &Workload, kind: ActivationKind, f: u32) -> Protocol {
         let form = kind.function().dealer(2 * f, f);
-        let gadget = form.gadget.expect("a function that takes messages");
+        let gadget = form.gadget.expect("a function that sends messages");
         let out = match &gadget {
             Gadget::Square | Gadget::Cube => POWER_WIDTH,
             Gadget::Truncation
@@ -179,7 +178,8 @@ impl Protocol {
     }
 }
 
-/// The columns of the right matrix are the places of an image.
+/// A matrix product as a 1x1 convolution: the columns of the right matrix are the pixels of an
+/// image.
 fn matmul_as_conv(shape: &MatMulShape) -> ConvShape {
     ConvShape {
         batch: 1,
@@ -195,12 +195,12 @@ fn matmul_as_conv(shape: &MatMulShape) -> ConvShape {
     }
 }
 
-/// A polynomial on all values, as a party knows it.
+/// A polynomial on all values, with what one party has of its coefficients.
 fn polynomial(work: &Workload, coefficients: Vec<u64>, constants: Vec<u64>) -> Polynomial {
     Polynomial::new(work.degree(), work.count, coefficients, constants)
 }
 
-/// A party's run of an operation.
+/// A run of an operation at one party.
 struct BenchRun<'a> {
     work: &'a Workload,
     name: &'a str,
@@ -225,7 +225,7 @@ impl BenchRun<'_> {
         match session.role() {
             Role::CryptoProducer => session.produce(name, |ctx| {
                 let v = ctx.narrow("v", 0).into_prf_with(Role::ModelOwner).words(count);
-                // P1 knows the masks of the results too, and gives them.
+                // P1 knows the masks of the results too, and returns them.
                 let masks = (degree > 0)
                     .then(|| polynomial(work, self.key().mask(name, degree), Vec::new()));
                 let function = masks.as_ref().map_or(function, |masks| masks as &dyn Function);
@@ -288,7 +288,8 @@ impl BenchRun<'_> {
                 Ok(session.serve(Stage::Online, 0, name, serve)?.0)
             }
             Role::DataOwner => {
-                // P1 does not know the masks of the values, nor so those of the results, which P2 gives.
+                // P1 knows neither the masks of the values nor those of the results, which P2
+                // returns.
                 let ((tree, _), _) = session
                     .query(Stage::Ahead, 0, name, |ctx| maxpool::prepare(ctx, &pool, None))?;
                 between()?;

@@ -1,6 +1,7 @@
-//! Whether a network's values stay within the bounds of its layout, known from their ranges.
+//! The check that a network's values stay within the bounds of its layout, by their ranges.
 //!
-//! Only what is cut off or compared needs a bound, and the result; other values may be of any size.
+//! Only values that are truncated or compared need a bound, and the result; other values may have
+//! any size.
 
 use protocols::dealer::Gate;
 
@@ -11,28 +12,28 @@ use crate::{
     ranges::{LayerRange, Range, power_of_two},
 };
 
-/// For every layer the power of two that its values, or what it compares, must be below, and are so with a unit
-/// to spare; `None` where nothing depends on it.
-pub fn needed(graph: &Graph, layout: &Layout, ranges: &[LayerRange]) -> Vec<Option<i32>> {
+/// For every layer, the power of two that exceeds its values and those that it compares by at least
+/// one unit; `None` if nothing depends on it.
+pub(super) fn needed(graph: &Graph, layout: &Layout, ranges: &[LayerRange]) -> Vec<Option<i32>> {
     let unit = 1.0 / layout.fixed().one() as f64;
     let bits = |magnitude: f64| power_of_two(magnitude + unit);
     let result = |id: NodeId| ranges[id.index()].result.magnitude();
     let mut needed: Vec<Option<i32>> = vec![None; graph.nodes().len()];
     let mut need = |id: NodeId, magnitude: f64| {
-        let known = &mut needed[id.index()];
-        *known = (*known).max(Some(bits(magnitude)));
+        let largest = &mut needed[id.index()];
+        *largest = (*largest).max(Some(bits(magnitude)));
     };
     for id in graph.ids() {
         let (node, layer) = (graph.node(id), layout.layer(id));
         let compared = ranges[id.index()].compared_by(&node.op).map_or(0.0, Range::magnitude);
         match &layer.step {
             Step::Activate(_) => need(id, result(id).max(compared)),
-            // The gate has a bit more for differences, or for those with padding.
-            Step::MaxPool(gate) if more(layer, gate) => {
-                need(id, result(id).max(compared / 2.0));
+            Step::MaxPool(gate) => {
+                let compared =
+                    if has_bit_for_differences(layer, gate) { compared / 2.0 } else { compared };
+                need(id, result(id).max(compared));
             }
-            Step::MaxPool(_) => need(id, result(id).max(compared)),
-            // Sums of signs are bounded by their number, and the rest of any size.
+            // Sums of signs are bounded by their number; other values may have any size.
             Step::AnySign(_) | Step::Input | Step::Linear | Step::Local | Step::Average(_) => {}
         }
         if layer.before.is_some() {
@@ -43,8 +44,8 @@ pub fn needed(graph: &Graph, layout: &Layout, ranges: &[LayerRange]) -> Vec<Opti
     needed
 }
 
-/// For every layer whether it and all before it are within the bounds of the layout.
-pub fn fitting(graph: &Graph, layout: &Layout, ranges: &[LayerRange]) -> Vec<bool> {
+/// For every layer, whether it and all layers before it are within the bounds of the layout.
+pub(super) fn fitting(graph: &Graph, layout: &Layout, ranges: &[LayerRange]) -> Vec<bool> {
     let mut fits = true;
     let pairs = graph.ids().zip(needed(graph, layout, ranges));
     let fit = pairs.map(|(id, needed)| {
@@ -54,21 +55,17 @@ pub fn fitting(graph: &Graph, layout: &Layout, ranges: &[LayerRange]) -> Vec<boo
     fit.collect()
 }
 
-/// The first layer that is not [`fitting`].
-pub fn exceeding(graph: &Graph, layout: &Layout, ranges: &[LayerRange]) -> Option<NodeId> {
-    fitting(graph, layout, ranges).iter().position(|fits| !fits).map(NodeId::new)
-}
-
-/// The magnitude that would do for all layers alike ([`super::layout::Bounds::Alike`]).
-pub fn magnitude_bits(graph: &Graph, layout: &Layout, ranges: &[LayerRange]) -> u32 {
+/// The smallest magnitude that fits all layers as a common bound
+/// ([`super::layout::Bounds::Alike`]).
+pub(super) fn magnitude_bits(graph: &Graph, layout: &Layout, ranges: &[LayerRange]) -> u32 {
     let needed = graph.ids().zip(needed(graph, layout, ranges));
-    // Those of the architecture stay.
-    let own = needed.filter(|(id, _)| layout.layer(*id).source != BoundSource::Structure);
-    own.filter_map(|(_, needed)| needed).max().unwrap_or(0).max(1).cast_unsigned()
+    // The architecture bounds the other layers.
+    let bounded = needed.filter(|(id, _)| layout.layer(*id).source != BoundSource::Structure);
+    bounded.filter_map(|(_, needed)| needed).max().unwrap_or(0).max(1).cast_unsigned()
 }
 
-/// Whether a max pool's gate has a bit more than the layer's bound.
-fn more(layer: &LayerLayout, gate: &Gate) -> bool {
+/// Whether a max pool's gate has one bit more than the layer's bound, for differences of values.
+fn has_bit_for_differences(layer: &LayerLayout, gate: &Gate) -> bool {
     gate.bound().cast_signed() > layer.magnitude_bits + layer.scale.cast_signed() + 1
 }
 
@@ -79,17 +76,19 @@ mod tests {
     use super::{super::layout::Bounds, *};
     use crate::{
         cost::LayerBound,
-        graph::{Activation, ActivationKind, Dims, GraphBuilder, Op},
+        graph::{Activation, ActivationKind, Dims, GraphBuilder},
         output::Output,
         ranges::{MIN_MARGIN, calibrated, intervals, tighter},
-        suites::dealer::PublicBounds,
-        suites::dealer::reference,
+        suites::dealer::{PublicBounds, reference},
         test_nets,
-        weights::Model,
-        weights::Weights,
+        weights::{Model, Weights},
     };
 
     const FIXED: FixedPoint = FixedPoint::new(12);
+
+    fn all_fit(graph: &Graph, layout: &Layout, ranges: &[LayerRange]) -> bool {
+        fitting(graph, layout, ranges).into_iter().all(|fits| fits)
+    }
 
     fn layout(graph: &Graph, bounds: &Bounds) -> Layout {
         Layout::new(graph, FIXED, bounds, Output::Logits).unwrap()
@@ -104,17 +103,17 @@ mod tests {
             let bounds = tighter(&certain, Some(&likely));
             let ranges: Vec<LayerRange> = bounds.iter().map(|bound| bound.range).collect();
             let public = PublicBounds::new(&graph, &bounds, FIXED, MIN_MARGIN);
-            let own = layout(&graph, &Bounds::Layers(public));
-            assert_eq!(exceeding(&graph, &own, &ranges), None, "{}", graph.name());
+            let by_layer = layout(&graph, &Bounds::Layers(public));
+            assert!(all_fit(&graph, &by_layer, &ranges), "{}", graph.name());
 
             let bits = magnitude_bits(&graph, &layout(&graph, &Bounds::Alike(1)), &ranges);
-            assert!(exceeding(&graph, &layout(&graph, &Bounds::Alike(bits)), &ranges).is_none());
+            assert!(all_fit(&graph, &layout(&graph, &Bounds::Alike(bits)), &ranges));
             let tight = layout(&graph, &Bounds::Alike(bits - 1));
-            assert!(exceeding(&graph, &tight, &ranges).is_some());
+            assert!(!all_fit(&graph, &tight, &ranges));
 
-            let encoded = own.encode(&graph, &model).unwrap();
+            let encoded = by_layer.encode(&graph, &model).unwrap();
             let words = FIXED.encode_slice(&images).unwrap();
-            let clear = reference::evaluate(&graph, &own, &encoded, &words).unwrap();
+            let clear = reference::evaluate(&graph, &by_layer, &encoded, &words).unwrap();
             assert_eq!(clear.first_outside(), None, "{}", graph.name());
         }
     }
@@ -129,11 +128,11 @@ mod tests {
             let (images, input) = ([-15.75, 15.75], [Range { low: -15.75, high: 15.75 }]);
             let ranges = intervals(&graph, &model, &input, FIXED).unwrap();
             let public = PublicBounds::new(&graph, &tighter(&ranges, None), FIXED, MIN_MARGIN);
-            let own = layout(&graph, &Bounds::Layers(public));
-            let bits = magnitude_bits(&graph, &own, &ranges);
+            let by_layer = layout(&graph, &Bounds::Layers(public));
+            let bits = magnitude_bits(&graph, &by_layer, &ranges);
             assert_eq!(bits, 5, "{}", kind.name());
-            for layout in [own, layout(&graph, &Bounds::Alike(bits))] {
-                assert_eq!(exceeding(&graph, &layout, &ranges), None);
+            for layout in [by_layer, layout(&graph, &Bounds::Alike(bits))] {
+                assert!(all_fit(&graph, &layout, &ranges));
                 let encoded = layout.encode(&graph, &model).unwrap();
                 let words = FIXED.encode_slice(&images).unwrap();
                 let clear = reference::evaluate(&graph, &layout, &encoded, &words).unwrap();
@@ -155,7 +154,7 @@ mod tests {
             // 45 signs and a threshold of up to 46, then 6 and 7.
             assert_eq!(bound("sign2"), structure(8));
             assert_eq!(bound("sign3"), structure(5));
-            // Differences, whose windows may be of several channels, take a bit more.
+            // Differences take one bit more, as a window may have values of several channels.
             assert_eq!(bound("pool2"), structure(9));
         }
     }
@@ -167,10 +166,10 @@ mod tests {
         let likely = calibrated(&graph, &digits.model, &digits.images, MIN_MARGIN).unwrap();
         let bounds = tighter(&likely, None);
         let public = PublicBounds::new(&graph, &bounds, FIXED, MIN_MARGIN);
-        let pool = graph.ids().find(|&id| matches!(graph.node(id).op, Op::MaxPool(_))).unwrap();
+        let pool = graph.ids().find(|&id| graph.node(id).op.max_pool().is_some()).unwrap();
         let magnitude = public.layer(&graph.node(pool).name).unwrap().magnitude.log2() as u32;
-        let own = layout(&graph, &Bounds::Layers(public)).bound(&graph, pool).unwrap();
-        assert_eq!(own, LayerBound { bits: magnitude + 13, source: BoundSource::Interval });
+        let by_layer = layout(&graph, &Bounds::Layers(public)).bound(&graph, pool).unwrap();
+        assert_eq!(by_layer, LayerBound { bits: magnitude + 13, source: BoundSource::Interval });
         let alike = layout(&graph, &Bounds::Alike(magnitude)).bound(&graph, pool).unwrap();
         assert_eq!(alike, LayerBound { bits: magnitude + 14, source: BoundSource::MagnitudeBits });
     }

@@ -1,4 +1,4 @@
-//! The hash of a layout, over a canonical form: equal for equal layouts in every build.
+//! The hash of a layout over a canonical form, which is equal for equal layouts in every build.
 
 use protocols::{
     average::Divisor,
@@ -21,8 +21,8 @@ impl Layout {
     }
 }
 
-/// Numbers have 8 bytes, variants a number, lists and texts their lengths first, so no two layouts have
-/// the same bytes.
+/// The canonical form. A number has 8 bytes, a variant is a number, and lists and texts follow
+/// their lengths, so no two layouts have the same bytes.
 struct Canonical(blake3::Hasher);
 
 impl Canonical {
@@ -93,7 +93,7 @@ impl Canonical {
         }
     }
 
-    /// The factors of single windows follow from the architecture.
+    /// An average's divisor; the factors of its windows follow from the architecture.
     fn divisor(&mut self, divisor: &Divisor) {
         self.number(divisor.bits());
         self.0.update(&divisor.weight().to_le_bytes());
@@ -105,8 +105,7 @@ impl Canonical {
         }
     }
 
-    /// The functions and channels of a part are those of the architecture; its gadget says how they are
-    /// evaluated.
+    /// A part of an activation; its functions are part of the architecture.
     fn part(&mut self, part: &Part) {
         let Part { portion, raise, apply, lift } = part;
         self.list(&portion.channels, |out, channels| {
@@ -144,7 +143,8 @@ impl Canonical {
         }
     }
 
-    /// A piecewise-linear function is what it is at its knots and one step beyond the outermost two.
+    /// A piecewise-linear function, by its values at the knots and one step outside of the outer
+    /// two.
     fn spline(&mut self, spline: &Spline) {
         self.number(spline.slope_bits());
         self.list(spline.knots(), |out, knot| out.number(*knot));
@@ -234,7 +234,8 @@ mod tests {
             Spline::new("line", 0, vec![], &[1], 0),
             Spline::new("line", 0, vec![], &[2], 0),
         ];
-        let mut hashes: Vec<_> = splines.into_iter().map(|own| *hash(own).as_bytes()).collect();
+        let mut hashes: Vec<_> =
+            splines.into_iter().map(|spline| *hash(spline).as_bytes()).collect();
         hashes.sort_unstable();
         hashes.dedup();
         assert_eq!(hashes.len(), 9);

@@ -1,5 +1,5 @@
-//! The layout of a network in the `dealer` suite: the ring and the scale of every layer's result, what
-//! each non-linear layer truncates, and who knows which mask. Public, and the same at all parties.
+//! The layout of a network in the `dealer` suite: the ring and the scale of every layer's result,
+//! the truncations, and whether P1 knows a result's mask. It is public and the same at all parties.
 
 use fixedpoint::{encoding::FixedPoint, width::Width};
 use protocols::{
@@ -16,17 +16,17 @@ use crate::{
     weights::{EncodedModel, Model, Scales},
 };
 
-/// How large the values of each layer may be.
+/// The bounds of the values of each layer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Bounds {
-    /// All below 2 to this power, in real units; those that a function compares with its knots are so
-    /// less each knot. It tells nothing about the weights.
+    /// A common bound for all layers, as a power of two in real units. It also holds for the
+    /// differences between values and a function's knots. It reveals nothing about the weights.
     Alike(u32),
-    /// Each layer's own.
+    /// One bound for each layer.
     Layers(PublicBounds),
 }
 
-/// Values below 128 in magnitude: 32 bits at a scale of 24.
+/// The default of [`Bounds::Alike`]: magnitudes below 128, which have 32 bits at a scale of 24.
 pub const DEFAULT_MAGNITUDE_BITS: u32 = 7;
 
 /// A network's layout.
@@ -34,112 +34,114 @@ pub const DEFAULT_MAGNITUDE_BITS: u32 = 7;
 pub struct Layout {
     pub(super) fixed: FixedPoint,
     pub(super) layers: Vec<LayerLayout>,
-    /// The gate of the comparisons by which the data owner learns a label; none where it learns logits.
+    /// The gate of the comparisons for a label; `None` if the output is logits.
     pub(super) label: Option<Gate>,
 }
 
 /// A layer's layout.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerLayout {
-    /// The ring of its result.
-    pub width: Width,
-    /// The fractional bits of its result.
-    pub scale: u32,
-    /// Its values, and what it compares, are taken to be below 2 to this power.
-    pub magnitude_bits: i32,
-    /// Where that is from.
-    pub source: BoundSource,
-    /// Whether P1 needs to know the mask of its result.
-    pub mask: Mask,
-    /// The bits that each input is lifted by first, to a common scale.
-    pub lift: Vec<u32>,
-    /// A truncation of its input, where its own scale would grow too large.
-    pub before: Option<Gate>,
-    /// What it does.
-    pub step: Step,
+    /// The ring of the result.
+    pub(super) width: Width,
+    /// The fractional bits of the result.
+    pub(super) scale: u32,
+    /// The bound of the values and of those that the layer compares, as a power of two.
+    pub(super) magnitude_bits: i32,
+    /// The source of the bound.
+    pub(super) source: BoundSource,
+    /// Whether P1 knows the mask of the result.
+    pub(super) mask: Mask,
+    /// For each input, the number of bits by which it is shifted left to the common scale.
+    pub(super) lift: Vec<u32>,
+    /// A truncation of the input, if the scale of the result would otherwise be too large.
+    pub(super) before: Option<Gate>,
+    /// The computation.
+    pub(super) step: Step,
 }
 
-/// What a layer does.
+/// The computation of a layer.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Step {
-    /// It takes the query.
+pub(super) enum Step {
+    /// The query is received.
     Input,
     /// A linear layer.
     Linear,
-    /// Something local, except for averages.
+    /// A local operation other than an average.
     Local,
-    /// An average: sums, multiplied by a public constant.
+    /// An average: sums multiplied by a public constant.
     Average(Divisor),
-    /// Functions, each on some of the channels; together all of them.
+    /// An activation, in parts that are together all channels.
     Activate(Vec<Part>),
-    /// A max pool, each level of its tree being this gate.
+    /// A max pool; this is the gate of each level of its tree.
     MaxPool(Gate),
-    /// A max pool of signs: the sign of each window's sum, lifted by its size less 1.
+    /// A max pool of signs: the sign of each window's sum plus its size minus 1.
     AnySign(Gate),
 }
 
-/// A function on some of the channels.
+/// The channels of an activation that have the same function.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Part {
-    /// The channels.
-    pub portion: Portion,
-    /// The bits that their values are lifted by first.
-    pub raise: u32,
-    /// What is done with them.
-    pub apply: Apply,
-    /// The bits that the result is lifted by, to the scale of the others.
-    pub lift: u32,
+pub(super) struct Part {
+    /// The function and the channels.
+    pub(super) portion: Portion,
+    /// The number of bits by which the values are shifted left first.
+    pub(super) raise: u32,
+    /// The computation.
+    pub(super) apply: Apply,
+    /// The number of bits by which the result is shifted left to the common scale of all parts.
+    pub(super) lift: u32,
 }
 
-/// What is done with a part of the channels.
+/// The computation of a part of an activation.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Apply {
-    /// Values pass as they are.
+pub(super) enum Apply {
+    /// Values pass unchanged.
     Pass,
-    /// Each channel has a constant in place of its values.
+    /// Each channel has a constant result.
     Constants,
-    /// A gadget.
+    /// A gadget is evaluated with this gate.
     Gadget(Gadget, Gate),
 }
 
 impl Layout {
     /// The fixed point of inputs and weights.
-    pub fn fixed(&self) -> FixedPoint {
+    pub(super) fn fixed(&self) -> FixedPoint {
         self.fixed
     }
 
-    /// The fixed point of the network's result.
-    pub fn result_fixed(&self, graph: &Graph) -> FixedPoint {
+    /// The fixed point of the network's results.
+    pub(super) fn result_fixed(&self, graph: &Graph) -> FixedPoint {
         FixedPoint::new(self.layer(graph.output()).scale)
     }
 
-    /// A model's layers in these scales: weights with f bits, those of 1 and -1 with none where nothing
-    /// but signs follows, biases with those of the result.
+    /// A model's layers at the scales of this layout. Weights have f fractional bits, but those of
+    /// binary layers whose results are used only for their signs have none; biases have the scale
+    /// of the result.
     ///
     /// # Errors
-    /// As [`Model::encode`].
-    pub fn encode(&self, graph: &Graph, model: &Model) -> Result<EncodedModel> {
+    /// Those of [`Model::encode`].
+    pub(super) fn encode(&self, graph: &Graph, model: &Model) -> Result<EncodedModel> {
         model.encode_with(graph, self.fixed, |id| self.scales(graph, id))
     }
 
-    /// The gate by which the data owner learns the label, if it does not learn the logits.
-    pub fn label(&self) -> Option<&Gate> {
+    /// The gate of the comparisons for a label; `None` if the output is logits.
+    pub(super) fn label(&self) -> Option<&Gate> {
         self.label.as_ref()
     }
 
-    /// How large differences of the logits may be, with places below them, where there is a label.
-    pub fn label_bound(&self, graph: &Graph) -> Option<LayerBound> {
+    /// The bound of the differences that a label's comparisons take; `None` if the output is
+    /// logits.
+    pub(super) fn label_bound(&self, graph: &Graph) -> Option<LayerBound> {
         let source = self.layer(graph.output()).source;
         self.label.map(|gate| LayerBound { bits: gate.bound(), source })
     }
 
-    /// How large the values that a layer truncates or compares may be, where it does.
-    pub fn bound(&self, graph: &Graph, id: NodeId) -> Option<LayerBound> {
+    /// The bound of the values that a layer truncates or compares, if it does either.
+    pub(super) fn bound(&self, graph: &Graph, id: NodeId) -> Option<LayerBound> {
         let layer = self.layer(id);
         let bits = layer.gate()?.bound();
         let bounded = match layer.step {
             Step::Activate(_) | Step::MaxPool(_) | Step::AnySign(_) => id,
-            // What is truncated first is another layer's.
+            // The values of the layer's input are truncated.
             Step::Input | Step::Linear | Step::Local | Step::Average(_) => graph.node(id).inputs[0],
         };
         Some(LayerBound { bits, source: self.layer(bounded).source })
@@ -169,7 +171,7 @@ impl Layout {
                     powers.map(|power| polynomial.coefficient(power.min(polynomial.degree)))
                 });
                 let weight = weight.collect();
-                Scales { weight, bias: polynomials.iter().map(|own| own.result).collect() }
+                Scales { weight, bias: polynomials.iter().map(|scales| scales.result).collect() }
             }
             Op::Input
             | Op::MaxPool(_)
@@ -184,7 +186,7 @@ impl Layout {
 }
 
 impl LayerLayout {
-    /// The gate of what it truncates or compares, where it does.
+    /// The gate of the layer's truncations or comparisons, if it has any.
     pub fn gate(&self) -> Option<&Gate> {
         match &self.step {
             Step::Activate(parts) => parts.iter().find_map(|part| match &part.apply {
@@ -197,7 +199,7 @@ impl LayerLayout {
     }
 }
 
-/// A batch of results, as rows to choose from; none where there is no choice.
+/// A batch of results as rows of logits to compare; `None` if there is only one logit.
 pub(super) fn rows(graph: &Graph, batch: usize) -> Option<Rows> {
     let classes = graph.dims(graph.output()).len();
     (classes > 1).then(|| Rows::new(batch, classes))

@@ -1,4 +1,4 @@
-//! What needs no message: the same on z, on r and on plain values.
+//! Local computations, which need no messages. They are the same on z, on r and on plain values.
 
 use fixedpoint::Padding;
 use protocols::{average, channels};
@@ -6,7 +6,7 @@ use protocols::{average, channels};
 use super::layout::{Layout, Part, Step};
 use crate::graph::{Graph, NodeId, Op};
 
-/// A local layer on its operands.
+/// The result of a local layer.
 pub(super) fn local(
     graph: &Graph,
     layout: &Layout,
@@ -39,7 +39,7 @@ pub(super) fn local(
     }
 }
 
-/// An average at its larger scale.
+/// The result of an average, at its larger scale.
 pub(super) fn average(
     graph: &Graph,
     layout: &Layout,
@@ -51,13 +51,13 @@ pub(super) fn average(
     average::lifted(&graph.pool_shape(id, batch).expect("a pooling layer"), divisor, x)
 }
 
-/// The windows' sums of a layer of signs, on one party's half; with a window's size less 1 added, a sum is
-/// not negative where one of its signs is not.
+/// The sums of a max pool's windows of signs. A sum plus its window's size minus 1 is negative if
+/// all signs are -1, and otherwise positive.
 pub(super) fn windows(graph: &Graph, id: NodeId, batch: usize, x: &[u64]) -> Vec<u64> {
     average::sums(&graph.pool_shape(id, batch).expect("a pooling layer"), x)
 }
 
-/// Adds to every window its size less 1, padding not counting.
+/// Adds to every window's sum its size minus 1, without padding.
 pub(super) fn add_sizes(graph: &Graph, id: NodeId, sums: &mut [u64]) {
     let shape = graph.pool_shape(id, 1).expect("a pooling layer");
     let sizes = shape.counts(Padding::NONE);
@@ -65,19 +65,19 @@ pub(super) fn add_sizes(graph: &Graph, id: NodeId, sums: &mut [u64]) {
     pairs.for_each(|(sum, &size)| *sum = sum.wrapping_add(size as u64 - 1));
 }
 
-/// The values of a part of a layer's channels, lifted to where they are taken.
+/// The values of a part of an activation, shifted to the scale that its gadget takes.
 pub(super) fn part(graph: &Graph, id: NodeId, batch: usize, part: &Part, x: &[u64]) -> Vec<u64> {
     let dims = graph.dims(id);
     let ranges = &part.portion.channels;
     lift(channels::gather(batch, dims.channels, dims.plane(), x, ranges), part.raise)
 }
 
-/// How many values a part has.
+/// The number of values of a part.
 pub(super) fn part_len(graph: &Graph, id: NodeId, batch: usize, part: &Part) -> usize {
     batch * part.portion.len() * graph.dims(id).plane()
 }
 
-/// Parts joined to a layer's result, each lifted to the common scale.
+/// The result of an activation from those of its parts, each shifted to the common scale.
 pub(super) fn join(
     graph: &Graph,
     id: NodeId,
@@ -98,6 +98,7 @@ pub(super) fn join(
     joined
 }
 
+/// The values shifted left by a number of bits.
 fn lift(mut values: Vec<u64>, bits: u32) -> Vec<u64> {
     if bits > 0 {
         values.iter_mut().for_each(|value| *value <<= bits);

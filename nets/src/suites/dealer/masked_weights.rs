@@ -1,4 +1,4 @@
-//! P1's masked weights as bytes, for a party that keeps them beyond a session.
+//! P1's masked weights as bytes, for a data owner that keeps them after a session.
 
 use fixedpoint::width;
 
@@ -6,23 +6,26 @@ use super::run::Run;
 use crate::{graph::NodeId, suites::execution::MaskedWeights};
 
 impl MaskedWeights {
-    /// As bytes, each layer packed in its ring.
-    pub fn pack(&self, run: &Run<'_>) -> Vec<u8> {
+    /// The masked weights as bytes, each layer packed in its ring.
+    pub(super) fn pack(&self, run: &Run<'_>) -> Vec<u8> {
         self.pack_layers(run, run.weighted())
     }
 
-    /// What [`MaskedWeights::pack`] gave for the same network and layout; `None` for anything else.
-    pub fn unpack(run: &Run<'_>, packed: &[u8]) -> Option<MaskedWeights> {
+    /// The masked weights from the bytes of [`MaskedWeights::pack`] for the same network and
+    /// layout; `None` for other bytes.
+    pub(super) fn unpack(run: &Run<'_>, packed: &[u8]) -> Option<MaskedWeights> {
         MaskedWeights::unpack_layers(run, run.weighted(), packed)
     }
 
-    /// Those alone that [`query`] needs when [`prepare`] was long ago: of polynomials.
-    pub fn pack_for_query(&self, run: &Run<'_>) -> Vec<u8> {
+    /// The masked weights of polynomials as bytes: those that a query still needs after
+    /// [`super::run::prepare`].
+    pub(super) fn pack_for_query(&self, run: &Run<'_>) -> Vec<u8> {
         self.pack_layers(run, run.polynomials())
     }
 
-    /// What [`MaskedWeights::pack_for_query`] gave for the same network and layout; `None` for anything else.
-    pub fn unpack_for_query(run: &Run<'_>, packed: &[u8]) -> Option<MaskedWeights> {
+    /// The masked weights from the bytes of [`MaskedWeights::pack_for_query`] for the same network
+    /// and layout; `None` for other bytes.
+    pub(super) fn unpack_for_query(run: &Run<'_>, packed: &[u8]) -> Option<MaskedWeights> {
         MaskedWeights::unpack_layers(run, run.polynomials(), packed)
     }
 
@@ -50,6 +53,7 @@ impl MaskedWeights {
         packed.is_empty().then_some(MaskedWeights(weights))
     }
 
+    /// The masked weights of a layer, if it has any.
     pub(super) fn layer(&self, id: NodeId) -> Option<&[u64]> {
         self.0[id.index()].as_deref()
     }

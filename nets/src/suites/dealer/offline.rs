@@ -1,4 +1,5 @@
-//! What the parties do before the query, layer by layer: P2 deals, P1 sends what masks its own part, P0 collects.
+//! A layer ahead of the query: P2 deals, P1 sends the messages that depend on its masks, and P0
+//! collects both.
 
 use protocols::{
     Client, Producer, Result, Server,
@@ -13,17 +14,16 @@ use protocols::{
 };
 
 use super::{
-    layout::{Apply, Layout, Step},
+    layout::{Apply, Layout, Part, Step},
     local,
 };
 use crate::{
     functions::Gadget,
     graph::{Graph, NodeId},
-    weights::weight_shape,
-    weights::{channel_coefficients, channel_constants},
+    weights::{channel_coefficients, channel_constants, weight_shape},
 };
 
-/// A layer of a network that runs on a batch.
+/// A layer of a network on a batch.
 #[derive(Clone, Copy)]
 pub(super) struct Layer<'a> {
     pub(super) graph: &'a Graph,
@@ -32,45 +32,49 @@ pub(super) struct Layer<'a> {
     pub(super) batch: usize,
 }
 
-/// What P0 holds of a layer before the query.
+/// P0's material of a layer before the query.
 pub(super) struct ServerLayer<'s> {
+    /// The material of the truncation of its input.
     pub(super) before: Option<ServerMaterial<'s>>,
     pub(super) step: ServerStep<'s>,
 }
 
+/// P0's material of a layer's own computation.
 pub(super) enum ServerStep<'s> {
     Nothing,
     Linear(LinearMaterial),
     Activation(Vec<Option<ServerMaterial<'s>>>),
     MaxPool(ServerTree<'s>),
-    /// What follows the last layer.
+    /// The label, after the last layer.
     Label(argmax::ServerMaterial<'s>),
 }
 
-/// What P1 holds of a layer before the query.
+/// P1's material of a layer before the query.
 pub(super) struct ClientLayer {
+    /// The material of the truncation of its input.
     pub(super) before: Option<ClientMaterial>,
     pub(super) step: ClientStep,
-    /// Its half of the query, and of the logits.
+    /// P1's half of the query or of the logits; empty for other layers.
     pub(super) mask: Vec<u64>,
 }
 
+/// P1's material of a layer's own computation.
 pub(super) enum ClientStep {
     Nothing,
     Activation(Vec<Option<ClientMaterial>>),
     MaxPool(ClientTree),
-    /// What follows the last layer.
+    /// The label, after the last layer.
     Label(argmax::ClientMaterial),
 }
 
-/// The step below a layer's own in which its input is cut.
-pub(super) const CUT: &str = "cut";
+/// The name of the step inside of a layer in which its input is truncated.
+pub(super) const TRUNCATION_STEP: &str = "cut";
 
-/// Phases of a cut.
-pub(super) const CUT_PHASES: u16 = 2;
+/// The number of online phases of the truncation.
+pub(super) const TRUNCATION_PHASES: u16 = 2;
 
-/// The step below a layer's own in which the layer itself runs.
-pub(super) const STEP: &str = "step";
+/// The name of the step inside of a layer in which the layer itself is computed.
+pub(super) const LAYER_STEP: &str = "step";
 
 impl<'s> ServerStep<'s> {
     /// The material of a linear layer.
@@ -90,6 +94,12 @@ impl<'s> ServerStep<'s> {
         let ServerStep::MaxPool(tree) = self else { unreachable!("a max pool's") };
         tree
     }
+
+    /// The material of a label.
+    pub(super) fn label(self) -> argmax::ServerMaterial<'s> {
+        let ServerStep::Label(label) = self else { unreachable!("a label's") };
+        label
+    }
 }
 
 impl ClientStep {
@@ -104,10 +114,16 @@ impl ClientStep {
         let ClientStep::MaxPool(tree) = self else { unreachable!("a max pool's") };
         tree
     }
+
+    /// The material of a label.
+    pub(super) fn label(self) -> argmax::ClientMaterial {
+        let ClientStep::Label(label) = self else { unreachable!("a label's") };
+        label
+    }
 }
 
 impl ServerLayer<'_> {
-    /// Bytes of memory, about.
+    /// The approximate size in memory, in bytes.
     pub(super) fn bytes(&self) -> usize {
         let step = match &self.step {
             ServerStep::Nothing => 0,
@@ -123,7 +139,7 @@ impl ServerLayer<'_> {
 }
 
 impl ClientLayer {
-    /// Bytes of memory, about.
+    /// The approximate size in memory, in bytes.
     pub(super) fn bytes(&self) -> usize {
         let step = match &self.step {
             ClientStep::Nothing => 0,
@@ -138,46 +154,54 @@ impl ClientLayer {
 }
 
 impl Layer<'_> {
+    /// The layer's name.
     pub(super) fn name(&self) -> &str {
         &self.graph.node(self.id).name
     }
 
-    /// Values of the first input.
+    /// The number of values of the first input.
     pub(super) fn input_len(&self) -> usize {
         self.batch * self.graph.input_dims(self.id).len()
     }
 
-    /// How many weights it has.
+    /// The number of weights.
     pub(super) fn weight_len(&self) -> usize {
         weight_shape(self.graph, self.id).map_or(0, |(shape, ..)| shape.iter().product())
     }
 
-    /// The degrees of its channels' trained coefficients.
+    /// The degree of each channel that has trained coefficients.
     pub(super) fn degrees(&self) -> Vec<u32> {
         let channels = self.graph.dims(self.id).channels;
         let activation = self.graph.node(self.id).op.activation();
         activation.map_or_else(Vec::new, |activation| activation.degrees(channels))
     }
 
-    /// A function of this layer, for its polynomials with what a party holds of their coefficients; `bias` has
-    /// their constants, at P0.
+    /// The protocol of a gadget of this layer. A polynomial takes one party's part of the
+    /// coefficients from `weights` and, at P0, the constants from `bias`.
     pub(super) fn function(
         &self,
         gadget: &Gadget,
         weights: &[u64],
         bias: &[u64],
     ) -> Box<dyn Function> {
-        let &Gadget::Polynomial(degree) = gadget else {
-            return gadget.function();
-        };
-        let dims = self.graph.dims(self.id);
-        let degrees = self.degrees();
-        let own = channel_coefficients(weights, &degrees, degree);
-        let constants = channel_constants(bias, &degrees, degree);
-        Box::new(Polynomial::new(degree as usize, dims.plane(), own, constants))
+        match gadget {
+            &Gadget::Polynomial(degree) => {
+                let plane = self.graph.dims(self.id).plane();
+                let degrees = self.degrees();
+                let coefficients = channel_coefficients(weights, &degrees, degree);
+                let constants = channel_constants(bias, &degrees, degree);
+                Box::new(Polynomial::new(degree as usize, plane, coefficients, constants))
+            }
+            Gadget::Truncation
+            | Gadget::Relu
+            | Gadget::Spline(_)
+            | Gadget::Square
+            | Gadget::Cube
+            | Gadget::Sign => gadget.function(),
+        }
     }
 
-    /// P2: from its halves of the operands, its half of the result.
+    /// P2: deals, and computes its half of the result from its halves of the operands.
     pub(super) fn produce(
         &self,
         ctx: &mut Producer<'_>,
@@ -186,14 +210,17 @@ impl Layer<'_> {
     ) -> Result<Vec<u64>> {
         let &Layer { graph, layout, id, batch } = self;
         let layer = layout.layer(id);
-        let cut = match &layer.before {
-            Some(gate) => {
-                Some(gadget::produce(&ctx.narrow(CUT, 0), &Truncation, gate, operands[0])?)
-            }
+        let truncated = match &layer.before {
+            Some(gate) => Some(gadget::produce(
+                &ctx.narrow(TRUNCATION_STEP, 0),
+                &Truncation,
+                gate,
+                operands[0],
+            )?),
             None => None,
         };
-        let input = || cut.as_deref().unwrap_or(operands[0]);
-        let mut ctx = ctx.narrow(STEP, 0);
+        let input = || truncated.as_deref().unwrap_or(operands[0]);
+        let mut ctx = ctx.narrow(LAYER_STEP, 0);
         match &layer.step {
             Step::Input => Ok(reveal::produce_input(&mut ctx, self.input_len())),
             Step::Linear => {
@@ -229,94 +256,127 @@ impl Layer<'_> {
         }
     }
 
-    /// P1: from its halves of the operands, where it is to know them, its half of the result and what
-    /// it keeps. A linear layer without `weights` sent its part long ago.
+    /// P1: sends its messages; returns its half of the result, if it must know it, and the
+    /// material. It computes from its halves of the operands that it knows. Without `weights` a
+    /// linear layer sends nothing, as it did in an earlier session.
     pub(super) fn prepare(
         &self,
         ctx: &mut Client<'_>,
         weights: Option<&[u64]>,
         operands: &[Option<&[u64]>],
     ) -> Result<(Option<Vec<u64>>, ClientLayer)> {
-        let &Layer { graph, layout, id, batch } = self;
-        let layer = layout.layer(id);
+        let layer = self.layout.layer(self.id);
         let before = match &layer.before {
-            Some(_) => Some(gadget::prepare(&ctx.narrow(CUT, 0), self.input_len())?),
+            Some(_) => Some(gadget::prepare(&ctx.narrow(TRUNCATION_STEP, 0), self.input_len())?),
             None => None,
         };
-        let cut = before.as_ref().map(|material| material.mask().to_vec());
-        let input = || cut.as_deref().or(operands.first().copied().flatten());
-        let mut ctx = ctx.narrow(STEP, 0);
-        let mut kept = ClientStep::Nothing;
-        let mask = match &layer.step {
-            Step::Input => Some(reveal::prepare_input(&mut ctx, self.input_len())),
+        let truncated = before.as_ref().map(|material| material.mask().to_vec());
+        let input = truncated.as_deref().or(operands.first().copied().flatten());
+        let mut ctx = ctx.narrow(LAYER_STEP, 0);
+        let (mask, step) = self.prepare_step(&mut ctx, weights, operands, input)?;
+        // The mask of the query is used again online.
+        let query =
+            mask.as_ref().filter(|_| layer.step == Step::Input).cloned().unwrap_or_default();
+        Ok((mask, ClientLayer { before, step, mask: query }))
+    }
+
+    /// P1: the layer's own computation, for its half `input` of the first operand after the
+    /// truncation.
+    fn prepare_step(
+        &self,
+        ctx: &mut Client<'_>,
+        weights: Option<&[u64]>,
+        operands: &[Option<&[u64]>],
+        input: Option<&[u64]>,
+    ) -> Result<(Option<Vec<u64>>, ClientStep)> {
+        let &Layer { graph, layout, id, batch } = self;
+        let layer = layout.layer(id);
+        match &layer.step {
+            Step::Input => {
+                Ok((Some(reveal::prepare_input(ctx, self.input_len())), ClientStep::Nothing))
+            }
             Step::Linear => {
                 let shape = graph.linear_shape(id, batch).expect("a linear layer");
                 let mask = match weights {
                     Some(d) => {
-                        let r = input().expect("the mask of what a linear layer takes");
-                        linear::prepare(&ctx, &shape, layer.width, layer.mask, d, r)?
+                        let r = input.expect("the mask of a linear layer's input");
+                        linear::prepare(ctx, &shape, layer.width, layer.mask, d, r)?
                     }
-                    None => linear::recall(&ctx, &shape, layer.mask)?,
+                    None => linear::recall(ctx, &shape, layer.mask)?,
                 };
-                (layer.mask == linear::Mask::Known).then_some(mask)
+                Ok(((layer.mask == linear::Mask::Known).then_some(mask), ClientStep::Nothing))
             }
             Step::Local => {
-                let known: Option<Vec<&[u64]>> = operands.iter().copied().collect();
-                known.map(|operands| local::local(graph, layout, id, batch, &operands))
+                let operands: Option<Vec<&[u64]>> = operands.iter().copied().collect();
+                let mask =
+                    operands.map(|operands| local::local(graph, layout, id, batch, &operands));
+                Ok((mask, ClientStep::Nothing))
             }
-            Step::Average(_) => input().map(|x| local::average(graph, layout, id, batch, x)),
-            Step::Activate(parts) => {
-                let done = ctx.lanes(parts.len(), |lane, index| {
-                    let part = &parts[index];
-                    let count = local::part_len(graph, id, batch, part);
-                    match &part.apply {
-                        Apply::Pass => {
-                            let r = input().map(|r| local::part(graph, id, batch, part, r));
-                            Ok((r, None))
-                        }
-                        Apply::Constants => Ok((Some(vec![0; count]), None)),
-                        Apply::Gadget(..) => {
-                            let material = gadget::prepare(lane, count)?;
-                            Ok((Some(material.mask().to_vec()), Some(material)))
-                        }
-                    }
-                })?;
-                let (masks, materials): (Vec<_>, Vec<_>) = done.into_iter().unzip();
-                kept = ClientStep::Activation(materials);
-                let masks: Option<Vec<Vec<u64>>> = masks.into_iter().collect();
-                masks.map(|masks| local::join(graph, id, batch, parts, masks))
+            Step::Average(_) => {
+                let mask = input.map(|x| local::average(graph, layout, id, batch, x));
+                Ok((mask, ClientStep::Nothing))
             }
+            Step::Activate(parts) => self.prepare_parts(ctx, parts, input),
             Step::AnySign(_) => {
-                let material = gadget::prepare(&ctx, batch * graph.dims(id).len())?;
+                let material = gadget::prepare(ctx, batch * graph.dims(id).len())?;
                 let mask = material.mask().to_vec();
-                kept = ClientStep::Activation(vec![Some(material)]);
-                Some(mask)
+                Ok((Some(mask), ClientStep::Activation(vec![Some(material)])))
             }
             Step::MaxPool(_) => {
                 let shape = graph.pool_shape(id, batch).expect("a pooling layer");
-                let (tree, mask) = maxpool::prepare(&ctx, &shape, input())?;
-                kept = ClientStep::MaxPool(tree);
-                mask
+                let (tree, mask) = maxpool::prepare(ctx, &shape, input)?;
+                Ok((mask, ClientStep::MaxPool(tree)))
             }
-        };
-        // The query's is used again online.
-        let query =
-            mask.as_ref().filter(|_| layer.step == Step::Input).cloned().unwrap_or_default();
-        Ok((mask, ClientLayer { before, step: kept, mask: query }))
+        }
     }
 
-    /// P0: takes what the others sent.
+    /// P1: the parts of an activation, in parallel.
+    fn prepare_parts(
+        &self,
+        ctx: &mut Client<'_>,
+        parts: &[Part],
+        input: Option<&[u64]>,
+    ) -> Result<(Option<Vec<u64>>, ClientStep)> {
+        let &Layer { graph, id, batch, .. } = self;
+        let prepared = ctx.lanes(parts.len(), |lane, index| {
+            let part = &parts[index];
+            let count = local::part_len(graph, id, batch, part);
+            match &part.apply {
+                Apply::Pass => {
+                    let r = input.map(|r| local::part(graph, id, batch, part, r));
+                    Ok((r, None))
+                }
+                Apply::Constants => Ok((Some(vec![0; count]), None)),
+                Apply::Gadget(..) => {
+                    let material = gadget::prepare(lane, count)?;
+                    Ok((Some(material.mask().to_vec()), Some(material)))
+                }
+            }
+        })?;
+        let (masks, materials): (Vec<_>, Vec<_>) = prepared.into_iter().unzip();
+        let masks: Option<Vec<Vec<u64>>> = masks.into_iter().collect();
+        let mask = masks.map(|masks| local::join(graph, id, batch, parts, masks));
+        Ok((mask, ClientStep::Activation(materials)))
+    }
+
+    /// P0: receives the messages of the others; `take` says whether it reads those of gadgets now.
     pub(super) fn collect<'s>(&self, ctx: &mut Server<'s>, take: Take) -> Result<ServerLayer<'s>> {
         let &Layer { graph, layout, id, batch } = self;
         let layer = layout.layer(id);
         let before = match &layer.before {
             Some(gate) => {
                 let count = self.input_len();
-                Some(gadget::collect(&ctx.narrow(CUT, 0), &Truncation, gate, count, take)?)
+                Some(gadget::collect(
+                    &ctx.narrow(TRUNCATION_STEP, 0),
+                    &Truncation,
+                    gate,
+                    count,
+                    take,
+                )?)
             }
             None => None,
         };
-        let ctx = ctx.narrow(STEP, 0);
+        let ctx = ctx.narrow(LAYER_STEP, 0);
         let step = match &layer.step {
             Step::Input | Step::Local | Step::Average(_) => ServerStep::Nothing,
             Step::Linear => {

@@ -1,4 +1,4 @@
-//! What P0 and P1 do when the query is there, layer by layer.
+//! A layer from the query on: P0 serves, and P1 answers.
 
 use std::sync::Mutex;
 
@@ -15,12 +15,12 @@ use protocols::{
 use super::{
     layout::{Apply, Part, Step},
     local,
-    offline::{CUT, CUT_PHASES, ClientLayer, Layer, STEP, ServerLayer},
+    offline::{ClientLayer, LAYER_STEP, Layer, ServerLayer, TRUNCATION_PHASES, TRUNCATION_STEP},
 };
 use crate::weights::{EncodedModel, channel_constants};
 
 impl Layer<'_> {
-    /// P0: from its halves z of the operands, its half of the result.
+    /// P0: computes its half of the result from its halves z of the operands.
     pub(super) fn serve(
         &self,
         ctx: &mut Server<'_>,
@@ -30,15 +30,15 @@ impl Layer<'_> {
     ) -> Result<Vec<u64>> {
         let &Layer { graph, layout, id, batch } = self;
         let layer = layout.layer(id);
-        let cut = match (&layer.before, material.before) {
-            (Some(gate), Some(material)) => {
-                let ctx = ctx.narrow(CUT, 0);
-                Some(gadget::serve(&ctx, &Truncation, gate, material, operands[0])?)
-            }
-            _ => None,
-        };
-        let input = || cut.as_deref().unwrap_or(operands[0]);
-        let mut ctx = ctx.narrow(STEP, if cut.is_some() { CUT_PHASES } else { 0 });
+        let (mut truncated, mut phases) = (None, 0);
+        if let Some(gate) = &layer.before {
+            let ctx = ctx.narrow(TRUNCATION_STEP, 0);
+            let material = material.before.expect("the material of a truncation");
+            truncated = Some(gadget::serve(&ctx, &Truncation, gate, material, operands[0])?);
+            phases = TRUNCATION_PHASES;
+        }
+        let input = || truncated.as_deref().unwrap_or(operands[0]);
+        let mut ctx = ctx.narrow(LAYER_STEP, phases);
         match &layer.step {
             Step::Input => reveal::receive_input(&mut ctx, layer.width, self.input_len()),
             Step::Local => Ok(local::local(graph, layout, id, batch, operands)),
@@ -69,7 +69,7 @@ impl Layer<'_> {
         }
     }
 
-    /// P0: each part of an activation, side by side.
+    /// P0: the parts of an activation, in parallel.
     fn serve_parts(
         &self,
         ctx: &mut Server<'_>,
@@ -78,8 +78,9 @@ impl Layer<'_> {
         materials: Vec<Option<ServerMaterial<'_>>>,
         input: &[u64],
     ) -> Result<Vec<Vec<u64>>> {
-        let own = model.layer(self.id);
-        let (weight, bias) = own.map_or((&[][..], &[][..]), |own| (&own.weight, &own.bias));
+        let (weight, bias) = model.layer(self.id).map_or_else(Default::default, |layer| {
+            (layer.weight.as_slice(), layer.bias.as_slice())
+        });
         let materials: Vec<_> = materials.into_iter().map(Mutex::new).collect();
         ctx.lanes(parts.len(), |lane, index| {
             let part = &parts[index];
@@ -97,7 +98,7 @@ impl Layer<'_> {
         })
     }
 
-    /// The values of the channels that have constants in place of functions.
+    /// The results of the channels that are constant.
     pub(super) fn constants(&self, bias: &[u64]) -> Vec<u64> {
         let dims = self.graph.dims(self.id);
         let constants = channel_constants(bias, &self.degrees(), 0);
@@ -106,7 +107,8 @@ impl Layer<'_> {
         image.repeat(self.batch)
     }
 
-    /// P1: `images` are the query, for the layer that takes it, `weights` its masked coefficients.
+    /// P1: sends its messages. `images` are the query, and `weights` the layer's masked
+    /// coefficients.
     pub(super) fn answer(
         &self,
         ctx: &mut Client<'_>,
@@ -116,12 +118,13 @@ impl Layer<'_> {
     ) -> Result<()> {
         let layer = self.layout.layer(self.id);
         let mut phases = 0;
-        if let (Some(gate), Some(material)) = (&layer.before, material.before) {
-            gadget::answer(&ctx.narrow(CUT, 0), &Truncation, gate, material)?;
-            phases = CUT_PHASES;
+        if let Some(gate) = &layer.before {
+            let material = material.before.expect("the material of a truncation");
+            gadget::answer(&ctx.narrow(TRUNCATION_STEP, 0), &Truncation, gate, material)?;
+            phases = TRUNCATION_PHASES;
         }
-        let mut ctx = ctx.narrow(STEP, phases);
-        // What neither truncates nor compares sends nothing.
+        let mut ctx = ctx.narrow(LAYER_STEP, phases);
+        // Layers that neither truncate nor compare send nothing.
         match &layer.step {
             Step::Input => reveal::send_input(&mut ctx, layer.width, images, &material.mask),
             Step::Linear | Step::Local | Step::Average(_) => Ok(()),
@@ -137,7 +140,7 @@ impl Layer<'_> {
         }
     }
 
-    /// P1: each part of an activation, side by side; `weights` are its masked coefficients.
+    /// P1: the parts of an activation, in parallel; `weights` are the masked coefficients.
     fn answer_parts(
         &self,
         ctx: &mut Client<'_>,

@@ -1,8 +1,9 @@
-//! What the model owner tells the others about how large its network's values get: one magnitude for
-//! each layer, in a JSON file.
+//! The bounds of a network's values that the model owner reveals to the other parties: one
+//! magnitude for each layer, in a JSON file.
 //!
-//! Magnitudes are rounded up to powers of two, so each tells the others a whole number: about the logarithm
-//! of a layer's weight norm. [`PublicBounds::alike`] tells them one number in all, for larger bounds.
+//! Magnitudes are rounded up to powers of two, so each reveals an integer, which is roughly the
+//! logarithm of the norm of a layer's weights. [`PublicBounds::alike`] reveals only one integer in
+//! all, at the price of larger bounds.
 
 use std::collections::BTreeMap;
 
@@ -23,25 +24,26 @@ pub struct PublicBounds {
     pub architecture: String,
     /// The fixed point that intervals were computed for.
     pub fractional_bits: u32,
-    /// How many times what samples showed calibrated magnitudes are.
+    /// The ratio of calibrated magnitudes to those of the samples.
     pub margin: f64,
     layers: BTreeMap<String, PublicBound>,
 }
 
-/// How large a layer's values get: its results, and what it compares with zero
+/// The bound of a layer's values: of its results and of the values that it compares with zero
 /// ([`crate::ranges::LayerRange::compared_by`]).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PublicBound {
-    /// In real units; a power of two, with at least one unit of the fixed point to spare.
+    /// The bound in real units: a power of two that exceeds the values by at least one unit of the
+    /// fixed point.
     pub magnitude: f64,
-    /// Whether it holds for every input, or came from samples.
+    /// The source of the bound.
     pub source: Source,
 }
 
 impl PublicBounds {
-    /// What may be told of these bounds, of all layers in order; of those that the architecture bounds, no more than
-    /// it says.
+    /// The public form of the bounds of all layers. Bounds that follow from the architecture
+    /// replace those computed from the weights.
     pub fn new(graph: &Graph, bounds: &[Bound], fixed: FixedPoint, margin: f64) -> PublicBounds {
         let unit = 1.0 / fixed.one() as f64;
         let structure = graph.structural_bits();
@@ -64,7 +66,7 @@ impl PublicBounds {
         }
     }
 
-    /// The same bound for all layers: the largest.
+    /// The largest of the bounds, as a common bound for all layers.
     pub fn alike(mut self) -> PublicBounds {
         let magnitudes = self.layers.values().map(|bound| bound.magnitude);
         let largest = magnitudes.fold(0.0, f64::max);
@@ -75,8 +77,8 @@ impl PublicBounds {
     /// Reads the bounds of this graph from JSON.
     ///
     /// # Errors
-    /// [`Error::PublicBounds`] for what is no such file, is of another network, lacks a layer or has one
-    /// too many, or a magnitude that is not above 0; [`Error::Margin`].
+    /// [`Error::PublicBounds`] for a file that is malformed or belongs to another network, lacks a
+    /// layer, has an unknown layer, or has a magnitude that is not above 0; [`Error::Margin`].
     pub fn parse(json: &str, graph: &Graph) -> Result<PublicBounds> {
         let refuse = |what: String| Err(Error::PublicBounds { what });
         let bounds: PublicBounds = match serde_json::from_str(json) {
@@ -104,7 +106,7 @@ impl PublicBounds {
         Ok(bounds)
     }
 
-    /// The file's text.
+    /// The text of the file.
     pub fn json(&self) -> String {
         let mut text = serde_json::to_string_pretty(self).expect("names are its only keys");
         text.push('\n');
@@ -123,8 +125,7 @@ mod tests {
     use crate::{
         ranges::{intervals, tighter},
         test_nets,
-        weights::Model,
-        weights::Weights,
+        weights::{Model, Weights},
     };
 
     const FIXED: FixedPoint = FixedPoint::new(12);
@@ -140,26 +141,27 @@ mod tests {
     #[test]
     fn magnitudes_are_powers_of_two_and_survive_the_file() {
         let graph = test_nets::everything();
-        let (bounds, public) = bounds(&graph);
-        assert_eq!(PublicBounds::parse(&public.json(), &graph).unwrap(), public);
-        assert_eq!(public.layer("input").unwrap().magnitude, 1.0);
+        let (bounds, bounded) = bounds(&graph);
+        assert_eq!(PublicBounds::parse(&bounded.json(), &graph).unwrap(), bounded);
+        assert_eq!(bounded.layer("input").unwrap().magnitude, 1.0);
         for (node, bound) in graph.nodes().iter().zip(&bounds) {
-            let (exact, told) = (bound.range.magnitude(), public.layer(&node.name).unwrap());
+            let (exact, public) = (bound.range.magnitude(), bounded.layer(&node.name).unwrap());
             let least = if node.name == "relu6" { exact + 6.0 } else { exact };
-            assert!(exact < told.magnitude && told.magnitude < 2.0 * least, "{}", node.name);
-            assert_eq!(told.magnitude.log2().fract(), 0.0);
+            let magnitude = public.magnitude;
+            assert!(exact < magnitude && magnitude < 2.0 * least, "{}", node.name);
+            assert_eq!(magnitude.log2().fract(), 0.0);
         }
         let largest = bounds.iter().map(|bound| bound.range.magnitude()).fold(0.0, f64::max);
-        let alike = public.alike();
+        let alike = bounded.alike();
         let magnitudes =
             graph.nodes().iter().map(|node| alike.layer(&node.name).unwrap().magnitude);
         let magnitudes: Vec<f64> = magnitudes.collect();
-        assert!(magnitudes.iter().all(|&told| told == magnitudes[0] && told >= largest));
+        assert!(magnitudes.iter().all(|&common| common == magnitudes[0] && common >= largest));
         assert_eq!(alike.layer("nobody"), None);
     }
 
     #[test]
-    fn thresholds_between_signs_tell_nothing() {
+    fn thresholds_between_signs_are_not_revealed() {
         let graph = test_nets::binary();
         let bounds = |threshold: f64| {
             let mut weights = Weights::random(&graph, 5);

@@ -1,11 +1,12 @@
-//! The network in clear as the suite computes it: the same integers, but for the coins of truncations.
+//! The network in clear as the suite computes it: on the same integers, except for the coins of
+//! truncations.
 
 use std::cell::RefCell;
 
 use protocols::dealer::{Function, Gate, Sign, Truncation, argmax, maxpool};
 
 use super::{
-    layout::{Apply, Layout, Step, rows},
+    layout::{Apply, Layout, Part, Step, rows},
     local,
     offline::Layer,
 };
@@ -18,34 +19,35 @@ use crate::{
     weights::EncodedModel,
 };
 
-/// Every layer's result for a batch.
+/// Every layer's results for a batch.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Clear {
-    /// Layer by layer, at the layer's scale.
-    pub results: Vec<Vec<i64>>,
-    /// How many values of each layer were outside of what its gate is exact for: their results are not
-    /// those of the suite.
-    pub outside: Vec<usize>,
+pub(super) struct Clear {
+    /// The results of each layer, at its scale.
+    pub(super) results: Vec<Vec<i64>>,
+    /// For each layer, the number of values for which its gates are not exact, so that the suite's
+    /// results would be wrong.
+    pub(super) outside: Vec<usize>,
 }
 
 impl Clear {
-    /// The first layer with values that its gate is not exact for, and how many.
-    pub fn first_outside(&self) -> Option<(usize, usize)> {
+    /// The index of the first layer with values for which its gates are not exact, and their
+    /// number.
+    pub(super) fn first_outside(&self) -> Option<(usize, usize)> {
         let mut counted = self.outside.iter().copied().enumerate();
         counted.find(|(_, count)| *count > 0)
     }
 
     /// The network's results.
-    pub fn output(&self, graph: &Graph) -> &[i64] {
+    pub(super) fn output(&self, graph: &Graph) -> &[i64] {
         &self.results[graph.output().index()]
     }
 }
 
-/// The network on images in NCHW order with f fractional bits, every truncation a floor.
+/// The network on images in NCHW order with f fractional bits; every truncation is a floor.
 ///
 /// # Errors
 /// [`crate::Error::Images`], [`crate::Error::Batch`], [`crate::Error::ModelGraph`].
-pub fn evaluate(
+pub(super) fn evaluate(
     graph: &Graph,
     layout: &Layout,
     model: &EncodedModel,
@@ -54,12 +56,12 @@ pub fn evaluate(
     run(graph, layout, model, images, &|y, gate| y >> gate.shift())
 }
 
-/// As [`evaluate`] with coins: each truncation's rest is compared with a uniform u0. Another seed gives
-/// others.
+/// Like [`evaluate`], with simulated coins: the remainder of each truncation is compared with a
+/// uniform u0. The coins depend on the seed alone.
 ///
 /// # Errors
-/// As [`evaluate`].
-pub fn simulate(
+/// Those of [`evaluate`].
+pub(super) fn simulate(
     graph: &Graph,
     layout: &Layout,
     model: &EncodedModel,
@@ -73,12 +75,12 @@ pub fn simulate(
     })
 }
 
-/// How far from the reference the parties' results may be: several times what simulated coins do to this
-/// very query, as [`crate::suites::securenn::error::expected_error`].
+/// The largest expected error of the parties' results relative to the reference `clear`, in units
+/// of the results: [`MARGIN`] times the largest error of simulated coins on the same images.
 ///
 /// # Errors
-/// As [`evaluate`].
-pub fn expected_error(
+/// Those of [`evaluate`].
+pub(super) fn expected_error(
     graph: &Graph,
     layout: &Layout,
     model: &EncodedModel,
@@ -94,6 +96,7 @@ pub fn expected_error(
     Ok(MARGIN * (largest + 1) as f64)
 }
 
+/// A truncation by a gate, which may toss a coin.
 type Truncate<'a> = &'a dyn Fn(i64, &Gate) -> i64;
 
 fn run(
@@ -105,68 +108,15 @@ fn run(
 ) -> Result<Clear> {
     model.check(graph)?;
     let batch = batch_of(graph, images.len())?;
-    let mut clear = Clear { results: Vec::new(), outside: vec![0; graph.nodes().len()] };
+    let mut clear = Clear { results: Vec::new(), outside: Vec::new() };
     for id in graph.ids() {
-        let layer = layout.layer(id);
-        let node = graph.node(id);
-        let words = |values: &[i64]| values.iter().map(|x| x.cast_unsigned()).collect::<Vec<u64>>();
-        let operands: Vec<Vec<u64>> =
-            node.inputs.iter().map(|input| words(&clear.results[input.index()])).collect();
-        let outside = &mut clear.outside[id.index()];
-        let cut = layer
-            .before
-            .as_ref()
-            .map(|gate| apply(&Truncation, gate, &operands[0], truncate, outside));
-        let input = || cut.as_deref().unwrap_or(&operands[0]);
-        let result = match &layer.step {
-            Step::Input => images.to_vec(),
-            Step::Linear => {
-                let shape = graph.linear_shape(id, batch).expect("a linear layer");
-                let linear = model.layer(id).expect("the model was checked");
-                let mut y = shape.convolve(input(), &linear.weight);
-                let channels = y.chunks_exact_mut(shape.positions());
-                for (channel, bias) in channels.zip(linear.bias.iter().cycle()) {
-                    channel.iter_mut().for_each(|y| *y = y.wrapping_add(*bias));
-                }
-                y
-            }
-            Step::Local => {
-                let operands: Vec<&[u64]> = operands.iter().map(Vec::as_slice).collect();
-                local::local(graph, layout, id, batch, &operands)
-            }
-            Step::Average(_) => local::average(graph, layout, id, batch, input()),
-            Step::Activate(parts) => {
-                let layer_of = Layer { graph, layout, id, batch };
-                let (weight, bias) = model
-                    .layer(id)
-                    .map_or((&[][..], &[][..]), |own| (own.weight.as_slice(), own.bias.as_slice()));
-                let mut values = Vec::new();
-                for part in parts {
-                    let y = local::part(graph, id, batch, part, input());
-                    values.push(match &part.apply {
-                        Apply::Gadget(gadget, gate) => {
-                            let function = layer_of.function(gadget, weight, bias);
-                            apply(&*function, gate, &y, truncate, outside)
-                        }
-                        Apply::Pass => y,
-                        Apply::Constants => layer_of.constants(bias),
-                    });
-                }
-                local::join(graph, id, batch, parts, values)
-            }
-            Step::AnySign(gate) => {
-                let mut sums = local::windows(graph, id, batch, input());
-                local::add_sizes(graph, id, &mut sums);
-                apply(&Sign, gate, &sums, truncate, outside)
-            }
-            Step::MaxPool(gate) => {
-                let shape = graph.pool_shape(id, batch).expect("a pooling layer");
-                let x: Vec<i64> = input().iter().map(|x| x.cast_signed()).collect();
-                *outside += maxpool::outside(gate, &shape, &x);
-                words(&maxpool::ideal(gate, &shape, &x))
-            }
-        };
-        clear.results.push(result.into_iter().map(u64::cast_signed).collect());
+        let operands = graph.node(id).inputs.iter().map(|input| &clear.results[input.index()]);
+        let operands: Vec<Vec<u64>> = operands.map(|values| unsigned(values)).collect();
+        let layer = Layer { graph, layout, id, batch };
+        let mut evaluation = Evaluation { layer, model, images, truncate, outside: 0 };
+        let result = evaluation.result(&operands);
+        clear.results.push(signed(&result));
+        clear.outside.push(evaluation.outside);
     }
     if let (Some(gate), Some(rows)) = (layout.label(), rows(graph, batch)) {
         let outside = argmax::outside(gate, &rows, clear.output(graph));
@@ -175,18 +125,96 @@ fn run(
     Ok(clear)
 }
 
-fn apply(
-    function: &dyn Function,
-    gate: &Gate,
-    y: &[u64],
-    truncate: Truncate<'_>,
-    outside: &mut usize,
-) -> Vec<u64> {
-    let (low, high) = function.domain(gate);
-    let apply = |(place, &y): (usize, &u64)| {
-        let y = y.cast_signed();
-        *outside += usize::from(!(low..=high).contains(&y));
-        function.ideal(place, truncate(y, gate)).cast_unsigned()
-    };
-    y.iter().enumerate().map(apply).collect()
+/// The evaluation of one layer.
+struct Evaluation<'a> {
+    layer: Layer<'a>,
+    model: &'a EncodedModel,
+    images: &'a [u64],
+    truncate: Truncate<'a>,
+    /// The number of values so far for which a gate is not exact.
+    outside: usize,
+}
+
+impl Evaluation<'_> {
+    /// The layer's result.
+    fn result(&mut self, operands: &[Vec<u64>]) -> Vec<u64> {
+        let Layer { graph, layout, id, batch } = self.layer;
+        let layer = layout.layer(id);
+        let truncated =
+            layer.before.as_ref().map(|gate| self.apply(&Truncation, gate, &operands[0]));
+        let input = || truncated.as_deref().unwrap_or(&operands[0]);
+        match &layer.step {
+            Step::Input => self.images.to_vec(),
+            Step::Linear => self.linear(input()),
+            Step::Local => {
+                let operands: Vec<&[u64]> = operands.iter().map(Vec::as_slice).collect();
+                local::local(graph, layout, id, batch, &operands)
+            }
+            Step::Average(_) => local::average(graph, layout, id, batch, input()),
+            Step::Activate(parts) => self.activate(parts, input()),
+            Step::AnySign(gate) => {
+                let mut sums = local::windows(graph, id, batch, input());
+                local::add_sizes(graph, id, &mut sums);
+                self.apply(&Sign, gate, &sums)
+            }
+            Step::MaxPool(gate) => {
+                let shape = graph.pool_shape(id, batch).expect("a pooling layer");
+                let x = signed(input());
+                self.outside += maxpool::outside(gate, &shape, &x);
+                unsigned(&maxpool::ideal(gate, &shape, &x))
+            }
+        }
+    }
+
+    fn linear(&self, x: &[u64]) -> Vec<u64> {
+        let Layer { graph, id, batch, .. } = self.layer;
+        let shape = graph.linear_shape(id, batch).expect("a linear layer");
+        let linear = self.model.layer(id).expect("the model was checked");
+        let mut y = shape.convolve(x, &linear.weight);
+        let channels = y.chunks_exact_mut(shape.positions());
+        for (channel, bias) in channels.zip(linear.bias.iter().cycle()) {
+            channel.iter_mut().for_each(|y| *y = y.wrapping_add(*bias));
+        }
+        y
+    }
+
+    fn activate(&mut self, parts: &[Part], x: &[u64]) -> Vec<u64> {
+        let layer = self.layer;
+        let Layer { graph, id, batch, .. } = layer;
+        let (weight, bias) = self.model.layer(id).map_or_else(Default::default, |weights| {
+            (weights.weight.as_slice(), weights.bias.as_slice())
+        });
+        let mut values = Vec::new();
+        for part in parts {
+            let y = local::part(graph, id, batch, part, x);
+            values.push(match &part.apply {
+                Apply::Gadget(gadget, gate) => {
+                    self.apply(&*layer.function(gadget, weight, bias), gate, &y)
+                }
+                Apply::Pass => y,
+                Apply::Constants => layer.constants(bias),
+            });
+        }
+        local::join(graph, id, batch, parts, values)
+    }
+
+    /// A gadget on these values.
+    fn apply(&mut self, function: &dyn Function, gate: &Gate, y: &[u64]) -> Vec<u64> {
+        let (low, high) = function.domain(gate);
+        let (truncate, outside) = (self.truncate, &mut self.outside);
+        let apply = |(place, &y): (usize, &u64)| {
+            let y = y.cast_signed();
+            *outside += usize::from(!(low..=high).contains(&y));
+            function.ideal(place, truncate(y, gate)).cast_unsigned()
+        };
+        y.iter().enumerate().map(apply).collect()
+    }
+}
+
+fn signed(values: &[u64]) -> Vec<i64> {
+    values.iter().map(|x| x.cast_signed()).collect()
+}
+
+fn unsigned(values: &[i64]) -> Vec<u64> {
+    values.iter().map(|x| x.cast_unsigned()).collect()
 }

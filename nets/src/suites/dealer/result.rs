@@ -1,4 +1,4 @@
-//! What follows a network's last layer: the data owner learns the logits, or the label alone.
+//! The step after a network's last layer, in which the data owner learns the logits or the label.
 
 use protocols::{
     Result, Session, Stage,
@@ -17,13 +17,14 @@ use super::{
 use crate::graph::OUTPUT;
 
 impl Run<'_> {
-    /// P2: from its half of the last layer's result.
+    /// P2: deals, for its half `v` of the last layer's result.
     pub(super) fn produce_result(&self, session: &Session, v: &[u64]) -> Result<()> {
         let Some(gate) = self.layout.label() else { return Ok(()) };
         session.produce(OUTPUT, |ctx| argmax::produce(ctx, gate, &self.rows(), v))
     }
 
-    /// P1, ahead: `mask` is its half of the last layer's result, where it is to know it.
+    /// P1, ahead of the query: `mask` is its half of the last layer's result, which it must know
+    /// for logits.
     pub(super) fn prepare_result(
         &self,
         session: &Session,
@@ -38,7 +39,7 @@ impl Run<'_> {
         Ok(ClientLayer { before: None, step: ClientStep::Label(label), mask: Vec::new() })
     }
 
-    /// P0, ahead.
+    /// P0, ahead of the query.
     pub(super) fn collect_result<'s>(
         &self,
         session: &'s Session,
@@ -56,7 +57,7 @@ impl Run<'_> {
         Ok(ServerLayer { before: None, step })
     }
 
-    /// P0, online: from its half of the last layer's result.
+    /// P0, from the query on: `u` is its half of the last layer's result.
     pub(super) fn serve_result(
         &self,
         session: &Session,
@@ -65,18 +66,14 @@ impl Run<'_> {
         u: &[u64],
     ) -> Result<()> {
         let width = self.layout.layer(self.graph.output()).width;
-        session.serve(Stage::Online, depth, OUTPUT, |ctx| {
-            match (self.layout.label(), material.step) {
-                (Some(gate), ServerStep::Label(label)) => {
-                    argmax::serve(ctx, gate, &self.rows(), label, u)
-                }
-                _ => reveal::send_output(ctx, width, u),
-            }
+        session.serve(Stage::Online, depth, OUTPUT, |ctx| match self.layout.label() {
+            Some(gate) => argmax::serve(ctx, gate, &self.rows(), material.step.label(), u),
+            None => reveal::send_output(ctx, width, u),
         })?;
         Ok(())
     }
 
-    /// P1, online: logits, or for each image its label.
+    /// P1, from the query on: the logits or the label of each image.
     pub(super) fn answer_result(
         &self,
         session: &Session,
@@ -84,19 +81,18 @@ impl Run<'_> {
         material: ClientLayer,
     ) -> Result<Vec<i64>> {
         let width = self.layout.layer(self.graph.output()).width;
-        let (result, _) = session.query(Stage::Online, depth, OUTPUT, |ctx| {
-            match (self.layout.label(), material.step) {
-                (Some(gate), ClientStep::Label(label)) => {
-                    let labels = argmax::answer(ctx, gate, &self.rows(), label)?;
+        let (result, _) =
+            session.query(Stage::Online, depth, OUTPUT, |ctx| match self.layout.label() {
+                Some(gate) => {
+                    let labels = argmax::answer(ctx, gate, &self.rows(), material.step.label())?;
                     Ok(labels.into_iter().map(u64::cast_signed).collect())
                 }
-                _ => reveal::receive_output(ctx, width, &material.mask),
-            }
-        })?;
+                None => reveal::receive_output(ctx, width, &material.mask),
+            })?;
         Ok(result)
     }
 
     fn rows(&self) -> Rows {
-        rows(self.graph, self.batch).expect("a layout for labels has rows")
+        rows(self.graph, self.batch).expect("a network with a label has several logits")
     }
 }

@@ -1,7 +1,7 @@
-//! Rings, from the output back: a result is as wide as the widest of its users needs, and a narrower
-//! user takes it modulo its own ring. A layer whose values are below 2^b in magnitude at a scale of S
-//! bits has the bound k = b + S + 1; one bit more where differences of values are compared and b does
-//! not cover them.
+//! The rings of a layout, computed from the output backwards. The ring of a result is the widest
+//! that any of its users needs; a user with a narrower ring reduces the result modulo that ring. A
+//! layer whose values are below 2^b in magnitude has the bound k = b + S + 1 at a scale of S
+//! fractional bits, and one bit more if it compares differences of values that b does not bound.
 
 use fixedpoint::{Padding, encoding::FixedPoint, width::Width};
 use protocols::dealer::{Gate, Mask};
@@ -20,17 +20,17 @@ use crate::{
     weights::check_fractional_bits,
 };
 
-/// With bounds alike, a function with knots up to k takes values up to 2^b - k for the b of the bounds,
-/// which is this at least.
+/// The smallest b of common bounds for a function with knots: with knots up to k, its values are
+/// below 2^b - k.
 const MIN_KNOT_BITS: i32 = 4;
 
 impl Layout {
     /// The layout of a network whose values stay within bounds.
     ///
     /// # Errors
-    /// [`crate::Error::FractionalBits`], [`crate::Error::RingWidth`] for a layer that needs more than 61
-    /// bits, [`crate::Error::OneClass`].
-    pub fn new(
+    /// [`Error::FractionalBits`], [`Error::RingWidth`] for a layer that needs more than 61 bits,
+    /// [`Error::OneClass`].
+    pub(super) fn new(
         graph: &Graph,
         fixed: FixedPoint,
         bounds: &Bounds,
@@ -42,14 +42,14 @@ impl Layout {
     }
 }
 
-/// The rings of a network, as far as they are known on the way back.
-pub(super) struct Rings<'a> {
+/// The rings of a network, as far as they are known on the way back from the output.
+struct Rings<'a> {
     graph: &'a Graph,
     fixed: FixedPoint,
     bounds: &'a Bounds,
     scales: Vec<LayerScales>,
     /// Whether P1 must know the mask of each layer's result.
-    known: Vec<bool>,
+    known_masks: Vec<bool>,
     signs: Vec<bool>,
     structural_bits: Vec<Option<i32>>,
     /// The bits that the users of each layer's result need.
@@ -58,18 +58,18 @@ pub(super) struct Rings<'a> {
 }
 
 impl<'a> Rings<'a> {
-    pub(super) fn new(
+    fn new(
         graph: &'a Graph,
         fixed: FixedPoint,
         bounds: &'a Bounds,
         output: Output,
     ) -> Result<Rings<'a>> {
-        let scales = LayerScales::of_layers(graph, fixed);
+        let scales = LayerScales::for_graph(graph, fixed);
         let mut rings = Rings {
             graph,
             fixed,
             bounds,
-            known: known_masks(graph, &scales, output),
+            known_masks: known_masks(graph, &scales, output),
             signs: graph.signs(),
             structural_bits: graph.structural_bits(),
             needs: vec![0; scales.len()],
@@ -87,14 +87,14 @@ impl<'a> Rings<'a> {
                 Some(rows.gate(rings.bound(last, scale, 0)?))
             }
         };
-        // Logits that are revealed must fit, or else their differences.
+        // The ring must be wide enough for the logits or, for a label, for their differences.
         let differences = u32::from(rings.label.is_some());
         rings.needs[last.index()] = rings.bound(last, scale, differences)? + 1;
         Ok(rings)
     }
 
     /// The layouts of all layers, and the gate of the label.
-    pub(super) fn settle(mut self) -> Result<(Vec<LayerLayout>, Option<Gate>)> {
+    fn settle(mut self) -> Result<(Vec<LayerLayout>, Option<Gate>)> {
         let mut layers = Vec::with_capacity(self.scales.len());
         for id in self.graph.ids().rev() {
             layers.push(self.layer(id)?);
@@ -103,7 +103,7 @@ impl<'a> Rings<'a> {
         Ok((layers, self.label))
     }
 
-    /// A layer whose users are settled; its inputs then know what it needs.
+    /// The layout of a layer whose users have theirs. It updates the needs of the layer's inputs.
     fn layer(&mut self, id: NodeId) -> Result<LayerLayout> {
         let out = self.needs[id.index()];
         let node = self.graph.node(id);
@@ -118,16 +118,17 @@ impl<'a> Rings<'a> {
             None
         };
         for input in &node.inputs {
-            let known = &mut self.needs[input.index()];
-            *known = need.max(*known);
+            let widest = &mut self.needs[input.index()];
+            *widest = need.max(*widest);
         }
-        let mask = if self.known[id.index()] { Mask::Known } else { Mask::Hidden };
+        let mask = if self.known_masks[id.index()] { Mask::Known } else { Mask::Hidden };
         let (magnitude_bits, source) = self.magnitude(id);
         let width = Width::new(out);
         Ok(LayerLayout { width, scale, magnitude_bits, source, mask, lift, before, step })
     }
 
-    /// What a layer does for a result of `out` bits, and the bits that its inputs must have.
+    /// The computation of a layer for a result of `out` bits, and the bits that its inputs must
+    /// have.
     fn step(&self, id: NodeId, out: u32) -> Result<(Step, u32)> {
         let node = self.graph.node(id);
         match &node.op {
@@ -137,7 +138,7 @@ impl<'a> Rings<'a> {
             Op::Activation(_) => self.activation(id, out),
             Op::MaxPool(_) if self.signs[node.inputs[0].index()] => {
                 let size = self.graph.pool_shape(id, 1).expect("a pooling layer").window_len();
-                // Sums of up to the size, and up to the size less 1 more.
+                // A sum of up to the size, plus the size minus 1.
                 let bound = (2 * size).next_power_of_two().ilog2() + 1;
                 Ok((Step::AnySign(gate(bound, 0, out)), bound + 1))
             }
@@ -150,7 +151,7 @@ impl<'a> Rings<'a> {
 
     fn activation(&self, id: NodeId, out: u32) -> Result<(Step, u32)> {
         let scales = &self.scales[id.index()].parts;
-        // Values that pass as they are need the ring of the result.
+        // Values that pass unchanged need the ring of the result.
         let mut need = if scales.iter().any(PartScales::passes) { out } else { 0 };
         let mut parts = Vec::with_capacity(scales.len());
         for PartScales { portion, form, lift } in scales.iter().cloned() {
@@ -169,12 +170,15 @@ impl<'a> Rings<'a> {
     }
 
     fn max_pool(&self, id: NodeId, window: &Window, out: u32) -> Result<(Step, u32)> {
-        // Bounds of its own cover its differences, but for those with padding.
-        let covered = matches!(self.bounds, Bounds::Layers(_))
-            && window.padding == Padding::NONE
-            && self.structural_bits[id.index()].is_none();
-        let bound = self.bound(id, self.input_scale(id), u32::from(!covered))?;
-        // The next level compares what this one gives.
+        // A bound of the layer itself includes differences, except for those from padding.
+        let are_differences_bounded = match self.bounds {
+            Bounds::Alike(_) => false,
+            Bounds::Layers(_) => {
+                window.padding == Padding::NONE && self.structural_bits[id.index()].is_none()
+            }
+        };
+        let bound = self.bound(id, self.input_scale(id), u32::from(!are_differences_bounded))?;
+        // Each level of the tree compares the results of the one before.
         let ring = Width::new(out.max(bound + 1));
         Ok((Step::MaxPool(Gate::new(ring, bound, 0, ring)), ring.bits()))
     }
@@ -183,11 +187,11 @@ impl<'a> Rings<'a> {
         self.scales[self.graph.node(id).inputs[0].index()].scale
     }
 
-    /// k of a layer's values at a scale, with some bits more.
-    fn bound(&self, id: NodeId, scale: u32, more: u32) -> Result<u32> {
+    /// The bound k of a layer's values at a scale, plus some extra bits.
+    fn bound(&self, id: NodeId, scale: u32, extra: u32) -> Result<u32> {
         let (magnitude_bits, _) = self.magnitude(id);
-        let bits = magnitude_bits + (scale + more).cast_signed() + 1;
-        // The smallest gate opens two bits more than it truncates.
+        let bits = magnitude_bits + (scale + extra).cast_signed() + 1;
+        // The smallest gate has two bits more than it truncates.
         let bits = bits.max(scale.cast_signed() + 2).cast_unsigned();
         if bits < 62 {
             return Ok(bits);
@@ -196,7 +200,8 @@ impl<'a> Rings<'a> {
         Err(Error::RingWidth { node, bits, fractional_bits: self.fixed.fractional_bits() })
     }
 
-    /// The power of two that a layer's values, and what it compares, stay below, and where it is from.
+    /// The bound of a layer's values and of those that it compares, as a power of two, and its
+    /// source.
     fn magnitude(&self, id: NodeId) -> (i32, BoundSource) {
         if let Some(bits) = self.structural_bits[id.index()] {
             return (bits, BoundSource::Structure);
@@ -226,18 +231,18 @@ fn gate(bound: u32, shift: u32, out: u32) -> Gate {
     Gate::new(Width::new(bound + 1), bound, shift, Width::new(out))
 }
 
-/// For every layer, whether P1 must know the mask of its result: where a linear layer or the output
-/// takes it, directly or by way of local layers. A label needs no mask of the logits.
+/// For every layer, whether P1 must know the mask of its result: if a linear layer or the output
+/// uses the result, directly or through local layers. A label needs no mask of the logits.
 fn known_masks(graph: &Graph, scales: &[LayerScales], output: Output) -> Vec<bool> {
     let mut known = vec![false; graph.nodes().len()];
     known[graph.output().index()] = output == Output::Logits;
     for id in graph.ids().rev() {
-        let (node, own) = (graph.node(id), &scales[id.index()]);
+        let (node, layer) = (graph.node(id), &scales[id.index()]);
         let needs = match &node.op {
-            // What a gadget gives has a mask of its own, which P1 knows.
-            Op::Linear(_) | Op::AvgPool(_) if own.truncates_input => false,
+            // A gadget masks its results anew, and P1 knows these masks.
+            Op::Linear(_) | Op::AvgPool(_) if layer.truncates_input => false,
             Op::Linear(_) => true,
-            Op::Activation(_) => known[id.index()] && own.parts.iter().any(PartScales::passes),
+            Op::Activation(_) => known[id.index()] && layer.parts.iter().any(PartScales::passes),
             Op::MaxPool(_)
             | Op::AvgPool(_)
             | Op::Add

@@ -1,5 +1,6 @@
-//! Scales, from the input forward: a linear layer adds f bits, an average those of its divisor; an
-//! activation truncates to f again. Sums and concatenations lift what has a lower scale.
+//! The scales of a layout, computed from the input forwards. A linear layer adds f bits and an
+//! average those of its divisor; an activation truncates to f bits again. Sums and concatenations
+//! shift inputs of lower scales to the largest.
 
 use fixedpoint::encoding::FixedPoint;
 use protocols::average::Divisor;
@@ -9,37 +10,37 @@ use crate::{
     graph::{Activation, Graph, NodeId, Op, Portion},
 };
 
-/// The largest scale that a linear layer or an average may reach: beyond it, its input is truncated
-/// first.
+/// The largest scale of the result of a linear layer or an average. If it would be exceeded, the
+/// input is truncated first.
 const MAX_SCALE: u32 = 48;
 
 /// The scales of a layer.
 #[derive(Clone)]
 pub(super) struct LayerScales {
-    /// The fractional bits of its result.
+    /// The fractional bits of the result.
     pub(super) scale: u32,
-    /// Whether its input is truncated to f bits first.
+    /// Whether the input is truncated to f bits first.
     pub(super) truncates_input: bool,
-    /// The bits that each input is lifted by.
+    /// For each input, the number of bits by which it is shifted left.
     pub(super) lift: Vec<u32>,
-    /// The parts of an activation; none in other layers.
+    /// The parts of an activation; empty for other layers.
     pub(super) parts: Vec<PartScales>,
 }
 
-/// The scales of some of an activation's channels.
+/// The scales of a part of an activation.
 #[derive(Clone)]
 pub(super) struct PartScales {
-    /// The channels.
+    /// The function and the channels.
     pub(super) portion: Portion,
-    /// What is done with them; none where they pass.
+    /// The form of the function; `None` if the values pass unchanged.
     pub(super) form: Option<DealerForm>,
-    /// The bits that the result is lifted by.
+    /// The number of bits by which the result is shifted left.
     pub(super) lift: u32,
 }
 
 impl LayerScales {
     /// The scales of all layers.
-    pub(super) fn of_layers(graph: &Graph, fixed: FixedPoint) -> Vec<LayerScales> {
+    pub(super) fn for_graph(graph: &Graph, fixed: FixedPoint) -> Vec<LayerScales> {
         let signs_follow = graph.signs_follow();
         let mut layers: Vec<LayerScales> = Vec::with_capacity(graph.nodes().len());
         for id in graph.ids() {
@@ -63,7 +64,7 @@ impl LayerScales {
         let lift = scales.iter().map(|input| scale - input).collect();
         let same = LayerScales { scale, truncates_input: false, lift, parts: Vec::new() };
         let grown = |bits: u32| {
-            // What is at f bits already cannot be truncated.
+            // Values with f bits cannot be truncated any more.
             let truncates_input = scale > f && scale + bits > MAX_SCALE;
             let scale = if truncates_input { f + bits } else { scale + bits };
             LayerScales { scale, truncates_input, ..same.clone() }
@@ -71,7 +72,7 @@ impl LayerScales {
         match &node.op {
             Op::Linear(linear) if !linear.is_binary() => grown(f),
             Op::Linear(_) if signs_follow => grown(0),
-            // Its bias has f bits at least.
+            // The bias has at least f bits.
             Op::Linear(_) => grown(f.saturating_sub(scale)),
             Op::AvgPool(_) => grown(divisor(graph, fixed, id).bits()),
             Op::Activation(activation) => {
@@ -90,7 +91,7 @@ impl LayerScales {
 }
 
 impl PartScales {
-    /// Whether values pass as they are.
+    /// Whether the values pass unchanged.
     pub(super) fn passes(&self) -> bool {
         self.form.is_none()
     }
@@ -104,7 +105,7 @@ fn parts(activation: &Activation, channels: usize, scale: u32, f: u32) -> (Vec<P
             let gadget = Some(Gadget::Truncation);
             Some(DealerForm { raise: 0, gadget, kept: f, scale: f })
         }
-        // Where nothing is truncated, values pass as they are.
+        // With nothing to truncate, the values pass unchanged.
         None => None,
     };
     let portions = activation.portions(channels);
@@ -118,7 +119,7 @@ fn parts(activation: &Activation, channels: usize, scale: u32, f: u32) -> (Vec<P
     (portions.into_iter().zip(forms).map(part).collect(), common)
 }
 
-/// What an average multiplies with.
+/// The divisor of an average.
 pub(super) fn divisor(graph: &Graph, fixed: FixedPoint, id: NodeId) -> Divisor {
     let shape = graph.pool_shape(id, 1).expect("a pooling layer");
     Divisor::new(&shape, graph.counted_padding(id), &fixed)

@@ -1,4 +1,4 @@
-//! Where material waits between the two stages of its layer.
+//! The store of material between the two stages of a layer.
 
 use std::sync::{Condvar, Mutex};
 
@@ -6,10 +6,10 @@ use protocols::{Error, Result};
 
 use crate::graph::NodeId;
 
-/// Bytes that may wait: what is dealt ahead of its use when both stages run at once.
+/// The most bytes of material that wait when both stages run at the same time.
 const STREAMED: usize = 64 << 20;
 
-/// A place for each layer's material.
+/// A shelf with a place for each layer's material.
 pub(super) struct Shelf<T> {
     state: Mutex<State<T>>,
     changed: Condvar,
@@ -17,14 +17,14 @@ pub(super) struct Shelf<T> {
 }
 
 struct State<T> {
-    /// With its size in bytes.
+    /// The material of each layer, with its size in bytes.
     waiting: Vec<Option<(T, usize)>>,
     bytes: usize,
     failed: Option<Error>,
 }
 
 impl<T> Shelf<T> {
-    /// A shelf that holds everything, or a bounded part where what is put is taken at the same time.
+    /// A shelf for all material or, if it is taken while it is put, for a bounded amount.
     pub(super) fn new(layers: usize, bounded: bool) -> Shelf<T> {
         let waiting = (0..layers).map(|_| None).collect();
         let state = State { waiting, bytes: 0, failed: None };
@@ -32,11 +32,11 @@ impl<T> Shelf<T> {
         Shelf { state: Mutex::new(state), changed: Condvar::new(), limit }
     }
 
-    /// Puts a layer's material down; waits while more than the limit is there. Layers come in the graph's
-    /// order, so what is there already can always be used up.
+    /// Puts a layer's material on the shelf; waits while it is over its limit. Layers come in the
+    /// graph's order, so the material that is there can always be used.
     ///
     /// # Errors
-    /// What [`Shelf::fail`] was called with.
+    /// The error of [`Shelf::fail`].
     pub(super) fn put(&self, id: NodeId, material: T, bytes: usize) -> Result<()> {
         let mut state = self.state.lock().expect("no panic while locked");
         while state.failed.is_none() && state.bytes > self.limit {
@@ -51,10 +51,10 @@ impl<T> Shelf<T> {
         Ok(())
     }
 
-    /// Takes a layer's material, waiting for it.
+    /// Waits for a layer's material and takes it.
     ///
     /// # Errors
-    /// As [`Shelf::put`].
+    /// The error of [`Shelf::fail`].
     pub(super) fn take(&self, id: NodeId) -> Result<T> {
         let mut state = self.state.lock().expect("no panic while locked");
         loop {
@@ -70,7 +70,7 @@ impl<T> Shelf<T> {
         }
     }
 
-    /// Wakes everything that waits; the first error wins.
+    /// Ends all waiting with an error; the first error is kept.
     pub(super) fn fail(&self, error: Error) {
         let mut state = self.state.lock().expect("no panic while locked");
         state.failed.get_or_insert(error);

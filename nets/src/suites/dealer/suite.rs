@@ -1,4 +1,4 @@
-//! The suite as the rest of the crate sees it.
+//! The implementation of [`Suite`], which is the interface of `dealer` to the rest of the crate.
 
 use fixedpoint::encoding::FixedPoint;
 use protocols::{Session, dealer::WeightKey};
@@ -32,10 +32,10 @@ pub struct Dealer {
 }
 
 impl Dealer {
-    /// A network with this precision whose values stay within bounds.
+    /// A network in the suite, with this precision and output, whose values stay within bounds.
     ///
     /// # Errors
-    /// As [`Layout::new`].
+    /// [`Error::FractionalBits`], [`Error::RingWidth`], [`Error::OneClass`].
     pub fn new(graph: Graph, fixed: FixedPoint, bounds: &Bounds, output: Output) -> Result<Dealer> {
         let layout = Layout::new(&graph, fixed, bounds, output)?;
         Ok(Dealer { graph, layout, output })
@@ -46,7 +46,8 @@ impl Dealer {
         &self.layout
     }
 
-    /// The magnitude that would do for all layers alike, as a power of two, with values of these ranges.
+    /// The magnitude that would do for all layers alike, as a power of two, with values of these
+    /// ranges.
     pub fn magnitude_bits(&self, ranges: &[LayerRange]) -> u32 {
         fit::magnitude_bits(&self.graph, &self.layout, ranges)
     }
@@ -99,7 +100,7 @@ impl Suite for Dealer {
         let out_of_range = clear
             .first_outside()
             .map(|(place, values)| OutOfRange { layer: NodeId::new(place), values });
-        // Results out of range have no tolerance: they are refused.
+        // There is no tolerance for values out of range: the caller refuses them.
         let tolerance = match out_of_range {
             None => reference::expected_error(graph, layout, model, images, &clear)?,
             Some(_) => 0.0,
@@ -153,7 +154,7 @@ impl Suite for Dealer {
     }
 }
 
-/// All of it runs layer by layer, for one image or many: a batch of 1 stands for what depends on none.
+/// Everything runs layer by layer. What does not depend on the batch uses a batch of 1.
 impl Preprocessing for Dealer {
     fn send_setup(&self, session: &Session, model: &EncodedModel, key: &WeightKey) -> Result<()> {
         run::send_setup(session, &self.run(Order::Sequential, 1), model, key)

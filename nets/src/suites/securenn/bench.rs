@@ -1,5 +1,5 @@
-//! Single operations of the suite. P1 holds the values of non-linear operations, P0 matrices and
-//! kernels.
+//! Benches of the suite's single operations. P1 has the values of non-linear operations; P0 has
+//! matrices and kernels.
 
 use std::ops::Range;
 
@@ -47,7 +47,7 @@ impl SuiteBench for Benches {
                 let (low, high) = function.domain();
                 Some(low..high + 1)
             }
-            // Differences of two values are within DReLU's domain.
+            // Differences of two values are in DReLU's domain.
             Protocol::MaxPool => Some(-(1 << 61)..1 << 61),
             Protocol::MatMul | Protocol::Conv => None,
         }
@@ -104,7 +104,7 @@ enum Protocol {
 }
 
 impl Protocol {
-    /// The protocol with the coefficients in clear, which P0's shares are, too.
+    /// The protocol with the coefficients in clear, which are also P0's shares.
     fn new(work: &Workload) -> Protocol {
         let terms = EncodedTerms {
             plane: work.count,
@@ -114,8 +114,8 @@ impl Protocol {
         Protocol::with_terms(work, terms)
     }
 
-    /// The protocol as a party has it: P1's shares of the coefficients are 0.
-    fn of_party(work: &Workload, role: Role) -> Protocol {
+    /// The protocol with one party's shares of the coefficients; those of P1 are 0.
+    fn at_party(work: &Workload, role: Role) -> Protocol {
         if role == Role::ModelOwner {
             return Protocol::new(work);
         }
@@ -138,8 +138,8 @@ impl Protocol {
     }
 }
 
-/// P0 and P1: shares `own` input without a message, and gives its half of the result (for max pools all
-/// maxima, then all places).
+/// The part of P0 or P1: it shares its `own` input without a message, and returns its share of the
+/// result (for max pools, of all maxima, then of all places).
 fn evaluate(work: &Workload, ctx: &mut Evaluator<'_>, own: &[u64]) -> Result<Share> {
     let lens = |role| work.input_len(role, Benches.holder());
     ctx.check_len(own.len(), lens(ctx.party()))?;
@@ -152,7 +152,7 @@ fn evaluate(work: &Workload, ctx: &mut Evaluator<'_>, own: &[u64]) -> Result<Sha
         }
     };
     let (left, x) = (shared(Role::ModelOwner), shared(Role::DataOwner));
-    match Protocol::of_party(work, ctx.party()) {
+    match Protocol::at_party(work, ctx.party()) {
         Protocol::Elementwise(function) => function.evaluate(ctx, &x),
         Protocol::MaxPool => {
             let pooled = maxpool::evaluate(ctx, &work.pool_shape(), &x)?;
@@ -163,8 +163,9 @@ fn evaluate(work: &Workload, ctx: &mut Evaluator<'_>, own: &[u64]) -> Result<Sha
     }
 }
 
+/// The part of P2.
 fn deal(work: &Workload, ctx: &mut Dealer<'_>) -> Result<()> {
-    match Protocol::of_party(work, Role::CryptoProducer) {
+    match Protocol::at_party(work, Role::CryptoProducer) {
         Protocol::Elementwise(function) => function.deal(ctx, work.count),
         Protocol::MaxPool => maxpool::deal(ctx, &work.pool_shape()),
         Protocol::MatMul => matmul::deal(ctx, &work.matmul_shape()),
@@ -172,12 +173,12 @@ fn deal(work: &Workload, ctx: &mut Dealer<'_>) -> Result<()> {
     }
 }
 
-/// The results for every sequence of coins that the truncations of a value may toss.
+/// The results for every sequence of coins of a value's truncations.
 fn with_all_coins(function: &dyn Elementwise, x: &[u64]) -> Vec<Vec<u64>> {
     let result = |coins: u64| {
         let mut calls = 0;
         function.ideal_with(x, &mut |product, bits| {
-            // Truncations come one after the other, each on all values.
+            // Each truncation is applied to all values before the next one.
             let coin = coins >> (calls / x.len()) & 1;
             calls += 1;
             truncation::floor_shift(product, bits).wrapping_add(coin)

@@ -1,4 +1,4 @@
-//! What each layer sends in the `securenn` suite, and the published formulas.
+//! The messages of each layer in the `securenn` suite, and the published formulas.
 
 use protocols::{
     Cost, Paper,
@@ -35,7 +35,7 @@ pub(super) fn network(graph: &Graph, batch: usize, output: Output) -> Result<Net
 fn layer(graph: &Graph, id: NodeId, batch: usize) -> LayerCost {
     let layer = LayerCost::without_messages(graph, id);
     let (paper, predicted) = match &graph.node(id).op {
-        // The publications do not count sharing the input.
+        // The publications do not count the sharing of the input.
         Op::Input => return layer,
         Op::Linear(linear) => {
             let shape = linear.shape(batch, graph.input_dims(id));
@@ -60,7 +60,7 @@ fn layer(graph: &Graph, id: NodeId, batch: usize) -> LayerCost {
     LayerCost { paper: Some(paper), predicted, ..layer }
 }
 
-/// Functions side by side, each on its channels.
+/// The functions of an activation, which run in parallel, each on its channels.
 fn functions(activation: &Activation, dims: Dims, batch: usize) -> (Paper, Cost) {
     let mut published = Paper::default();
     let mut predicted = Cost::none();
@@ -70,7 +70,7 @@ fn functions(activation: &Activation, dims: Dims, batch: usize) -> (Paper, Cost)
         let values = channels * batch * dims.plane();
         let function = without_terms(kind);
         let paper = function.paper(match activation {
-            // The publication counts q c n values, also where q c is not whole.
+            // The publication counts q c n values, even if q c is not an integer.
             Activation::Leading { ratio, .. } => ratio * (batch * dims.len()) as f64,
             Activation::Runs(_) => values as f64,
         });

@@ -1,40 +1,41 @@
-//! How far the parties' result may be from the fixed-point reference, and how likely it is that a
-//! truncation goes wrong altogether.
+//! The errors of the parties' results relative to the fixed-point reference, and the probability
+//! that a truncation fails altogether.
 //!
-//! Linear protocols and DReLU are exact. All that differs is truncation: cutting off b bits gives
-//! floor(x / 2^b) plus a coin of 0 or 1, where the reference takes the floor. So an error of at most
-//! d before it (in the units of x) is at most ceil(d / 2^b) + 1 after it: two floors differ by at
-//! most the ceiling of the difference of what they round. What an error e (in units of 2^-f) of a
-//! layer's inputs becomes:
+//! Linear protocols and DReLU are exact. The only difference is in truncation: removing b bits
+//! results in floor(x / 2^b) plus a coin of 0 or 1, where the reference has the floor. So an error
+//! of at most d before it (in the units of x) is at most ceil(d / 2^b) + 1 after it, as two floors
+//! differ by at most the ceiling of the difference of their arguments. The table has the error of
+//! each layer's results for an error e of its inputs, both in units of 2^-f:
 //!
-//! | layer | error of its result |
+//! | layer | error of the results |
 //! |---|---|
 //! | convolution, fully connected | ceil(e max over outputs of sum abs(w) / 2^f) + 1 |
-//! | average of n | ceil(e n round(2^b / n) / 2^b) + 1, b = f + floor(log2 n); where n is a power of two e + 1, for 1 e |
+//! | average of n values | ceil(e n round(2^b / n) / 2^b) + 1 with b = f + floor(log2 n) |
+//! | average of n values, n a power of two | e + 1; e for n = 1 |
 //! | LeakyReLU | e + 1: slopes of at most 1, then a truncation |
-//! | ReLU, max pool | e: no value changes more than the inputs do |
+//! | ReLU, max pool | e: no result changes more than the inputs do |
 //! | ReLU6 | min(e, 6 2^f) |
-//! | square, cube, polynomial | none: it depends on the values |
+//! | square, cube, polynomial | unbounded: it depends on the values |
 //! | sigmoid, tanh | e + 1: slopes of at most 1, then a truncation |
-//! | sign | 2 2^f, for an e of 0 none |
-//! | binary layer | e times its fan-in: its products and thresholds are multiples of 2^f, so truncation is exact |
-//! | sum | the sum of both |
-//! | concatenation | the larger one |
+//! | sign | 2 2^f; 0 for e = 0 |
+//! | binary layer | e times its fan-in: its sums are multiples of 2^f, so truncation is exact |
+//! | sum | the sum of the errors of both inputs |
+//! | concatenation | the larger error |
 //! | slice, shuffle, flatten, reshape, channels that pass | e |
 //!
-//! This bound ([`error_bound`]) holds for every input and every coin, unless a truncation wraps, which is off by
-//! 2^(64-b) and happens with probability |x| / 2^64. But it takes every weight and every coin at its
-//! worst, layer upon layer, so after tens of layers it says nothing. [`expected_error`] is what a run is
-//! held to: where the worst case is more than [`MARGIN`] times what simulated coins do to this very input
-//! ([`simulated`]), it is that.
+//! This bound ([`error_bound`]) holds for every input and every coin, unless there is a wraparound
+//! in a truncation, which has an error of 2^(64-b) and a probability of |x| / 2^64. As it assumes
+//! the worst for every weight and every coin of every layer, it is useless after tens of layers.
+//! Runs are checked with [`expected_error`]: the bound, or [`MARGIN`] times the largest error of
+//! simulated coins on the same input ([`simulated`]) if that is smaller.
 //!
-//! A run whose sum of these probabilities is small
-//! is also far inside of DReLU's domain: 2^-6 in sum means |x| < 2^58 before and 2^(58-f) after every
-//! truncation. (The executor bounds the input, which is not truncated.)
+//! If the sum of the probabilities of a run is small, all values are also far inside of DReLU's
+//! domain: a sum of 2^-6 implies |x| < 2^58 before and 2^(58-f) after every truncation. The input,
+//! which is not truncated, is bounded by the executor.
 
 use std::ops::Range;
 
-use fixedpoint::truncation;
+use fixedpoint::truncation::wrap_failure_probability;
 use protocols::{average::Divisor, channels};
 
 use super::reference::simulated;
@@ -47,11 +48,11 @@ use crate::{
     weights::EncodedModel,
 };
 
-/// For every layer a bound on |secure - reference| of its values, in units of 2^-f.
+/// For every layer, a bound of |secure - reference| of its results, in units of 2^-f.
 ///
 /// # Errors
 /// [`crate::Error::ModelGraph`].
-pub fn error_bound(graph: &Graph, model: &EncodedModel) -> Result<Vec<f64>> {
+pub(super) fn error_bound(graph: &Graph, model: &EncodedModel) -> Result<Vec<f64>> {
     model.check(graph)?;
     let unit = model.fixed().one() as f64;
     let mut bounds: Vec<f64> = Vec::with_capacity(graph.nodes().len());
@@ -60,7 +61,7 @@ pub fn error_bound(graph: &Graph, model: &EncodedModel) -> Result<Vec<f64>> {
         let inputs: Vec<f64> = inputs.iter().map(|input| bounds[input.index()]).collect();
         let largest = inputs.iter().copied().fold(0.0, f64::max);
         bounds.push(match &graph.node(id).op {
-            // What is a multiple of 2^f before is exact after it.
+            // Multiples of 2^f are exact after truncation.
             Op::Linear(linear) if linear.is_binary() => largest * widest_row(model, id) / unit,
             Op::Linear(_) => truncated(largest * widest_row(model, id), unit),
             Op::AvgPool(_) => match averaging(graph, model, id) {
@@ -87,14 +88,14 @@ pub fn error_bound(graph: &Graph, model: &EncodedModel) -> Result<Vec<f64>> {
     Ok(bounds)
 }
 
-/// For every layer how far from the reference (`results`, by [`super::reference::fixed`]) the parties'
-/// results may be expected at most, in units of 2^-f: [`error_bound`], or [`MARGIN`] times the largest
-/// error in simulated runs where that is less. It never fails for want of luck where the bound is small,
-/// and stays close in deep networks, where the bound explodes.
+/// For every layer, the largest expected error of the parties' results relative to `results`, those
+/// of [`super::reference::fixed`], in units of 2^-f: [`error_bound`], or [`MARGIN`] times the
+/// largest error in simulated runs if that is smaller. So no run fails by bad luck if the bound is
+/// small, and the error stays meaningful in deep networks, in which the bound explodes.
 ///
 /// # Errors
-/// As [`truncation_failure`].
-pub fn expected_error(
+/// Those of [`truncation_failure`].
+pub(super) fn expected_error(
     graph: &Graph,
     model: &EncodedModel,
     results: &[Vec<u64>],
@@ -114,16 +115,15 @@ pub fn expected_error(
     Ok(errors)
 }
 
-/// For every image a bound on the probability that one of its truncations goes wrong, given the
-/// reference's results ([`super::reference::fixed`]) and how far from them the parties' may be
-/// ([`expected_error`] or [`error_bound`]): the sum of |x| / 2^64 over all truncated values x, as large as
-/// they are before truncation.
-/// A layer whose products might wrap around the ring counts with the most they could reach, which
-/// makes the result large.
+/// For every image, a bound of the probability that one of its truncations fails: the sum of |x| /
+/// 2^64 over all values x before truncation. `results` are the reference's
+/// ([`super::reference::fixed`]), and `errors` those of the parties' results relative to them
+/// ([`expected_error`] or [`error_bound`]). A layer whose products might wrap around counts with
+/// the largest magnitude that they could have, which makes the bound large.
 ///
 /// # Errors
 /// [`crate::Error::ModelGraph`], [`crate::Error::Images`], [`crate::Error::Batch`].
-pub fn truncation_failure(
+pub(super) fn truncation_failure(
     graph: &Graph,
     model: &EncodedModel,
     results: &[Vec<u64>],
@@ -133,12 +133,10 @@ pub fn truncation_failure(
     let batch = batch_of(graph, results[0].len())?;
     let mut failures = vec![0.0; batch];
     for id in graph.ids() {
-        let Some((truncated, bits)) = truncation_of(graph, model, id) else {
-            continue;
-        };
+        let Some((truncated, bits)) = truncation(graph, model, id) else { continue };
         let dims = graph.dims(id);
         let size = (dims.channels, dims.plane());
-        let reach = reach(graph, model, errors, results, id);
+        let reach = largest_product(graph, model, errors, results, id);
         let images = results[id.index()].chunks_exact(dims.len());
         for (image, failure) in images.zip(&mut failures) {
             let truncated = channels::gather(1, size.0, size.1, image, &truncated);
@@ -146,40 +144,16 @@ pub fn truncation_failure(
             let count = truncated.len() as f64;
             // A small cube may have a larger square, and a polynomial larger terms.
             let exact = reach < f64::exp2(63.0) && !has_larger_intermediates(graph, id);
-            let before = match exact {
+            let before = if exact {
                 // x < (|y| + 1) 2^bits for a result y.
-                true => (sum + count * (errors[id.index()] + 1.0)) * f64::from(bits).exp2(),
-                false => count * reach,
+                (sum + count * (errors[id.index()] + 1.0)) * f64::from(bits).exp2()
+            } else {
+                count * reach
             };
-            *failure += truncation::wrap_failure_probability(before);
+            *failure += wrap_failure_probability(before);
         }
     }
     Ok(failures)
-}
-
-/// For every layer the magnitude that its values have at most before truncation, in units of 2^-2f
-/// for products, over the whole batch; `None` for layers that truncate nothing.
-///
-/// # Errors
-/// As [`truncation_failure`].
-pub fn max_abs(
-    graph: &Graph,
-    model: &EncodedModel,
-    results: &[Vec<u64>],
-    errors: &[f64],
-) -> Result<Vec<Option<f64>>> {
-    model.check(graph)?;
-    batch_of(graph, results[0].len())?;
-    let of_layer = |id: NodeId| {
-        let (_, bits) = truncation_of(graph, model, id)?;
-        let reach = reach(graph, model, errors, results, id);
-        let largest = largest(&results[id.index()]) + errors[id.index()] + 1.0;
-        Some(match reach < f64::exp2(63.0) {
-            true => largest * f64::from(bits).exp2(),
-            false => reach,
-        })
-    };
-    Ok(graph.ids().map(of_layer).collect())
 }
 
 fn has_larger_intermediates(graph: &Graph, id: NodeId) -> bool {
@@ -189,11 +163,7 @@ fn has_larger_intermediates(graph: &Graph, id: NodeId) -> bool {
 }
 
 /// The channels that a layer truncates, and by how many bits.
-fn truncation_of(
-    graph: &Graph,
-    model: &EncodedModel,
-    id: NodeId,
-) -> Option<(Vec<Range<usize>>, u32)> {
+fn truncation(graph: &Graph, model: &EncodedModel, id: NodeId) -> Option<(Vec<Range<usize>>, u32)> {
     let channels = graph.dims(id).channels;
     let bits = model.fixed().fractional_bits();
     match &graph.node(id).op {
@@ -219,13 +189,14 @@ fn truncation_of(
     }
 }
 
+/// The range of all channels.
 fn whole(channels: usize) -> Vec<Range<usize>> {
     std::iter::once(0..channels).collect()
 }
 
-/// What a layer's values before truncation cannot exceed, whatever cancels: inputs as large as the
-/// largest, all with the signs of their weights.
-fn reach(
+/// The largest magnitude that a layer's values could have before truncation, if nothing cancelled:
+/// all inputs as large as the largest one and with the signs of their weights.
+fn largest_product(
     graph: &Graph,
     model: &EncodedModel,
     errors: &[f64],
@@ -265,15 +236,14 @@ fn reach(
     }
 }
 
-/// What an average multiplies its window with before its truncation, summed over the window, and the
-/// bits of that truncation.
+/// The sum of an average's factors over a window, and the bits of the truncation after it.
 fn averaging(graph: &Graph, model: &EncodedModel, id: NodeId) -> (f64, u32) {
     let shape = graph.pool_shape(id, 1).expect("a pooling layer");
     let divisor = Divisor::new(&shape, graph.counted_padding(id), &model.fixed());
     (divisor.weight() as f64, divisor.bits())
 }
 
-/// The largest sum of magnitudes of the weights of one output channel.
+/// The largest sum of the magnitudes of the weights of one output channel.
 fn widest_row(model: &EncodedModel, id: NodeId) -> f64 {
     let layer = model.layer(id).expect("a linear layer");
     let rows = layer.weight.chunks_exact(layer.weight.len() / layer.bias.len());
@@ -281,13 +251,10 @@ fn widest_row(model: &EncodedModel, id: NodeId) -> f64 {
     rows.map(sum).fold(0.0, f64::max)
 }
 
-/// What an error becomes when `divisor`, a power of two, cuts off its last bits.
+/// The error after a truncation by `divisor`, a power of two.
 fn truncated(error: f64, divisor: f64) -> f64 {
-    // Errors are whole numbers, exact up to 2^53; above, rounding must not lose one.
-    let error = match error < f64::exp2(53.0) {
-        true => error,
-        false => error.next_up(),
-    };
+    // Errors are integers, exact up to 2^53; above that, rounding down must be made up for.
+    let error = if error < f64::exp2(53.0) { error } else { error.next_up() };
     (error / divisor).ceil() + 1.0
 }
 
@@ -345,10 +312,8 @@ mod tests {
         for failure in failures {
             assert!(failure > f64::exp2(-40.0) && failure < f64::exp2(-32.0), "{failure}");
         }
-        let largest = max_abs(&graph, &model, &results, &errors).unwrap();
-        let truncating: Vec<bool> = largest.iter().map(Option::is_some).collect();
-        assert_eq!(truncating, [false, true, false, false, true]);
-        assert!(largest[1].unwrap() < f64::exp2(29.0));
+        let truncating = graph.ids().map(|id| truncation(&graph, &model, id).is_some());
+        assert_eq!(truncating.collect::<Vec<_>>(), [false, true, false, false, true]);
     }
 
     #[test]

@@ -1,15 +1,15 @@
-//! Whether a network's values fit the ring of the `securenn` suite, Z_2^64, known from their ranges.
+//! The check that a network's values fit the ring of the `securenn` suite, Z_2^64, by their ranges.
 //!
-//! | layer | what must fit | at how many fractional bits | bits, sign included |
+//! | layer | values that must fit | fractional bits | bits, sign included |
 //! |---|---|---|---|
 //! | all | its results | f | 63 |
 //! | input, inputs of a padded max pool | values | f | 61 |
-//! | activation, max pool | what it compares ([`LayerRange::compared_by`]) | f | 63 |
+//! | activation, max pool | values that it compares ([`LayerRange::compared_by`]) | f | 63 |
 //! | convolution, fully connected, LeakyReLU | products | 2f | 63 |
 //! | average | the sum times its factor | f + [`Divisor::bits`] | 63 |
 //!
-//! 63 bits are DReLU's domain, |x| < 2^62. Products and averages are truncated, and a truncation is wrong with
-//! probability |x| / 2^64: they must stay far below.
+//! 63 bits are DReLU's domain, |x| < 2^62. Products and averages are truncated, and a truncation
+//! fails with probability |x| / 2^64, so they must be far smaller.
 
 use fixedpoint::{Padding, encoding::FixedPoint, truncation};
 use protocols::average::Divisor;
@@ -20,25 +20,25 @@ use crate::{
     ranges::{LayerRange, bits},
 };
 
-/// What a layer asks of the ring.
+/// The demand of a layer on the ring.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Demand {
-    /// Bits, sign included, of what comes closest to its limit.
+    /// The bits, sign included, of the values that are closest to their limit.
     pub bits: u32,
-    /// The most that it may have.
+    /// The limit of these bits.
     pub limit: u32,
-    /// At most the probability that a truncation here spoils an image.
+    /// A bound of the probability that a truncation in this layer spoils an image.
     pub failure: f64,
 }
 
-/// What every layer asks of the ring with this fixed point.
+/// The demand of every layer on the ring, with this fixed point.
 pub fn demands(graph: &Graph, ranges: &[LayerRange], fixed: FixedPoint) -> Vec<Demand> {
     graph.ids().map(|id| demand(graph, id, ranges, fixed)).collect()
 }
 
-/// For every layer whether it and all before it have the bits that they ask for, and truncation spoils an
-/// image in one of them with no more than this probability.
-pub fn fitting(demands: &[Demand], failure: f64) -> Vec<bool> {
+/// For every layer, whether it and all layers before it have the bits that they demand, and their
+/// truncations spoil an image with at most this probability.
+pub(super) fn fitting(demands: &[Demand], failure: f64) -> Vec<bool> {
     let mut spent = 0.0;
     let mut fits = true;
     let fit = |demand: &Demand| {
@@ -49,13 +49,8 @@ pub fn fitting(demands: &[Demand], failure: f64) -> Vec<bool> {
     demands.iter().map(fit).collect()
 }
 
-/// The first layer that is not [`fitting`].
-pub fn exceeding(demands: &[Demand], failure: f64) -> Option<NodeId> {
-    fitting(demands, failure).iter().position(|fits| !fits).map(NodeId::new)
-}
-
-/// The most fractional bits, up to `most`, with which no layer is [`exceeding`]; `None` where even one
-/// is too many. `ranges` gives the layers' ranges, which for intervals depend on the fixed point.
+/// The most fractional bits, up to `most`, for which every layer is [`fitting`]; `None` if even one
+/// is too many. `ranges` returns the layers' ranges for a fixed point, on which intervals depend.
 ///
 /// # Errors
 /// Those of `ranges`.
@@ -67,24 +62,26 @@ pub fn fitting_bits(
 ) -> Result<Option<u32>> {
     for bits in (1..=most).rev() {
         let fixed = FixedPoint::new(bits);
-        if exceeding(&demands(graph, &ranges(fixed)?, fixed), failure).is_none() {
+        let demands = demands(graph, &ranges(fixed)?, fixed);
+        if fitting(&demands, failure).into_iter().all(|fits| fits) {
             return Ok(Some(bits));
         }
     }
     Ok(None)
 }
 
-/// |x| < 2^62.
+/// The bits of DReLU's domain, |x| < 2^62.
 const DOMAIN: u32 = 63;
 
-/// |x| < 2^60, so that differences with another and with a max pool's padding are in the domain.
+/// The bits of values with |x| < 2^60, whose differences from each other and from a max pool's
+/// padding are in the domain.
 const COMPARABLE: u32 = 61;
 
 fn demand(graph: &Graph, id: NodeId, ranges: &[LayerRange], fixed: FixedPoint) -> Demand {
     let node = graph.node(id);
     let range = &ranges[id.index()];
     let f = fixed.fractional_bits();
-    let truncated = truncated_at(graph, id, fixed);
+    let truncated = truncated_scale(graph, id, fixed);
     let result = range.result.magnitude();
     let mut demand = if node.op == Op::Input {
         Demand::new(result, f, COMPARABLE)
@@ -94,9 +91,7 @@ fn demand(graph: &Graph, id: NodeId, ranges: &[LayerRange], fixed: FixedPoint) -
     if let Some(compared) = range.compared_by(&node.op) {
         demand = demand.closer(Demand::new(compared.magnitude(), f, DOMAIN));
     }
-    if let Op::MaxPool(window) = &node.op
-        && window.padding != Padding::NONE
-    {
+    if node.op.max_pool().is_some_and(|window| window.padding != Padding::NONE) {
         let input = &ranges[node.inputs[0].index()];
         demand = demand.closer(Demand::new(input.result.magnitude(), f, COMPARABLE));
     }
@@ -112,14 +107,14 @@ impl Demand {
         Demand { bits: bits(magnitude, fractional_bits), limit, failure: 0.0 }
     }
 
-    /// The one of both that is closer to its limit, or further beyond.
+    /// The demand of both that is closer to its limit, or exceeds it by more.
     fn closer(self, other: Demand) -> Demand {
         if self.bits + other.limit >= other.bits + self.limit { self } else { other }
     }
 }
 
-/// The fractional bits of what a layer truncates; `None` where it truncates nothing.
-fn truncated_at(graph: &Graph, id: NodeId, fixed: FixedPoint) -> Option<u32> {
+/// The fractional bits of the values that a layer truncates; `None` if it truncates nothing.
+fn truncated_scale(graph: &Graph, id: NodeId, fixed: FixedPoint) -> Option<u32> {
     let f = fixed.fractional_bits();
     match &graph.node(id).op {
         Op::Linear(_) => Some(2 * f),
@@ -157,7 +152,7 @@ mod tests {
     const INPUT: [Range; 1] = [Range { low: -1.0, high: 1.0 }];
 
     #[test]
-    fn every_kind_of_layer_asks_at_its_scale() {
+    fn every_kind_of_layer_demands_bits_at_its_scale() {
         let graph = test_nets::everything();
         let range = |magnitude: f64, compared: Option<f64>| {
             let around = |x: f64| Range { low: -x, high: x };
@@ -166,9 +161,9 @@ mod tests {
         let ranges: Vec<LayerRange> = graph
             .nodes()
             .iter()
-            .map(|node| match node.op {
-                Op::Activation(_) | Op::MaxPool(_) => range(3.0, Some(100.0)),
-                _ => range(3.0, None),
+            .map(|node| {
+                let compares = node.op.activation().is_some() || node.op.max_pool().is_some();
+                range(3.0, compares.then_some(100.0))
             })
             .collect();
         let demands = demands(&graph, &ranges, FixedPoint::new(10));
@@ -179,7 +174,7 @@ mod tests {
             ("stem", 23, 63, failure(20)),
             ("logits", 23, 63, failure(20)),
             ("relu", 18, 63, 0.0),
-            // 106, which still has 8.
+            // 106, which has 8 bits too.
             ("relu6", 18, 63, 0.0),
             ("leaky", 23, 63, failure(20)),
             ("sum", 13, 63, 0.0),
@@ -200,16 +195,17 @@ mod tests {
     }
 
     #[test]
-    fn the_layer_that_asks_too_much_is_found() {
+    fn layers_from_the_first_misfit_on_do_not_fit() {
         let fine = Demand { bits: 40, limit: 63, failure: 1e-5 };
         let wide = Demand { bits: 64, ..fine };
         let likely = Demand { failure: 0.1, ..fine };
-        let found = |demands: &[Demand]| exceeding(demands, WARN_FAILURE).map(NodeId::index);
-        assert_eq!(found(&[fine; 3]), None);
-        assert_eq!(found(&[fine, wide, likely]), Some(1));
-        assert_eq!(found(&[fine, likely, wide]), Some(1));
-        assert_eq!(found(&[Demand { failure: f64::exp2(-13.0), ..fine }; 20]), Some(8));
-        assert_eq!(fitting(&[fine, wide, fine], WARN_FAILURE), [true, false, false]);
+        let fitting = |demands: &[Demand]| fitting(demands, WARN_FAILURE);
+        assert_eq!(fitting(&[fine; 3]), [true; 3]);
+        assert_eq!(fitting(&[fine, wide, likely]), [true, false, false]);
+        assert_eq!(fitting(&[fine, likely, wide]), [true, false, false]);
+        assert_eq!(fitting(&[fine, wide, fine]), [true, false, false]);
+        let fits = fitting(&[Demand { failure: f64::exp2(-13.0), ..fine }; 20]);
+        assert_eq!(fits.into_iter().filter(|fits| *fits).count(), 8);
     }
 
     #[test]
@@ -228,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_samples_ask_is_what_the_bound_of_a_run_says() {
+    fn the_demand_of_a_sample_is_near_the_bound_of_its_run() {
         let graph = test_nets::everything();
         let model = Model::fold(&graph, &Weights::random(&graph, 7)).unwrap();
         let fixed = FixedPoint::new(16);

@@ -1,5 +1,5 @@
-//! The network in clear in fixed point, as the parties of `securenn` compute it but for the coins of
-//! their truncations.
+//! The network in clear in fixed point, as the parties of `securenn` compute it, except for the
+//! coins of their truncations.
 
 use std::cell::RefCell;
 
@@ -20,12 +20,12 @@ use crate::{
     weights::{EncodedModel, LayerWeights},
 };
 
-/// Every layer's result for a batch of encoded images (NCHW), as ring elements with f fractional
-/// bits. Products wrap, every truncation is a floor; [`super::error`] says how far the parties'
-/// result may be from this one.
+/// Every layer's results for a batch of encoded images (NCHW), as ring elements with f fractional
+/// bits. Products wrap around, and every truncation is a floor. The module `error` bounds the
+/// difference from the parties' results.
 ///
 /// # Errors
-/// As [`float`].
+/// [`crate::Error::Images`], [`crate::Error::Batch`], [`crate::Error::ModelGraph`].
 pub fn fixed(graph: &Graph, model: &EncodedModel, images: &[u64]) -> Result<Vec<Vec<u64>>> {
     model.check(graph)?;
     let layer = |id| model.layer(id).expect("the model was checked");
@@ -33,12 +33,13 @@ pub fn fixed(graph: &Graph, model: &EncodedModel, images: &[u64]) -> Result<Vec<
     walk(graph, &Ring { fixed, layer }, images)
 }
 
-/// [`fixed`] with the parties' coins: every truncation is a floor plus 0 or 1, each as likely, which
-/// spreads more than the parties' own coins do. Another seed gives other coins.
+/// Like [`fixed`], with simulated coins: every truncation is a floor plus 0 or 1 with equal
+/// probability, which has a larger variance than the parties' coins. The coins depend on the seed
+/// alone.
 ///
 /// # Errors
-/// As [`float`].
-pub fn simulated(
+/// Those of [`fixed`].
+pub(crate) fn simulated(
     graph: &Graph,
     model: &EncodedModel,
     images: &[u64],
@@ -101,7 +102,7 @@ impl<'m, F: Fn(NodeId) -> &'m LayerWeights<u64>> Ring<F> {
     }
 }
 
-/// Ring elements whose truncations toss coins.
+/// The arithmetic of [`Ring`] with a simulated coin for every truncation.
 struct Tossed<F> {
     ring: Ring<F>,
     coins: RefCell<Coins>,
@@ -115,7 +116,7 @@ impl<F> Tossed<F> {
     }
 }
 
-/// Coins, each as often 0 as 1.
+/// Coins that are 0 or 1 with equal probability.
 struct Coins {
     words: Uniform,
     word: u64,
@@ -162,10 +163,7 @@ impl<'m, F: Fn(NodeId) -> &'m LayerWeights<u64>> Arithmetic for Tossed<F> {
 
     fn avg_pool(&self, shape: &PoolShape, counted: Padding, x: &[u64]) -> Vec<u64> {
         let y = self.ring.avg_pool(shape, counted, x);
-        match shape.window_len() {
-            1 => y,
-            _ => self.toss(y),
-        }
+        if shape.window_len() == 1 { y } else { self.toss(y) }
     }
 
     fn add(&self, a: &[u64], b: &[u64]) -> Vec<u64> {

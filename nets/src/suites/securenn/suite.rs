@@ -1,4 +1,4 @@
-//! The suite as the rest of the crate sees it.
+//! The implementation of [`Suite`], which is the interface of `securenn` to the rest of the crate.
 
 use fixedpoint::encoding::FixedPoint;
 
@@ -29,7 +29,7 @@ pub struct SecureNn {
 }
 
 impl SecureNn {
-    /// A network with this precision.
+    /// A network in the suite, with this precision and output.
     ///
     /// # Errors
     /// [`Error::FractionalBits`], [`Error::OneClass`], [`Error::Classes`].
