@@ -1,22 +1,52 @@
-//! Networks: what they compute, their weights, what they cost in private, and how three parties
-//! evaluate them.
+//! Neural networks for private inference: their architectures and weights, the cost of evaluating
+//! them among three parties, and the evaluation.
 //!
-//! Rooms, lowest first: each imports rooms above it in this table alone.
+//! The cost of a network follows from its shapes alone. A network of the [`zoo`] in both protocol
+//! suites, with the bytes of one image:
 //!
-//! | room | what it holds |
+//! ```
+//! use nets::{Dims, Output, SuiteName, zoo};
+//!
+//! let graph = zoo::build("minionn-mnist", &zoo::Options::new(Dims::new(1, 28, 28), 10))?;
+//! for suite in SuiteName::ALL {
+//!     let cost = suite.with_defaults(graph.clone(), Output::Label)?.cost(1)?;
+//!     let totals = cost.totals();
+//!     let (offline, online) = (totals.offline_links.total(), totals.online_links().total());
+//!     println!("{suite}: {offline} bytes ahead of the query, {online} from the query on");
+//!     for layer in &cost.layers {
+//!         println!("{:8} {:8} {:>8} bytes", layer.name, layer.op, layer.predicted.bytes());
+//!     }
+//! }
+//! # let bytes = |suite: SuiteName| -> nets::Result<u64> {
+//! #     Ok(suite.with_defaults(graph.clone(), Output::Label)?.cost(1)?.totals().bytes)
+//! # };
+//! # assert!(bytes(SuiteName::Dealer)? < bytes(SuiteName::SecureNn)?);
+//! # Ok::<(), nets::Error>(())
+//! ```
+//!
+//! A network of one's own is built with a [`GraphBuilder`] or read from an ONNX file by [`onnx`].
+//!
+//! Modules import only modules above them in this table:
+//!
+//! | module | what it holds |
 //! |---|---|
-//! | [`shapes`], [`ranges::Range`], `uniform` | sizes, intervals, numbers from a seed |
+//! | [`shapes`], [`ranges::Range`], `uniform` | sizes, intervals, reproducible numbers |
 //! | [`error`], [`functions`] | errors; non-linear functions, one file each |
-//! | [`graph`], [`output`], [`SuiteName`] | the public architecture, without weights; names |
-//! | [`weights`], [`zoo`], [`cost`], `workload` | weights from a file to ring elements: the model owner's secret; architectures by name; bytes and rounds of every layer; single operations |
-//! | [`reference`](mod@reference), [`plans`], [`onnx`] | the network in clear; plans that exchange activations; networks from ONNX files |
-//! | [`ranges`] | how large values get, by intervals and by samples |
-//! | [`suites`] | a protocol suite each: cost, reference, fit, executor, benches |
-//! | [`bench`], [`published`] | single operations, to be measured; published figures beside what the same takes here |
+//! | [`graph`], [`output`], [`SuiteName`] | architectures without weights, and names |
+//! | [`weights`] | weights, the model owner's secret: from files to ring elements |
+//! | [`zoo`] | published architectures by name |
+//! | [`cost`], `workload` | bytes and rounds of every layer; the operations of benches |
+//! | [`reference`](mod@reference) | networks in clear |
+//! | [`plans`] | activation plans, which exchange activations for cheaper ones |
+//! | [`onnx`] | networks from ONNX files |
+//! | [`ranges`] | ranges of a network's values, by intervals and by samples |
+//! | [`suites`] | each protocol suite: cost, reference, fit, executor, benches |
+//! | [`bench`] | benches of single operations |
+//! | [`published`] | published figures, and the costs of the same nets and operations here |
 //!
-//! To add a layer: a variant of [`graph::Op`], whose matches the compiler then lists. A function: a
-//! file in [`functions`] and a line in its registry. A network: a file in [`zoo`]. Nothing here
-//! knows of sockets.
+//! A new operation is a variant of [`graph::Op`]; the compiler lists the matches that need it. A
+//! new function is a file in [`functions`] and a line of its registry, and a new network a file in
+//! [`zoo`] and a line of its registry. Nothing in this crate knows about sockets.
 
 pub mod bench;
 pub mod cost;

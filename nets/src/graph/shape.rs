@@ -64,22 +64,7 @@ impl Graph {
 pub(crate) fn output_dims(op: &Op, inputs: &[Dims]) -> Result<Dims, ShapeProblem> {
     match op {
         Op::Input => Err(ShapeProblem::NameTaken),
-        Op::Linear(Linear::Conv(conv)) => {
-            let shape = conv.shape(1, one(inputs)?);
-            shape.validate()?;
-            let (height, width) = (shape.out_height(), shape.out_width());
-            Ok(Dims::new(conv.out_channels, height, width))
-        }
-        Op::Linear(Linear::Dense(dense)) => {
-            let dims = one(inputs)?;
-            if dims.plane() != 1 {
-                return Err(ShapeProblem::NotFlat { dims });
-            }
-            let field = "weights";
-            let weights = dims.channels.checked_mul(dense.out);
-            weights.ok_or(ShapeError::Overflow { field })?;
-            Ok(Dims::flat(dense.out))
-        }
+        Op::Linear(linear) => linear_dims(linear, one(inputs)?),
         Op::Activation(activation) => {
             check_activation(activation, one(inputs)?)?;
             one(inputs)
@@ -99,18 +84,7 @@ pub(crate) fn output_dims(op: &Op, inputs: &[Dims]) -> Result<Dims, ShapeProblem
             [_, _] => Err(differ(inputs, "their sizes must be equal")),
             _ => Err(expected("2", inputs)),
         },
-        Op::Concat => {
-            let &[first, ..] = inputs else {
-                return Err(expected("at least 1", inputs));
-            };
-            let plane = |dims: &Dims| (dims.height, dims.width);
-            if inputs.iter().any(|dims| plane(dims) != plane(&first)) {
-                return Err(differ(inputs, "rows and columns must be equal"));
-            }
-            // No overflow: every input has at most MAX_VALUES, and a graph as many inputs as fit.
-            let channels = inputs.iter().map(|dims| dims.channels).sum();
-            Ok(Dims { channels, ..first })
-        }
+        Op::Concat => concat_dims(inputs),
         &Op::Slice { start, end } => {
             let input = one(inputs)?;
             let channels = input.channels;
@@ -138,6 +112,38 @@ pub(crate) fn output_dims(op: &Op, inputs: &[Dims]) -> Result<Dims, ShapeProblem
             Ok(dims)
         }
     }
+}
+
+fn linear_dims(linear: &Linear, input: Dims) -> Result<Dims, ShapeProblem> {
+    match linear {
+        Linear::Conv(conv) => {
+            let shape = conv.shape(1, input);
+            shape.validate()?;
+            let (height, width) = (shape.out_height(), shape.out_width());
+            Ok(Dims::new(conv.out_channels, height, width))
+        }
+        Linear::Dense(dense) => {
+            if input.plane() != 1 {
+                return Err(ShapeProblem::NotFlat { dims: input });
+            }
+            let weights = input.channels.checked_mul(dense.out);
+            weights.ok_or(ShapeError::Overflow { field: "weights" })?;
+            Ok(Dims::flat(dense.out))
+        }
+    }
+}
+
+fn concat_dims(inputs: &[Dims]) -> Result<Dims, ShapeProblem> {
+    let &[first, ..] = inputs else {
+        return Err(expected("at least 1", inputs));
+    };
+    let plane = |dims: &Dims| (dims.height, dims.width);
+    if inputs.iter().any(|dims| plane(dims) != plane(&first)) {
+        return Err(differ(inputs, "rows and columns must be equal"));
+    }
+    // No overflow: every input has at most MAX_VALUES, and memory limits the number of inputs.
+    let channels = inputs.iter().map(|dims| dims.channels).sum();
+    Ok(Dims { channels, ..first })
 }
 
 /// The size of a pooling layer's result.

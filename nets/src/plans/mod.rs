@@ -3,12 +3,15 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `activation_plan` | a plan, layer by layer and channel by channel, and its file |
+//! | `names` | the names of functions and the lists of channels in that file |
 //! | `search` | the basis of a search for plans: sites, importance, the Pareto front |
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
 mod activation_plan;
+mod names;
 mod search;
 
-pub use activation_plan::{ActivationPlan, Channels, FunctionName, Replacement};
+pub use activation_plan::{ActivationPlan, Replacement};
+pub use names::{Channels, FunctionName};
 pub use search::{Site, importance, pareto_front, pools, ranked, sites};

@@ -6,9 +6,12 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::{
+    activation_plan::{ActivationPlan, Replacement},
+    names::{Channels, FunctionName},
+};
 use crate::{
     graph::{Activation, ActivationKind, Graph, NodeId, leading},
-    plans::activation_plan::{ActivationPlan, Channels, FunctionName, Replacement},
     weights::Weights,
     zoo::Pool,
 };

@@ -37,7 +37,11 @@ const QUADRATIC: Figures = stages(152.0, 8.0, 9.6, 0.04);
 const RELU: Figures = stages(17_500.0, 2048.0, 111.9, 65.0);
 
 pub(super) fn comparisons() -> Vec<Comparison> {
-    let convolutions = CONVOLUTIONS.map(|(side, channels, [delphi, gazelle])| Comparison {
+    convolutions().into_iter().chain(activations()).chain(nets()).collect()
+}
+
+fn convolutions() -> [Comparison; 3] {
+    CONVOLUTIONS.map(|(side, channels, [delphi, gazelle])| Comparison {
         table: "1",
         what: format!("{channels}x{side}x{side}, {channels} 3x3"),
         published: vec![("Delphi", delphi), ("Gazelle", gazelle)],
@@ -47,7 +51,10 @@ pub(super) fn comparisons() -> Vec<Comparison> {
             side: 3,
         },
         note: if channels == 32 { MISPRINT.into() } else { String::new() },
-    });
+    })
+}
+
+fn activations() -> [Comparison; 3] {
     let activation = |what: &str, published: Vec<_>, kind, note: &str| Comparison {
         table: "3",
         what: format!("{what}, a million"),
@@ -56,7 +63,7 @@ pub(super) fn comparisons() -> Vec<Comparison> {
         note: note.into(),
     };
     let million = "of a million, so MB are bytes each and seconds are microseconds each";
-    let activations = [
+    [
         activation("ReLU", vec![("Delphi", RELU)], ActivationKind::Relu, million),
         activation(
             "quadratic",
@@ -70,7 +77,10 @@ pub(super) fn comparisons() -> Vec<Comparison> {
             ActivationKind::Square,
             "the quadratic without coefficients; ours alone",
         ),
-    ];
+    ]
+}
+
+fn nets() -> [Comparison; 4] {
     let cifar = |name, classes| Net::new(name, Dims::new(3, 32, 32), classes);
     let net = |what: &str, net: Net, note: &str| Comparison {
         table: "",
@@ -80,7 +90,7 @@ pub(super) fn comparisons() -> Vec<Comparison> {
         note: note.into(),
     };
     let charts = "Figures 10 to 13 are charts: no published figure to put beside it";
-    let nets = [
+    [
         net("CNN-7, ReLUs", cifar("cnn-7", 10), charts),
         net(
             "CNN-7, last 6 quadratic",
@@ -93,6 +103,5 @@ pub(super) fn comparisons() -> Vec<Comparison> {
             Net { plan: Some("resnet-32-delphi"), ..cifar("resnet-32", 100) },
             "the plan is ours: configs/plans/resnet-32-delphi.toml",
         ),
-    ];
-    convolutions.into_iter().chain(activations).chain(nets).collect()
+    ]
 }

@@ -50,45 +50,67 @@ fn fold_layer(
     let bias = if bias { tensor(&node.name, "bias")?.to_vec() } else { vec![0.0; outputs] };
     let mut layer = LayerWeights { weight, bias };
     check_weights(graph, id, &layer)?;
-    let mut scale = vec![1.0; outputs];
-    if let Some(prefix) = &node.batch_norm {
-        let [gamma, beta, mean, var] = BATCH_NORM.map(|suffix| tensor(prefix, suffix));
-        let (gamma, beta, mean, var) = (gamma?, beta?, mean?, var?);
-        if let Some(index) = var.iter().position(|&var| var < 0.0) {
-            let tensor = format!("{prefix}.running_var");
-            return Err(Error::NegativeVariance { tensor, index });
+    let scales = match &node.batch_norm {
+        Some(prefix) => fold_batch_norm(prefix, &tensor, node.op.is_binary(), &mut layer.bias)?,
+        None => vec![1.0; outputs],
+    };
+    if !node.op.is_binary() {
+        let fan_in = layer.weight.len() / outputs.max(1);
+        for (row, scale) in layer.weight.chunks_exact_mut(fan_in.max(1)).zip(scales) {
+            row.iter_mut().for_each(|weight| *weight *= scale);
         }
-        for (channel, scale) in scale.iter_mut().enumerate() {
-            *scale = gamma[channel] / (var[channel] + BATCH_NORM_EPS).sqrt();
-            let bias = &mut layer.bias[channel];
-            *bias = (*bias - mean[channel]) * *scale + beta[channel];
-        }
-        if let (true, Some(index)) = (node.op.is_binary(), scale.iter().position(|&s| s == 0.0)) {
-            return Err(Error::ZeroScale { tensor: format!("{prefix}.weight"), index });
-        }
+        return Ok(Some(layer));
     }
-    let binary = node.op.is_binary();
-    if binary && node.batch_norm.is_some() && !signs.follow[id.index()] {
+    if node.batch_norm.is_some() && !signs.follow[id.index()] {
         return Err(Error::SignsDoNotFollow { node: node.name.clone() });
     }
-    let fan_in = layer.weight.len() / outputs.max(1);
-    let rows = layer.weight.chunks_exact_mut(fan_in.max(1));
-    for ((row, bias), scale) in rows.zip(&mut layer.bias).zip(scale) {
-        if !binary {
-            row.iter_mut().for_each(|weight| *weight *= scale);
-            continue;
+    let sums_signs = signs.are[node.inputs[0].index()] && signs.follow[id.index()];
+    scale_binary(&mut layer, &scales, sums_signs);
+    Ok(Some(layer))
+}
+
+/// Folds a batch norm into the biases of the layer before it; returns the scale of each channel's
+/// weights.
+fn fold_batch_norm<'w>(
+    prefix: &str,
+    tensor: &impl Fn(&str, &str) -> Result<&'w [f64]>,
+    is_binary: bool,
+    biases: &mut [f64],
+) -> Result<Vec<f64>> {
+    let [gamma, beta, mean, var] = BATCH_NORM.map(|suffix| tensor(prefix, suffix));
+    let (gamma, beta, mean, var) = (gamma?, beta?, mean?, var?);
+    if let Some(index) = var.iter().position(|&var| var < 0.0) {
+        return Err(Error::NegativeVariance { tensor: format!("{prefix}.running_var"), index });
+    }
+    let mut scales = Vec::with_capacity(biases.len());
+    for (channel, bias) in biases.iter_mut().enumerate() {
+        let scale = gamma[channel] / (var[channel] + BATCH_NORM_EPS).sqrt();
+        *bias = (*bias - mean[channel]) * scale + beta[channel];
+        scales.push(scale);
+    }
+    match scales.iter().position(|&scale| scale == 0.0) {
+        Some(index) if is_binary => {
+            Err(Error::ZeroScale { tensor: format!("{prefix}.weight"), index })
         }
-        // Only the signs of the results matter, so a positive factor makes no difference.
+        Some(_) | None => Ok(scales),
+    }
+}
+
+/// Scales a binary layer, divided by the magnitude of each scale: as only the signs of the results
+/// matter, a positive factor makes no difference.
+fn scale_binary(layer: &mut LayerWeights<f64>, scales: &[f64], sums_signs: bool) {
+    let fan_in = layer.weight.len() / layer.bias.len().max(1);
+    let rows = layer.weight.chunks_exact_mut(fan_in.max(1));
+    for ((row, bias), scale) in rows.zip(&mut layer.bias).zip(scales) {
         row.iter_mut().for_each(|weight| *weight *= scale.signum());
         *bias /= scale.abs();
-        if signs.are[node.inputs[0].index()] && signs.follow[id.index()] {
+        if sums_signs {
             // Sums of signs are integers, and every threshold between two of them acts alike; so
             // does every threshold out of their range.
             let limit = fan_in as f64 + 1.0;
             *bias = bias.clamp(-limit, limit).floor() + 0.5;
         }
     }
-    Ok(Some(layer))
 }
 
 /// The signs of a binary network, layer by layer.

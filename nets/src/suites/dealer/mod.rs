@@ -3,10 +3,12 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `suite` | the implementation of [`Suite`](super::Suite) |
-//! | `layout`, `scales`, `rings`, `hash` | the ring, scale and gates of every layer, and their hash |
+//! | `layout`, `scales`, `rings` | the ring, scale and gates of every layer |
+//! | `hash` | the hash of a layout |
 //! | `public_bounds` | bounds of the layers' values that the model owner reveals |
 //! | `run` | the executor: both stages of every party |
-//! | `offline`, `online`, `local` | a layer ahead of the query, from the query on, and without messages |
+//! | `offline`, `online` | a layer ahead of the query and from the query on |
+//! | `local` | computations without messages |
 //! | `result` | revealing the logits or the label |
 //! | `shelf` | the store of material between the stages |
 //! | `masked_weights` | P1's masked weights as bytes |
