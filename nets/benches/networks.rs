@@ -1,5 +1,5 @@
-//! What is done with a network besides running it in private: building it, its cost, the plain
-//! reference.
+//! Benches of what is done with a network in clear: building it, computing its cost, and the
+//! fixed-point reference.
 //!
 //! `cargo bench -p nets`.
 

@@ -1,4 +1,4 @@
-//! Networks and inputs that several tests share.
+//! Networks, models and images for tests of several modules.
 
 use std::{fs, path::Path};
 
@@ -27,9 +27,9 @@ pub(crate) fn securenn_cost(graph: &Graph) -> NetworkCost {
 pub(crate) struct Digits {
     pub(crate) graph: Graph,
     pub(crate) model: Model,
-    /// As many as there are rows in `expected`.
+    /// One image for each row of `expected`.
     pub(crate) images: Vec<f64>,
-    /// Label and PyTorch's logits of each image.
+    /// For each image, the label and PyTorch's logits.
     pub(crate) expected: Vec<Vec<f64>>,
 }
 
@@ -60,13 +60,13 @@ pub(crate) fn tiny() -> Graph {
     tiny_with(Some("bn1"))
 }
 
-/// [`tiny`] as if its weights file had no batch norm.
+/// [`tiny`] without the batch norm.
 pub(crate) fn tiny_without_batch_norm() -> Graph {
     tiny_with(None)
 }
 
-/// A network with every operation: a residual sum, a split that is joined again, a shuffle,
-/// depthwise, grouped, dilated and strided convolutions, all poolings and partial activations.
+/// A network with every operation: a residual sum, a split and a concatenation, a shuffle, depthwise,
+/// grouped, dilated and strided convolutions, all pools, and partial activations.
 pub(crate) fn everything() -> Graph {
     let mut net = GraphBuilder::new("everything", Dims::new(2, 9, 8)).unwrap();
     let same =
@@ -116,7 +116,7 @@ pub(crate) fn everything() -> Graph {
     net.finish(logits).unwrap()
 }
 
-/// Squares, cubes and signs, beside each other.
+/// Squares, cubes and signs in parallel branches.
 pub(crate) fn powers() -> Graph {
     let mut net = GraphBuilder::new("powers", Dims::new(2, 6, 6)).unwrap();
     let conv = Conv { bias: true, ..Conv::square(4, 3) };
@@ -139,7 +139,7 @@ pub(crate) fn powers() -> Graph {
     net.finish(logits).unwrap()
 }
 
-/// Layers whose channels have functions of many kinds, polynomials of every degree among them.
+/// Activations whose channels have different functions, including polynomials of every degree.
 pub(crate) fn mixed() -> Graph {
     let mut net = GraphBuilder::new("mixed", Dims::new(2, 6, 6)).unwrap();
     let polynomial = |degree| Some(ActivationKind::Polynomial { degree });
@@ -174,7 +174,7 @@ pub(crate) fn mixed() -> Graph {
     net.finish(x).unwrap()
 }
 
-/// Binary layers, batch norms and signs, with max pools after and between them.
+/// Binary layers, batch norms and signs, with max pools before and after the signs.
 pub(crate) fn binary() -> Graph {
     let mut net = GraphBuilder::new("binary", Dims::new(2, 8, 8)).unwrap();
     let conv = |out| {
@@ -196,14 +196,14 @@ pub(crate) fn binary() -> Graph {
     net.finish(x).unwrap()
 }
 
-/// Signs whose sums and averages are used as numbers, in functions and binary layers.
+/// Signs whose sums and averages are arguments of functions and binary layers.
 pub(crate) fn counted_signs() -> Graph {
     let mut net = GraphBuilder::new("counted", Dims::new(2, 6, 6)).unwrap();
     let sign = ActivationKind::Sign;
     let binary = |out| Conv { binary: true, bias: true, ..Conv::square(out, 1) };
     let x = net.conv("conv1", net.input(), Conv { bias: true, ..Conv::square(4, 3) }).unwrap();
     let x = net.function("sign1", x, sign).unwrap();
-    // Its bias is of use where no sign follows.
+    // A bias matters if no sign follows.
     let sums = net.conv("conv2", x, binary(5)).unwrap();
     let kinds = [
         Some(ActivationKind::Tanh),
@@ -234,7 +234,7 @@ pub(crate) fn counted_signs() -> Graph {
     net.finish(logits).unwrap()
 }
 
-/// A Fire module as SqueezeNet's, small, with a convolution after it.
+/// A small Fire module of SqueezeNet, with a convolution after it.
 pub(crate) fn fire() -> Graph {
     let mut net = GraphBuilder::new("fire", Dims::new(2, 5, 5)).unwrap();
     let same = |out, kernel| Conv {
@@ -254,7 +254,7 @@ pub(crate) fn fire() -> Graph {
     net.finish(x).unwrap()
 }
 
-/// A unit of either kind as ShuffleNetV2's, small.
+/// A small unit of each kind of ShuffleNetV2.
 pub(crate) fn shuffle_units() -> Graph {
     let mut net = GraphBuilder::new("units", Dims::new(4, 6, 6)).unwrap();
     let conv = |net: &mut GraphBuilder, name: &str, x, conv| {
@@ -291,7 +291,7 @@ pub(crate) fn shuffle_units() -> Graph {
     net.finish(x).unwrap()
 }
 
-/// Values in [-1, 1) that fill a batch.
+/// A batch of images with values in [-1, 1).
 pub(crate) fn images(graph: &Graph, batch: usize, test_seed: u64) -> Vec<f64> {
     let mut uniform = Uniform::new("images", test_seed);
     let count = batch * graph.input().len();

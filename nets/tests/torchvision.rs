@@ -1,5 +1,5 @@
-//! The zoo's nets against torchvision's: the names, shapes and order of their tensors, as a
-//! `state_dict` there lists them. Only what is for ImageNet's images differs.
+//! The zoo's nets have the tensors of torchvision's: the same names, shapes and order as in a
+//! `state_dict`, except for what depends on ImageNet's larger images.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use nets::{
 };
 use safetensors::{Dtype, serialize, tensor::TensorView};
 
-/// Each net and its tensors in torchvision.
+/// The nets, and the lists of their tensors in torchvision.
 const NETS: [(&str, &str); 3] = [
     ("squeezenet", include_str!("torchvision/squeezenet1_0.txt")),
     ("shufflenet-v2", include_str!("torchvision/shufflenet_v2_x1_0.txt")),
@@ -31,7 +31,7 @@ fn listed(list: &str) -> Vec<Parameter> {
     lines.map(parameter).collect()
 }
 
-/// The stem's kernels are 7x7 there, which is for larger images.
+/// A tensor for small images: the first kernels of torchvision's SqueezeNet are 7x7, for larger ones.
 fn for_small_images(mut parameter: Parameter) -> Parameter {
     if parameter.shape[..] == [96, 3, 7, 7] {
         parameter.shape[2..].fill(3);
@@ -39,7 +39,7 @@ fn for_small_images(mut parameter: Parameter) -> Parameter {
     parameter
 }
 
-/// A file of ones, as wrappers and training leave it: with a prefix and counters of steps.
+/// The bytes of a checkpoint of ones, with the prefix of a wrapper and counters of training steps.
 fn checkpoint(parameters: &[Parameter], prefix: &str) -> Vec<u8> {
     let ones: BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)> = parameters
         .iter()

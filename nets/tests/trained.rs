@@ -7,7 +7,7 @@ use std::{
 
 use nets::{Dims, Model, Weights, reference, zoo};
 
-/// A debug build computes these in seconds.
+/// The number of images, which a debug build computes in seconds.
 const IMAGES: usize = 24;
 
 #[test]
@@ -43,7 +43,7 @@ fn the_binary_nets_are_those_that_were_trained() {
     check_logits("breast-cancer", "xonn-cancer", &options, "", &tumours);
 }
 
-/// The logits of the first held-out digits.
+/// Checks the logits of the first held-out digits.
 fn check(folder: &str, net: &str, plan: Option<&str>) {
     let input = Dims::new(1, 28, 28);
     let mut options = zoo::Options::new(input, 10);
@@ -58,8 +58,8 @@ fn check(folder: &str, net: &str, plan: Option<&str>) {
     check_logits(folder, net, &options, &suffix, &images);
 }
 
-/// PyTorch computed the expected logits in double precision from the same weights, and the file has
-/// nine digits of each.
+/// Checks logits against PyTorch's, which were computed in double precision from the same weights and
+/// are stored with nine digits.
 fn check_logits(folder: &str, net: &str, options: &zoo::Options, suffix: &str, images: &[f64]) {
     let graph = zoo::build(net, options).unwrap();
     let weights = data(folder, &format!("{net}{suffix}.safetensors"));

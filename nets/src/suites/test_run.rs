@@ -103,9 +103,9 @@ impl TestRun {
             let role = session.role();
             let progress = |index: usize, name: &str| progress(role, index, name);
             let results = self.party(session, order(role), mode, &progress);
-            results.map_err(|error| match error {
-                Error::Protocol(error) => error,
-                other => panic!("{other}"),
+            results.map_err(|error| {
+                let Error::Protocol(error) = error else { panic!("{error}") };
+                error
             })
         })
     }

@@ -172,7 +172,12 @@ impl Protocol {
             Gadget::Polynomial(_) => {
                 Box::new(polynomial(work, work.coefficients(), vec![work.constant()]))
             }
-            gadget => gadget.function(),
+            Gadget::Truncation
+            | Gadget::Relu
+            | Gadget::Spline(_)
+            | Gadget::Square
+            | Gadget::Cube
+            | Gadget::Sign => gadget.function(),
         };
         Protocol::Function(function, gate)
     }

@@ -46,8 +46,7 @@ impl Dealer {
         &self.layout
     }
 
-    /// The magnitude that would do for all layers alike, as a power of two, with values of these
-    /// ranges.
+    /// The smallest common magnitude of all layers, as a power of two, that fits values of these ranges.
     pub fn magnitude_bits(&self, ranges: &[LayerRange]) -> u32 {
         fit::magnitude_bits(&self.graph, &self.layout, ranges)
     }
