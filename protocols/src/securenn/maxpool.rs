@@ -16,7 +16,8 @@ use fixedpoint::{pool::PoolShape, ring};
 
 use super::{
     chunks::deal_in_chunks,
-    drelu,
+    drelu::{self, Drelu},
+    elementwise::Elementwise,
     product::{self, Opening},
     units::{L, LOG_P, WORD},
 };
@@ -61,7 +62,7 @@ pub fn cost(shape: &PoolShape) -> Cost {
             2 * word_bytes,
         )
         .exchange(STEP_PHASES, 4 * word_bytes);
-    let step = || drelu::cost(count).at(0, two_selects.clone());
+    let step = || Drelu.cost(count).at(0, two_selects.clone());
     (1..shape.window_len()).fold(Cost::none(), |cost, i| cost.at(step_offset(i), step()))
 }
 
