@@ -5,7 +5,7 @@ use std::{collections::HashSet, fmt::Write, fs, path::PathBuf};
 use super::file::{Message, file, graph, input, node};
 use crate::onnx::{
     operator::{Domain, Operator, Translation},
-    operators::{OPERATORS, operator},
+    operators::OPERATORS,
     parse,
     tail::NO_END,
 };
