@@ -1,6 +1,6 @@
-//! One-core speed of the kernels: `cargo bench -p fixedpoint`. Set `TERCET_SIMD=portable` or `avx2` to see what a lesser
-//! processor would do. Matrix products count two operations for every term; digits count values of 64; narrow elements and
-//! bit planes count values.
+//! One-core speed of the kernels: `cargo bench -p fixedpoint`. Set `TERCET_SIMD=portable` or `avx2`
+//! to see what a lesser processor would do. Matrix products count two operations for every term;
+//! digits count values of 64; narrow elements and bit planes count values.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use fixedpoint::conv::ConvShape;
@@ -11,7 +11,8 @@ use fixedpoint::{Padding, Side, dispatch, gemm, packing};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Values in a batch: digits of one operand fill half of a second-level cache, as a streamed chunk should.
+/// Values in a batch: digits of one operand fill half of a second-level cache, as a streamed chunk
+/// should.
 const VALUES: usize = 4096;
 
 /// Rings of the products: whole words, fused 52-bit products, 32-bit ones.

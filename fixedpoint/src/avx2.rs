@@ -18,6 +18,7 @@ pub(crate) fn load<T: Pod, const N: usize>(from: &[T; N]) -> __m256i {
 #[target_feature(enable = "avx2")]
 pub(crate) fn store<T: Pod, const N: usize>(to: &mut [T; N], register: __m256i) {
     const { assert!(size_of::<[T; N]>() == 32) };
-    // SAFETY: the array is 32 writable bytes for which any bits are valid, and this store needs no alignment.
+    // SAFETY: the array is 32 writable bytes for which any bits are valid, and this store needs no
+    // alignment.
     unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), register) }
 }

@@ -18,6 +18,7 @@ pub(crate) fn load<T: Pod, const N: usize>(from: &[T; N]) -> __m512i {
 #[target_feature(enable = "avx512f")]
 pub(crate) fn store<T: Pod, const N: usize>(to: &mut [T; N], register: __m512i) {
     const { assert!(size_of::<[T; N]>() == 64) };
-    // SAFETY: the array is 64 writable bytes for which any bits are valid, and this store needs no alignment.
+    // SAFETY: the array is 64 writable bytes for which any bits are valid, and this store needs no
+    // alignment.
     unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), register) }
 }

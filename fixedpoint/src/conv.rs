@@ -1,4 +1,5 @@
-//! Convolutions over Z_{2^64} and the narrower rings of [`width`](crate::width), as matrix products.
+//! Convolutions over Z_{2^64} and the narrower rings of [`width`](crate::width), as matrix
+//! products.
 
 use std::ops::Range;
 
@@ -9,7 +10,8 @@ use crate::shape::{non_zero, places, product, window_fits};
 use crate::width::Width;
 pub use crate::{Padding, ShapeError};
 
-/// A convolution of NCHW images with weights `[out_channels, in_channels / groups, kernel height, kernel width]`.
+/// A convolution of NCHW images with weights `[out_channels, in_channels / groups, kernel height,
+/// kernel width]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConvShape {
     /// Images.
@@ -38,7 +40,8 @@ impl ConvShape {
     /// Checks the shape; every other method is for shapes that pass.
     ///
     /// # Errors
-    /// If a size is zero or overflows, groups do not divide the channels, or the kernel is larger than the padded image.
+    /// If a size is zero or overflows, groups do not divide the channels, or the kernel is larger
+    /// than the padded image.
     pub fn validate(&self) -> Result<(), ShapeError> {
         non_zero("batch", self.batch)?;
         non_zero("input channels", self.in_channels)?;
@@ -124,9 +127,10 @@ impl ConvShape {
         self.output_len() * self.patch()
     }
 
-    /// Writes the matrix, `patch()` rows of `positions.len()` elements, whose column for a position holds what the kernel
-    /// sees there in one group of one image. A group's weights (out_channels / groups rows of `patch()`) times this
-    /// matrix are the group's output channels at these positions.
+    /// Writes the matrix, `patch()` rows of `positions.len()` elements, whose column for a position
+    /// holds what the kernel sees there in one group of one image. A group's weights (out_channels
+    /// / groups rows of `patch()`) times this matrix are the group's output channels at these
+    /// positions.
     pub fn im2col<T: Copy + Default>(
         &self,
         input: &[T],
@@ -159,8 +163,8 @@ impl ConvShape {
         self.convolve_modulo(Width::WORD, input, weights)
     }
 
-    /// As [`convolve`](Self::convolve), modulo 2^l. What input and weights have above l bits does not matter; the output
-    /// has zeros there.
+    /// As [`convolve`](Self::convolve), modulo 2^l. What input and weights have above l bits does
+    /// not matter; the output has zeros there.
     #[must_use]
     pub fn convolve_modulo(&self, width: Width, input: &[u64], weights: &[u64]) -> Vec<u64> {
         assert_eq!(input.len(), self.input_len(), "input does not fill its shape");
@@ -226,7 +230,8 @@ impl ConvShape {
         share.min(MATRIX_ELEMENTS / self.patch()).max(1).next_multiple_of(64)
     }
 
-    /// One output channel, tap by tap: with nothing to reuse a patch matrix would only cost memory traffic.
+    /// One output channel, tap by tap: with nothing to reuse a patch matrix would only cost memory
+    /// traffic.
     fn convolve_one_channel(&self, channels: &[u64], weights: &[u64], output: &mut [u64]) {
         let taps = self.kernel.0 * self.kernel.1;
         for (channel, weights) in
@@ -304,7 +309,8 @@ impl ConvShape {
         &input[(image * self.groups + group) * len..][..len]
     }
 
-    /// The row of a channel that a row of taps meets at output row `y`, unless that lies in the padding.
+    /// The row of a channel that a row of taps meets at output row `y`, unless that lies in the
+    /// padding.
     fn input_row<'a, T>(&self, channel: &'a [T], tap_row: usize, y: usize) -> Option<&'a [T]> {
         (y * self.stride.0 + tap_row * self.dilation.0)
             .checked_sub(self.padding.top)
@@ -473,13 +479,15 @@ mod tests {
         #[test]
         fn convolves_by_the_definition(
             batch in 1usize..3, groups in 1usize..4, inputs in 1usize..4, outputs in 1usize..4,
-            size in (1usize..9, 1usize..9), kernel in (1usize..4, 1usize..4), stride in (1usize..4, 1usize..4),
+            size in (1usize..9, 1usize..9), kernel in (1usize..4, 1usize..4),
+            stride in (1usize..4, 1usize..4),
             dilation in (1usize..3, 1usize..3), padding in prop::array::uniform4(0usize..4),
         ) {
             let [top, left, bottom, right] = padding;
             let shape = ConvShape {
                 batch, groups, kernel, stride, dilation,
-                in_channels: groups * inputs, out_channels: groups * outputs, height: size.0, width: size.1,
+                in_channels: groups * inputs, out_channels: groups * outputs,
+                height: size.0, width: size.1,
                 padding: Padding { top, left, bottom, right },
             };
             prop_assume!(shape.validate().is_ok());

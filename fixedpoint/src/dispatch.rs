@@ -1,9 +1,10 @@
 //! Which instructions the kernels use, decided once for a process.
 //!
-//! The best level that the processor has is taken, unless the environment variable `TERCET_SIMD` says `portable`, `avx2` or
-//! `avx512`: then nothing above that level is used, so that one machine can measure what another would do. A level that the
-//! processor lacks falls back to the next lower one, and any other text is as if the variable were not set. The variable
-//! is read once. All levels give identical results.
+//! The best level that the processor has is taken, unless the environment variable `TERCET_SIMD`
+//! says `portable`, `avx2` or `avx512`: then nothing above that level is used, so that one machine
+//! can measure what another would do. A level that the processor lacks falls back to the next lower
+//! one, and any other text is as if the variable were not set. The variable is read once. All
+//! levels give identical results.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -11,13 +12,14 @@ use std::sync::OnceLock;
 /// Sets of instructions, each including those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
-    /// What the compiler makes of plain Rust for the target's baseline.
+    /// Plain Rust, compiled for the target's baseline.
     Portable,
     /// AVX2.
     Avx2,
     /// AVX-512 F, DQ, BW and VL (from Skylake-SP on): matrix products.
     Avx512,
-    /// Also IFMA, VBMI, VBMI2, GFNI and BMI2 (Ice Lake, Zen 4 and later): digits modulo 67, packing and bit planes as well.
+    /// Also IFMA, VBMI, VBMI2, GFNI and BMI2 (Ice Lake, Zen 4 and later): digits modulo 67, packing
+    /// and bit planes as well.
     Avx512Vbmi,
 }
 
@@ -78,18 +80,24 @@ fn ceiling(requested: Option<&str>) -> Level {
     }
 }
 
-/// Calls a kernel of the module for this level: `portable`, `avx2` or `avx512`, the last one for VBMI.
+/// Calls a kernel of the module for this level: `portable`, `avx2` or `avx512`, the last one for
+/// VBMI.
 macro_rules! at_level {
     ($level:expr, $kernel:ident $(::<$parameter:ident>)? ($($argument:expr),*)) => {
         match $level {
-            // SAFETY: a level is chosen only where `detected` found it, and that looks for all features of its kernels.
+            // SAFETY: a level is chosen only where `detected` found it, and that looks for all
+            // features of its kernels.
             #[cfg(target_arch = "x86_64")]
-            crate::dispatch::Level::Avx512Vbmi => unsafe { avx512::$kernel$(::<$parameter>)?($($argument),*) },
+            crate::dispatch::Level::Avx512Vbmi => unsafe {
+                avx512::$kernel$(::<$parameter>)?($($argument),*)
+            },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             crate::dispatch::Level::Avx2 | crate::dispatch::Level::Avx512 => unsafe {
                 avx2::$kernel$(::<$parameter>)?($($argument),*)
             },
+            crate::dispatch::Level::Portable => portable::$kernel$(::<$parameter>)?($($argument),*),
+            #[cfg(not(target_arch = "x86_64"))]
             _ => portable::$kernel$(::<$parameter>)?($($argument),*),
         }
     };

@@ -32,8 +32,8 @@ pub enum EncodingError {
 impl FixedPoint {
     /// Numbers with `fractional_bits` bits after the point, at most 61.
     ///
-    /// More bits are more precise, but a product holds twice as many before it is truncated, and the chance of a wrong
-    /// truncation grows with its magnitude.
+    /// More bits are more precise, but a product holds twice as many before it is truncated, and
+    /// the chance of a wrong truncation grows with its magnitude.
     #[must_use]
     pub const fn new(fractional_bits: u32) -> Self {
         assert!(fractional_bits <= 61, "a sign bit and a guard bit must remain");
@@ -93,7 +93,8 @@ impl FixedPoint {
 }
 
 impl Default for FixedPoint {
-    /// 13 fractional bits: errors of 6e-5, and products of magnitude 2^10 truncate wrongly once in 2^28 times.
+    /// 13 fractional bits: errors of 6e-5, and products of magnitude 2^10 truncate wrongly once in
+    /// 2^28 times.
     fn default() -> Self {
         Self::new(13)
     }

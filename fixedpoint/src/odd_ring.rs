@@ -1,7 +1,8 @@
 //! Z_{2^64-1}, in which doubling is a bijection and so carries a sign into a parity.
 //!
-//! Zero has two representations, 0 and [`MODULUS`]. Every function takes either and returns the canonical one, below the
-//! modulus; an opened value that were not canonical would compare wrongly. Nothing branches on an operand.
+//! Zero has two representations, 0 and [`MODULUS`]. Every function takes either and returns the
+//! canonical one, below the modulus; an opened value that were not canonical would compare wrongly.
+//! Nothing branches on an operand.
 
 /// 2^64 - 1.
 pub const MODULUS: u64 = u64::MAX;
@@ -17,7 +18,8 @@ pub const fn canonical(x: u64) -> u64 {
 #[inline]
 #[must_use]
 pub const fn add(a: u64, b: u64) -> u64 {
-    // 2^64 = 1, so the carry comes back in at the bottom; it cannot carry again, as a + b <= 2^65 - 2.
+    // 2^64 = 1, so the carry comes back in at the bottom; it cannot carry again, as a + b <= 2^65 -
+    // 2.
     let (sum, carry) = a.overflowing_add(b);
     canonical(sum.wrapping_add(carry as u64))
 }

@@ -91,8 +91,9 @@ impl PoolShape {
         self.batch * self.channels * self.out_height() * self.out_width()
     }
 
-    /// Replaces `out` by the input value at one place of every window: for each output in NCHW order the element `offset`
-    /// of its window (row-major, below [`window_len`](Self::window_len)), or `fill` where that lies in the padding.
+    /// Replaces `out` by the input value at one place of every window: for each output in NCHW
+    /// order the element `offset` of its window (row-major, below
+    /// [`window_len`](Self::window_len)), or `fill` where that lies in the padding.
     pub fn gather<T: Copy>(&self, input: &[T], offset: usize, fill: T, out: &mut Vec<T>) {
         assert_eq!(input.len(), self.input_len(), "input does not fill its shape");
         assert!(offset < self.window_len(), "offset {offset} is outside of the window");

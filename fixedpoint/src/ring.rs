@@ -96,7 +96,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn assigning_forms_agree(pairs in prop::collection::vec((any::<u64>(), any::<u64>(), any::<u64>()), 0..70)) {
+        fn assigning_forms_agree(
+            pairs in prop::collection::vec((any::<u64>(), any::<u64>(), any::<u64>()), 0..70),
+        ) {
             let a: Vec<u64> = pairs.iter().map(|p| p.0).collect();
             let b: Vec<u64> = pairs.iter().map(|p| p.1).collect();
             let c: Vec<u64> = pairs.iter().map(|p| p.2).collect();

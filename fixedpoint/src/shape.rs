@@ -59,7 +59,8 @@ pub enum ShapeError {
     },
     /// Tensors that cannot be joined.
     #[error(
-        "cannot join shapes {shapes:?} along axis {axis}: give at least one, and let all other axes be equal"
+        "cannot join shapes {shapes:?} along axis {axis}: give at least one, and let all \
+         other axes be equal"
     )]
     Concat {
         /// The axis along which to join.

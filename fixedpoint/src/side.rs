@@ -1,6 +1,7 @@
 //! Which half of a sharing a party holds.
 
-/// Which of the two additive shares: a value is share `Zero` plus share `One`. Public constants belong to `Zero`.
+/// Which of the two additive shares: a value is share `Zero` plus share `One`. Public constants
+/// belong to `Zero`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
     /// The first share.

@@ -7,7 +7,8 @@ use ndarray::{ArrayD, ArrayView, Axis, IxDyn, Slice, concatenate};
 
 pub use crate::ShapeError;
 
-/// A dense tensor whose elements lie in row-major order. Its `Debug` shows the shape only, since elements may be secret.
+/// A dense tensor whose elements lie in row-major order. Its `Debug` shows the shape only, since
+/// elements may be secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Tensor<T>(ArrayD<T>);
 

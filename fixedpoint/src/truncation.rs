@@ -1,16 +1,18 @@
-//! Truncation after a fixed-point product, on shares, without a message (Mohassel and Zhang, "SecureML", 2017).
+//! Truncation after a fixed-point product, on shares, without a message (Mohassel and Zhang,
+//! "SecureML", 2017).
 //!
-//! The reconstructed result is `floor(x / 2^bits)` plus a coin that makes it unbiased: it is 1 with probability equal to
-//! the part cut off. With probability [`wrap_failure_probability`] the two shares wrap around the ring differently, and the
-//! result is off by 2^(64-bits).
+//! The reconstructed result is `floor(x / 2^bits)` plus a coin that makes it unbiased: it is 1 with
+//! probability equal to the part cut off. With probability [`wrap_failure_probability`] the two
+//! shares wrap around the ring differently, and the result is off by 2^(64-bits).
 
 use crate::Side;
 
-/// Divides a shared vector over Z_{2^64} by 2^`bits`: each side calls it on its own share. `bits` is below 64.
+/// Divides a shared vector over Z_{2^64} by 2^`bits`: each side calls it on its own share. `bits`
+/// is below 64.
 ///
-/// Both sides shift arithmetically, side one on the negative of its share: then the shares of a small value are two numbers
-/// of opposite sign that differ by little, and their quotients still cancel. A logical shift on either side fails
-/// half of the time.
+/// Both sides shift arithmetically, side one on the negative of its share: then the shares of a
+/// small value are two numbers of opposite sign that differ by little, and their quotients still
+/// cancel. A logical shift on either side fails half of the time.
 pub fn truncate_share(side: Side, share: &mut [u64], bits: u32) {
     match side {
         Side::Zero => share.iter_mut().for_each(|x| *x = floor_shift(*x, bits)),
@@ -20,15 +22,16 @@ pub fn truncate_share(side: Side, share: &mut [u64], bits: u32) {
     }
 }
 
-/// `floor(x / 2^bits)` of a plain ring element read as a signed integer: what [`truncate_share`] approximates.
+/// `floor(x / 2^bits)` of a plain ring element read as a signed integer: what [`truncate_share`]
+/// approximates.
 #[inline]
 #[must_use]
 pub const fn floor_shift(x: u64, bits: u32) -> u64 {
     (x.cast_signed() >> bits).cast_unsigned()
 }
 
-/// The probability that truncating a shared value of this magnitude (in units of the ring, not of the fixed point) goes
-/// wrong: |x| / 2^64.
+/// The probability that truncating a shared value of this magnitude (in units of the ring, not of
+/// the fixed point) goes wrong: |x| / 2^64.
 #[must_use]
 pub fn wrap_failure_probability(max_abs: f64) -> f64 {
     (max_abs.abs() / 2f64.powi(64)).min(1.0)
@@ -70,7 +73,8 @@ mod tests {
             let runs = 40_000;
             let ups: i64 = (0..runs).map(|_| error(&mut rng, x.cast_unsigned(), 13)).sum();
             let deviation = (ups as f64 / runs as f64 - cut_off).abs();
-            assert!(deviation < 0.0125, "{x}: {deviation}"); // five standard deviations of a fair coin
+            // Five standard deviations of a fair coin.
+            assert!(deviation < 0.0125, "{x}: {deviation}");
         }
     }
 

@@ -173,7 +173,7 @@ mod tests {
     use protocols::test_world::TestWorld;
 
     use super::*;
-    use crate::{dims::Dims, functions::ActivationKind};
+    use crate::{functions::ActivationKind, shapes::Dims};
 
     #[test]
     fn every_operation_is_right_and_costs_what_it_says() {

@@ -3,9 +3,10 @@
 
 use protocols::{Cost, Links, Paper};
 
+use serde::Serialize;
+
 use crate::{
     graph::{Dims, Graph, NodeId, Op, Order, SETUP},
-    ranges::LayerBound,
     suite_name::SuiteName,
 };
 
@@ -31,6 +32,29 @@ pub struct LayerCost {
     pub macs: u64,
     /// How large the values that it truncates or compares may be, where the suite has such a bound.
     pub bound: Option<LayerBound>,
+}
+
+/// How large the values that a layer cuts or compares may be, and who says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct LayerBound {
+    /// k: their bits at their scale, sign included.
+    pub bits: u32,
+    /// Where it is from.
+    pub source: BoundSource,
+}
+
+/// Where a layer's bound is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BoundSource {
+    /// The magnitude that all layers share ([`crate::suites::dealer::Bounds::Alike`]).
+    MagnitudeBits,
+    /// The layer's own, from the weights: it holds for every input.
+    Interval,
+    /// The layer's own, from samples.
+    Calibration,
+    /// The architecture: signs, and sums of signs.
+    Structure,
 }
 
 /// A whole run over a batch: every node of the graph in order, then `output`, then `setup` where a

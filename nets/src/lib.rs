@@ -5,13 +5,12 @@
 //!
 //! | room | what it holds |
 //! |---|---|
-//! | [`dims`], [`range`](ranges::Range), `uniform`, [`error`], [`output`], `suite_name` | sizes, intervals, errors, names |
-//! | [`functions`] | non-linear functions, one file each |
-//! | [`graph`], `workload` | the public architecture, without weights; single operations |
-//! | [`weights`], [`zoo`] | weights from a file to ring elements: the model owner's secret; architectures by name |
-//! | [`reference`], [`plans`], [`onnx`] | the network in clear; plans that exchange activations; networks from ONNX files |
+//! | [`shapes`], [`ranges::Range`], `uniform` | sizes, intervals, numbers from a seed |
+//! | [`error`], [`functions`] | errors; non-linear functions, one file each |
+//! | [`graph`], [`output`], [`SuiteName`] | the public architecture, without weights; names |
+//! | [`weights`], [`zoo`], [`cost`], `workload` | weights from a file to ring elements: the model owner's secret; architectures by name; bytes and rounds of every layer; single operations |
+//! | [`reference`](mod@reference), [`plans`], [`onnx`] | the network in clear; plans that exchange activations; networks from ONNX files |
 //! | [`ranges`] | how large values get, by intervals and by samples |
-//! | [`cost`] | bytes and rounds of every layer |
 //! | [`suites`] | a protocol suite each: cost, reference, fit, executor, benches |
 //! | [`bench`], [`published`] | single operations, to be measured; published figures beside what the same takes here |
 //!
@@ -20,7 +19,6 @@
 
 pub mod bench;
 pub mod cost;
-pub mod dims;
 pub mod error;
 pub mod functions;
 pub mod graph;
@@ -31,6 +29,7 @@ pub mod published;
 mod range;
 pub mod ranges;
 pub mod reference;
+pub mod shapes;
 mod suite_name;
 pub mod suites;
 mod uniform;
@@ -40,12 +39,12 @@ pub mod zoo;
 
 pub use bench::{Bench, Operation};
 pub use cost::{LayerCost, NetworkCost};
-pub use dims::Dims;
-pub use error::{Error, Result, ShapeProblem};
+pub use error::{Error, Result};
 pub use graph::{Graph, GraphBuilder, Node, NodeId, Op, Order};
 pub use output::Output;
 pub use plans::ActivationPlan;
 pub use published::System;
+pub use shapes::{Dims, ShapeProblem};
 pub use suites::{Suite, SuiteName, dealer::PublicBounds};
 pub use weights::{EncodedModel, Model, Weights};
 

@@ -7,9 +7,9 @@ use protocols::{Role, securenn::matmul::MatMulShape};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    dims::Dims,
     error::{Error, Result},
     functions::ActivationKind,
+    shapes::Dims,
     suite_name::SuiteName,
 };
 

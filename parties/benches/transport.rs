@@ -5,11 +5,9 @@
 use std::thread;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use parties::{
-    connect::{Bound, Established, Setup},
-    hello::{Agreement, Purpose},
-    profile::Profile,
-    tls::{Identity, Trust},
+use parties::link::{
+    Agreement, Bound, ConnectOptions, Established, Identity, ProcessTransport, Profile, Purpose,
+    Trust,
 };
 use protocols::{Role, SessionOptions, Transport, step::Step, transport::Message};
 
@@ -104,7 +102,7 @@ fn establish() -> [Established; 3] {
     let bound = Role::ALL.map(|_| Bound::bind(local).expect("a free port"));
     let addresses = bound.each_ref().map(Bound::local_addr);
     let parties = bound.into_iter().zip(identities).map(|(bound, identity)| {
-        let setup = Setup {
+        let setup = ConnectOptions {
             identity,
             trust: Trust::from_der(certificates.clone()).expect("three certificates"),
             addresses,

@@ -11,15 +11,15 @@ use std::{
 ///
 /// # Errors
 /// What the operating system says; none if it is there already.
-pub fn make_directory(directory: &Path) -> io::Result<()> {
+pub(crate) fn make_directory(directory: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory)
 }
 
-/// Makes a file that will be [`commit`]ted under a name. One that was left unfinished there is replaced.
+/// Creates a file that [`commit`] will give its name. An unfinished one of that name is replaced.
 ///
 /// # Errors
 /// What the operating system says.
-pub fn begin(file: &Path) -> io::Result<File> {
+pub(crate) fn begin(file: &Path) -> io::Result<File> {
     let unfinished = unfinished(file);
     if unfinished.exists() {
         std::fs::remove_file(&unfinished)?;
@@ -27,11 +27,11 @@ pub fn begin(file: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(unfinished)
 }
 
-/// Gives a file that was [`begin`]ed its name, once its content is on the disk.
+/// Gives a file from [`begin`] its name, once its content is on the disk.
 ///
 /// # Errors
 /// What the operating system says.
-pub fn commit(written: &File, file: &Path) -> io::Result<()> {
+pub(crate) fn commit(written: &File, file: &Path) -> io::Result<()> {
     written.sync_all()?;
     rename(unfinished(file), file)?;
     sync_directory(file)
@@ -41,17 +41,17 @@ pub fn commit(written: &File, file: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// What the operating system says.
-pub fn write(file: &Path, content: &[u8]) -> io::Result<()> {
+pub(crate) fn write(file: &Path, content: &[u8]) -> io::Result<()> {
     let mut written = begin(file)?;
     written.write_all(content)?;
     commit(&written, file)
 }
 
-/// Makes what happened to a file's name last.
+/// Makes a change of a file's name durable.
 ///
 /// # Errors
 /// What the operating system says.
-pub fn sync_directory(file: &Path) -> io::Result<()> {
+pub(crate) fn sync_directory(file: &Path) -> io::Result<()> {
     File::open(file.parent().expect("a file is in a directory"))?.sync_all()
 }
 

@@ -1,41 +1,45 @@
-//! Whole protocols, three parties on threads of one process: what computing costs without a network.
+//! Whole protocols, three parties on threads of one process: what computing costs without a
+//! network.
 //!
 //! `cargo bench -p protocols`. Throughput is in values (or outputs) a second.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use fixedpoint::{Padding, conv::ConvShape, pool::PoolShape, width::Width};
 use protocols::{
-    Client, Evaluator, Role, Server, SessionOptions, Share, Stage,
-    dealer::{
-        Function, Gate, Relu, Truncation,
-        gadget::{self, Take},
-    },
-    securenn::{conv, drelu, matmul, maxpool, relu},
-    spline::Spline,
+    Evaluator, SessionOptions, Share,
+    dealer::Gate,
+    samples,
+    securenn::{conv, matmul, maxpool},
     test_world::{TestWorld, share_for_tests, signed_for_tests, words_for_tests},
 };
 
-fn element_wise(c: &mut Criterion) {
-    const COUNT: usize = 100_000;
-    let shares = share_for_tests(1, &signed_for_tests(2, 1 << 40, COUNT));
+/// Values of a function's bench.
+const COUNT: usize = 100_000;
+
+/// Every function of the securenn suite, and a ReLU in chunks of other sizes.
+fn securenn(c: &mut Criterion) {
     let mut group = c.benchmark_group("100k values");
     group.sample_size(10).throughput(Throughput::Elements(COUNT as u64));
-    group.bench_function("drelu", |b| {
-        b.iter(|| {
-            TestWorld::new(3)
-                .layer(|ctx| drelu::evaluate(ctx, own(ctx, &shares)), |ctx| drelu::deal(ctx, COUNT))
-        });
-    });
-    for chunk in [1024, 2048, 4096, 8192, 16384] {
-        let options = SessionOptions { chunk, ..SessionOptions::default() };
-        group.bench_function(format!("relu in chunks of {chunk}"), |b| {
-            b.iter(|| {
-                TestWorld::new(4).options(options).layer(
-                    |ctx| relu::evaluate(ctx, own(ctx, &shares)),
-                    |ctx| relu::deal(ctx, COUNT),
-                )
+    for function in samples::securenn() {
+        let run = |world: &TestWorld, shares: &[Share; 2]| {
+            let [.., p2] = &function.parties;
+            world.layer(
+                |ctx| function.parties[ctx.party().index()].evaluate(ctx, own(ctx, shares)),
+                |ctx| p2.deal(ctx, COUNT),
+            )
+        };
+        let bound = function.plain.domain().1.cast_unsigned().min(1 << 40);
+        let shares = share_for_tests(1, &signed_for_tests(2, bound, COUNT));
+        group.bench_function(&function.name, |b| b.iter(|| run(&TestWorld::new(3), &shares)));
+        if function.name != "relu" {
+            continue;
+        }
+        for chunk in [1024, 2048, 4096, 8192, 16384] {
+            let world = TestWorld::new(4).options(SessionOptions { chunk, ..Default::default() });
+            group.bench_function(format!("relu in chunks of {chunk}"), |b| {
+                b.iter(|| run(&world, &shares));
             });
-        });
+        }
     }
 }
 
@@ -104,39 +108,16 @@ fn linear(c: &mut Criterion) {
     }
 }
 
+/// Every function of the dealer suite.
 fn dealer(c: &mut Criterion) {
-    const COUNT: usize = 100_000;
     let gate = Gate::new(Width::new(33), 32, 12, Width::new(33));
     let (u, v) = (words_for_tests(18, COUNT), words_for_tests(19, COUNT));
     let mut group = c.benchmark_group("dealer, 100k values");
     group.sample_size(10).throughput(Throughput::Elements(COUNT as u64));
-    let functions: [&dyn Function; 3] = [&Truncation, &Relu, &Spline::relu6(6 << 12)];
-    for function in functions {
-        group.bench_function(function.name(), |b| {
-            b.iter(|| {
-                TestWorld::new(20).run(|session| match session.role() {
-                    Role::CryptoProducer => {
-                        session.produce("layer", |ctx| gadget::produce(ctx, function, &gate, &v))
-                    }
-                    Role::ModelOwner => {
-                        let (material, _) = session.serve(Stage::Ahead, 0, "layer", |ctx| {
-                            gadget::collect(ctx, function, &gate, COUNT, Take::Ahead)
-                        })?;
-                        let serve = |ctx: &mut Server<'_>| {
-                            gadget::serve(ctx, function, &gate, material, &u)
-                        };
-                        Ok(session.serve(Stage::Online, 0, "layer", serve)?.0)
-                    }
-                    Role::DataOwner => {
-                        let (material, _) = session
-                            .query(Stage::Ahead, 0, "layer", |ctx| gadget::prepare(ctx, COUNT))?;
-                        let answer =
-                            |ctx: &mut Client<'_>| gadget::answer(ctx, function, &gate, material);
-                        session.query(Stage::Online, 0, "layer", answer)?;
-                        Ok(Vec::new())
-                    }
-                })
-            });
+    for function in samples::dealer() {
+        let parties = function.parties.each_ref().map(|party| &**party);
+        group.bench_function(&function.name, |b| {
+            b.iter(|| TestWorld::new(20).gadget_of(parties, &gate, &u, &v));
         });
     }
 }
@@ -145,5 +126,5 @@ fn own<'a>(ctx: &Evaluator<'_>, shares: &'a [Share; 2]) -> &'a Share {
     &shares[ctx.side().index() as usize]
 }
 
-criterion_group!(benches, element_wise, pooling, linear, dealer);
+criterion_group!(benches, securenn, pooling, linear, dealer);
 criterion_main!(benches);

@@ -3,14 +3,14 @@
 //! A power of two divides by one truncation; any other divisor n multiplies by round(2^b / n) and
 //! truncates by b = f + floor(log2 n) bits, so that the factor is within 2^-f of its value. Padding
 //! counts as values of 0, as PyTorch's default does, or not at all: then windows at the edge have
-//! divisors of their own, and b is that of a whole window. The result is the ideal plus a truncation
-//! coin of 0 or 1 unit. Nothing is sent, so there is nothing to see.
+//! divisors of their own, and b is that of a whole window. The result is the ideal plus a
+//! truncation coin of 0 or 1 unit. Nothing is sent, so there is nothing to see.
 
 use fixedpoint::{Padding, Side, encoding::FixedPoint, pool::PoolShape, ring, truncation};
 
 use crate::share::Share;
 
-/// What the sums of windows are multiplied with, and how many bits are cut off then.
+/// The factors of the sums of windows, and how many bits are cut off the products.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Divisor {
     /// One for all windows, or one for each window of a channel.
@@ -20,8 +20,8 @@ pub struct Divisor {
 }
 
 impl Divisor {
-    /// That of windows whose padding counts as zeros up to `counted` around the image, and not at all
-    /// beyond.
+    /// The divisor of windows whose padding counts as zeros up to `counted` around the image, and
+    /// not at all further out.
     pub fn new(shape: &PoolShape, counted: Padding, fixed: &FixedPoint) -> Divisor {
         let whole = shape.window_len() as u64;
         let mut counts = shape.counts(counted);
@@ -62,8 +62,8 @@ pub fn evaluate(side: Side, shape: &PoolShape, divisor: &Divisor, x: &Share) -> 
     Share::new(lifted(shape, divisor, x.words())).truncate(side, divisor.bits)
 }
 
-/// Each window's average times 2 to the divisor's bits: what is to be truncated. The same on shares and
-/// on plain values.
+/// Each window's average times 2 to the divisor's bits: what is to be truncated. The same on shares
+/// and on plain values.
 pub fn lifted(shape: &PoolShape, divisor: &Divisor, x: &[u64]) -> Vec<u64> {
     let mut sums = sums(shape, x);
     divisor.multiply(&mut sums);
@@ -150,7 +150,8 @@ mod tests {
         let plane = shape.out_height() * shape.out_width();
         for (place, y) in y.into_iter().enumerate() {
             let row = place % plane / shape.out_width();
-            // One of three rows of the fourth windows is a counted zero, and of the fifth one of two.
+            // One of three rows of the fourth windows is a counted zero, and of the fifth one of
+            // two.
             let expected = match row {
                 0..3 => 3.0,
                 3 => 2.0,

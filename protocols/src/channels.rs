@@ -1,5 +1,5 @@
-//! Moving channels about, in NCHW order: concatenation, split, shuffle. Local on shares and the same on
-//! plain values, so it is written once for both.
+//! Moving channels about, in NCHW order: concatenation, split, shuffle. Local on shares and the
+//! same on plain values, so it is written once for both.
 
 use std::ops::Range;
 
@@ -66,7 +66,8 @@ pub fn scatter<T: Copy>(
     }
 }
 
-/// The channel shuffle of ShuffleNet: channels as a `groups` x `channels / groups` matrix, transposed.
+/// The channel shuffle of ShuffleNet: channels as a `groups` x `channels / groups` matrix,
+/// transposed.
 pub fn shuffle<T: Copy>(
     batch: usize,
     channels: usize,
@@ -86,7 +87,8 @@ pub fn shuffle<T: Copy>(
     out
 }
 
-/// Cuts `count` values from a place of a batch on into those of one channel each: the channel, and which of them.
+/// Cuts `count` values from a place of a batch on into those of one channel each: the channel, and
+/// which of them.
 pub fn runs(
     plane: usize,
     channels: usize,

@@ -16,7 +16,7 @@ use crate::{
     ledger::{AHEAD, Meter, Stage},
     party::Role,
     prf::Prf,
-    session::{AbortOnPanic, Session},
+    state::{AbortOnPanic, State},
     step::Step,
     transport::Message,
 };
@@ -45,7 +45,7 @@ pub struct Querying;
 /// }
 /// ```
 ///
-/// What does not compile there does so for others:
+/// Other roles can:
 ///
 /// ```
 /// fn listen(ctx: &mut protocols::Server<'_>) -> protocols::Result<Vec<u8>> {
@@ -81,7 +81,7 @@ pub type Producer<'s> = Context<'s, Producing>;
 /// One step of one party. Steps are claimed when they are narrowed to, so neither a message tag nor
 /// a random stream exists twice.
 pub struct Context<'s, R> {
-    session: &'s Session,
+    state: &'s State,
     meter: Arc<Meter>,
     depth: Arc<AtomicU32>,
     step: Step,
@@ -94,16 +94,16 @@ pub struct Context<'s, R> {
 
 impl<'s, R: Copy + Send + Sync> Context<'s, R> {
     pub(crate) fn root(
-        session: &'s Session,
+        state: &'s State,
         meter: Arc<Meter>,
         depth: Arc<AtomicU32>,
         step: Step,
         stage: Stage,
         role: R,
     ) -> Self {
-        session.claim(&step);
+        state.claim(&step);
         let (shared, private) = ([None, None], None);
-        Context { session, meter, depth, step, stage, phase_base: 0, role, shared, private }
+        Context { state, meter, depth, step, stage, phase_base: 0, role, shared, private }
     }
 
     /// A sub-protocol whose phase 1 is phase `offset + 1` of this one.
@@ -112,7 +112,7 @@ impl<'s, R: Copy + Send + Sync> Context<'s, R> {
         let (meter, depth) = (self.meter.clone(), self.depth.clone());
         Context {
             phase_base: self.phase_base + offset,
-            ..Context::root(self.session, meter, depth, step, self.stage, self.role)
+            ..Context::root(self.state, meter, depth, step, self.stage, self.role)
         }
     }
 
@@ -123,25 +123,25 @@ impl<'s, R: Copy + Send + Sync> Context<'s, R> {
 
     /// The party that runs this.
     pub fn party(&self) -> Role {
-        self.session.role
+        self.state.role
     }
 
-    /// Cuts `0..len` into as few chunks as the session's size allows, of about the same size: lanes that
-    /// run side by side should end together. Only the last is no multiple of 64.
+    /// Cuts `0..len` into as few chunks as the session's size allows, of about the same size: lanes
+    /// that run side by side should end together. Only the last is no multiple of 64.
     pub fn chunks(&self, len: usize) -> Vec<Range<usize>> {
         self.chunks_of(len, 64)
     }
 
     /// As [`Context::chunks`], in multiples of `unit`.
-    pub fn chunks_of(&self, len: usize, unit: usize) -> Vec<Range<usize>> {
-        let count = len.div_ceil(self.session.options.chunk).max(1);
+    pub(crate) fn chunks_of(&self, len: usize, unit: usize) -> Vec<Range<usize>> {
+        let count = len.div_ceil(self.state.options.chunk).max(1);
         let chunk = len.div_ceil(count).next_multiple_of(unit).max(unit);
         (0..len).step_by(chunk).map(|start| start..len.min(start + chunk)).collect()
     }
 
     /// Values per chunk (a multiple of 64).
     pub fn chunk(&self) -> usize {
-        self.session.options.chunk
+        self.state.options.chunk
     }
 
     /// Runs `work` for `0..count`, each in a lane of its own (a step below this one, a causal
@@ -162,7 +162,7 @@ impl<'s, R: Copy + Send + Sync> Context<'s, R> {
             self.depth.fetch_max(lane.depth.load(Ordering::Relaxed), Ordering::Relaxed);
             result
         };
-        let threads = self.session.options.window.min(count);
+        let threads = self.state.options.window.min(count);
         if threads <= 1 {
             return (0..count).map(run).collect();
         }
@@ -170,7 +170,7 @@ impl<'s, R: Copy + Send + Sync> Context<'s, R> {
         let failed: Mutex<Option<Error>> = Mutex::new(None);
         let results: Vec<Mutex<Option<T>>> = (0..count).map(|_| Mutex::new(None)).collect();
         let worker = || {
-            let _guard = AbortOnPanic(self.session.transport.as_ref());
+            let _guard = AbortOnPanic(self.state.transport.as_ref());
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 if index >= count || failed.lock().expect("no panic while locked").is_some() {
@@ -182,7 +182,7 @@ impl<'s, R: Copy + Send + Sync> Context<'s, R> {
                     }
                     Err(error) => {
                         failed.lock().expect("no panic while locked").get_or_insert(error.clone());
-                        self.session.abort(error);
+                        self.state.abort(error);
                         return;
                     }
                 }
@@ -218,22 +218,22 @@ impl<'s, R: Copy + Send + Sync> Context<'s, R> {
     ///
     /// # Errors
     /// As [`crate::Transport::send`], like every `send_` below.
-    pub fn send_words(&mut self, to: Role, phase: u16, words: &[u64]) -> Result<()> {
+    pub(crate) fn send_words(&mut self, to: Role, phase: u16, words: &[u64]) -> Result<()> {
         self.send(to, phase, packing::words_to_bytes(words))
     }
 
     /// Sends digits of Z_67, 64 to a value, in 49 bytes a value.
-    pub fn send_digits(&mut self, to: Role, phase: u16, digits: PackedDigits) -> Result<()> {
+    pub(crate) fn send_digits(&mut self, to: Role, phase: u16, digits: PackedDigits) -> Result<()> {
         self.send(to, phase, digits.into_payload())
     }
 
     /// The stream that this party shares with another, in this step.
-    pub fn prf_with(&mut self, other: Role) -> &mut Prf {
-        let me = self.session.role;
+    pub(crate) fn prf_with(&mut self, other: Role) -> &mut Prf {
+        let me = self.state.role;
         let place = me.others().iter().position(|&role| role == other);
         let place = place.expect("a party shares no stream with itself");
         self.shared[place]
-            .get_or_insert_with(|| self.session.seeds.with_others[place].stream(&self.step))
+            .get_or_insert_with(|| self.state.seeds.with_others[place].stream(&self.step))
     }
 
     /// The stream that this party shares with another, in this step, to be kept beyond it.
@@ -244,8 +244,8 @@ impl<'s, R: Copy + Send + Sync> Context<'s, R> {
     }
 
     /// The stream that this party alone knows, in this step.
-    pub fn prf_private(&mut self) -> &mut Prf {
-        self.private.get_or_insert_with(|| self.session.seeds.private.stream(&self.step))
+    pub(crate) fn prf_private(&mut self) -> &mut Prf {
+        self.private.get_or_insert_with(|| self.state.seeds.private.stream(&self.step))
     }
 
     /// Sends bytes in a phase of this protocol.
@@ -254,13 +254,13 @@ impl<'s, R: Copy + Send + Sync> Context<'s, R> {
     /// As [`crate::Transport::send`].
     pub fn send(&mut self, to: Role, phase: u16, payload: Vec<u8>) -> Result<()> {
         let phase = self.absolute(phase);
-        self.meter.sent(self.session.role, to, phase, payload.len());
+        self.meter.sent(self.state.role, to, phase, payload.len());
         let depth = match self.stage {
             Stage::Ahead => 0,
             Stage::Online => self.depth.load(Ordering::Relaxed),
         };
         let step = self.step.clone();
-        self.session.transport.send(to, Message { step, phase, depth, payload })
+        self.state.transport.send(to, Message { step, phase, depth, payload })
     }
 
     /// The phase of the layer. What travels ahead of a query belongs to none of its phases.
@@ -281,8 +281,9 @@ impl<R: Receives + Copy + Send + Sync> Context<'_, R> {
     /// Receives `count` elements of Z_2^64.
     ///
     /// # Errors
-    /// As [`crate::Transport::recv`], [`Error::Phase`] and [`Error::Length`], like every `recv_` below.
-    pub fn recv_words(&mut self, from: Role, phase: u16, count: usize) -> Result<Vec<u64>> {
+    /// As [`crate::Transport::recv`], [`Error::Phase`] and [`Error::Length`], like every `recv_`
+    /// below.
+    pub(crate) fn recv_words(&mut self, from: Role, phase: u16, count: usize) -> Result<Vec<u64>> {
         let bytes = self.recv(from, phase, 8 * count)?;
         packing::bytes_to_words(&bytes).map_err(|what| self.malformed(from, phase, what))
     }
@@ -291,7 +292,12 @@ impl<R: Receives + Copy + Send + Sync> Context<'_, R> {
     ///
     /// # Errors
     /// Also [`Error::Malformed`] for an element that is not canonical.
-    pub fn recv_odd_words(&mut self, from: Role, phase: u16, count: usize) -> Result<Vec<u64>> {
+    pub(crate) fn recv_odd_words(
+        &mut self,
+        from: Role,
+        phase: u16,
+        count: usize,
+    ) -> Result<Vec<u64>> {
         let words = self.recv_words(from, phase, count)?;
         if words.contains(&odd_ring::MODULUS) {
             return Err(self.malformed(from, phase, "an element is 2^64 - 1, not canonical"));
@@ -299,20 +305,25 @@ impl<R: Receives + Copy + Send + Sync> Context<'_, R> {
         Ok(words)
     }
 
-    /// Receives the 64 digits of `values` values, still packed: [`Error::Malformed`] comes when they are
-    /// unpacked.
-    pub fn recv_digits(&mut self, from: Role, phase: u16, values: usize) -> Result<PackedDigits> {
+    /// Receives the 64 digits of `values` values, still packed: [`Error::Malformed`] comes when
+    /// they are unpacked.
+    pub(crate) fn recv_digits(
+        &mut self,
+        from: Role,
+        phase: u16,
+        values: usize,
+    ) -> Result<PackedDigits> {
         let bytes = self.recv(from, phase, packing::PACKED_VALUE_BYTES * values)?;
         Ok(PackedDigits::from_payload(bytes))
     }
 
-    /// Receives so many bytes.
+    /// Receives `len` bytes.
     ///
     /// # Errors
     /// As [`crate::Transport::recv`], [`Error::Phase`] and [`Error::Length`].
     pub fn recv(&mut self, from: Role, phase: u16, len: usize) -> Result<Vec<u8>> {
         let expected = self.absolute(phase);
-        let message = self.session.transport.recv(from, &self.step)?;
+        let message = self.state.transport.recv(from, &self.step)?;
         let step = || self.step.to_string();
         if message.phase != expected {
             return Err(Error::Phase { from, step: step(), expected, got: message.phase });
@@ -321,7 +332,7 @@ impl<R: Receives + Copy + Send + Sync> Context<'_, R> {
         if got != len {
             return Err(Error::Length { from, step: step(), phase: expected, expected: len, got });
         }
-        self.meter.received(from, self.session.role, expected, got);
+        self.meter.received(from, self.state.role, expected, got);
         if self.stage == Stage::Online {
             // A depth near u32::MAX can only come from a faulty peer; it must not wrap.
             self.depth.fetch_max(message.depth.saturating_add(1), Ordering::Relaxed);
@@ -346,7 +357,7 @@ impl Context<'_, Evaluating> {
 
     /// Adds fresh shares of zero (PRF between P0 and P1), so that what leaves a protocol is a fresh
     /// sharing.
-    pub fn rerandomise(&mut self, share: &mut [u64]) {
+    pub(crate) fn rerandomise(&mut self, share: &mut [u64]) {
         let side = self.side();
         let zero = self.prf_with(self.peer());
         match side {

@@ -35,9 +35,16 @@ impl Cost {
         self.send_ahead(phase, phase, from, to, bytes)
     }
 
-    /// Adds a message that its receiver takes in a later phase only, after what it sends itself in that
-    /// phase: nothing waits for it before.
-    pub fn send_ahead(mut self, phase: u16, taken: u16, from: Role, to: Role, bytes: u64) -> Cost {
+    /// Adds a message that its receiver takes in a later phase only, after what it sends itself in
+    /// that phase: nothing waits for it before.
+    pub(crate) fn send_ahead(
+        mut self,
+        phase: u16,
+        taken: u16,
+        from: Role,
+        to: Role,
+        bytes: u64,
+    ) -> Cost {
         if bytes == 0 {
             return self;
         }
@@ -45,7 +52,8 @@ impl Cost {
         self
     }
 
-    /// Adds a message that travels ahead of the query: it belongs to no phase and nothing waits for it.
+    /// Adds a message that travels ahead of the query: it belongs to no phase and nothing waits for
+    /// it.
     pub fn ahead(self, from: Role, to: Role, bytes: u64) -> Cost {
         self.send(AHEAD, from, to, bytes)
     }
@@ -112,7 +120,7 @@ impl Cost {
         links
     }
 
-    /// Of [`Cost::links`] what travels ahead of the query.
+    /// The part of [`Cost::links`] that travels ahead of the query.
     pub fn ahead_links(&self) -> Links {
         self.clone().only_ahead().links()
     }

@@ -1,5 +1,5 @@
-//! Digits of Z_67 on their way: packed, 49 bytes a value, worked on in blocks that stay in the first-level
-//! cache, so that the 64 digits of a value are never written to memory.
+//! Digits of Z_67 on their way: packed, 49 bytes a value, worked on in blocks that stay in the
+//! first-level cache, so that the 64 digits of a value are never written to memory.
 
 use fixedpoint::{
     packing::{PACKED_VALUE_BYTES, PackingError, pack_digits_into, unpack_digits},
@@ -15,12 +15,13 @@ pub(crate) const BLOCK: usize = 128;
 pub struct PackedDigits(Vec<u8>);
 
 impl PackedDigits {
-    /// Room for so many values.
+    /// An empty batch with capacity for `values` values.
     pub(crate) fn with_capacity(values: usize) -> PackedDigits {
         PackedDigits(Vec::with_capacity(values * PACKED_VALUE_BYTES))
     }
 
-    /// Takes a payload, whose length is a multiple of 49 bytes; its words are checked when unpacked.
+    /// Takes a payload, whose length is a multiple of 49 bytes; its words are checked when
+    /// unpacked.
     pub(crate) fn from_payload(payload: Vec<u8>) -> PackedDigits {
         PackedDigits(payload)
     }
@@ -69,8 +70,8 @@ impl BlockDigits {
         BlockDigits(Box::new([0; BLOCK * DIGITS]))
     }
 
-    /// The digits of the first so many values.
-    pub(crate) fn of(&mut self, values: usize) -> &mut [u8] {
+    /// The digits of the first `values` values.
+    pub(crate) fn first_mut(&mut self, values: usize) -> &mut [u8] {
         &mut self.0[..values * DIGITS]
     }
 }

@@ -1,8 +1,9 @@
 //! The bytes of a protocol without the protocol: what its transport alone takes.
 //!
-//! Every party sends zeros over each of its links, as many as a [`Cost`] says, in messages of the size that
-//! the protocols send, as many at once as the window allows. Nothing is computed and nothing is secret, so
-//! there is nothing to learn. One phase; nobody waits for anybody but for room.
+//! Every party sends zeros over each of its links, as many as a [`Cost`] says, in messages of the
+//! size that the protocols send, as many at once as the window allows. Nothing is computed and
+//! nothing is secret, so there is nothing to learn. One phase; nobody waits for anybody but for
+//! room.
 
 use crate::{
     context::{Context, Receives},

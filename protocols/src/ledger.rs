@@ -95,8 +95,8 @@ pub const AHEAD: u16 = 0;
 /// Whether a message can travel before the query is there, or must follow on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// It depends on no input: correlated randomness, masked weights. It belongs to no phase and waits
-    /// for nothing.
+    /// It depends on no input: correlated randomness, masked weights. It belongs to no phase and
+    /// waits for nothing.
     Ahead,
     /// It depends on the query.
     Online,
@@ -111,7 +111,7 @@ pub struct LayerMeasurement {
     pub sent: Links,
     /// Payload bytes this party took from the transport, per link.
     pub received: Links,
-    /// Of the bytes sent, those that travelled ahead of the query.
+    /// The bytes sent that travelled ahead of the query.
     pub ahead: Links,
     /// The phases in which it sent or received; none for what travelled ahead.
     pub phases: BTreeSet<u16>,

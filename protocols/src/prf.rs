@@ -62,8 +62,8 @@ impl std::fmt::Debug for Seed {
     }
 }
 
-/// The seeds that one party holds: one with each other party, and its own. Not `Clone`: a session takes
-/// them, so that no second one repeats its streams.
+/// The seeds that one party holds: one with each other party, and its own. Not `Clone`: a session
+/// takes them, so that no second one repeats its streams.
 #[derive(Debug)]
 pub struct Seeds {
     /// Shared with each of [`crate::Role::others`], in that order.
@@ -97,17 +97,17 @@ impl Prf {
     }
 
     /// Adds the next elements of Z_2^64, one to each.
-    pub fn add_to(&mut self, values: &mut [u64]) {
+    pub(crate) fn add_to(&mut self, values: &mut [u64]) {
         self.in_blocks(values, ring::add_assign);
     }
 
     /// Subtracts the next elements of Z_2^64, one from each.
-    pub fn subtract_from(&mut self, values: &mut [u64]) {
+    pub(crate) fn subtract_from(&mut self, values: &mut [u64]) {
         self.in_blocks(values, ring::sub_assign);
     }
 
     /// The next `count` elements of Z_{2^64-1}, canonical, by rejection.
-    pub fn odd_words(&mut self, count: usize) -> Vec<u64> {
+    pub(crate) fn odd_words(&mut self, count: usize) -> Vec<u64> {
         let mut words = self.words(count);
         for word in &mut words {
             while *word == fixedpoint::odd_ring::MODULUS {
@@ -141,7 +141,7 @@ impl Prf {
     }
 
     /// The next `count` numbers below 64.
-    pub fn rotations(&mut self, count: usize) -> Vec<u8> {
+    pub(crate) fn rotations(&mut self, count: usize) -> Vec<u8> {
         let mut bytes = vec![0; count];
         self.fill(&mut bytes);
         bytes.iter_mut().for_each(|byte| *byte &= 63);

@@ -1,51 +1,27 @@
 //! What one party holds for a whole run: its role, seeds, transport and ledger.
 
-use std::{
-    collections::HashSet,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU32, Ordering},
-    },
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicU32, Ordering},
 };
 
 use fixedpoint::Side;
 
+pub use crate::state::SessionOptions;
 use crate::{
     context::{Context, Dealing, Evaluating, Producing, Querying, Serving},
     error::{Error, Result},
     ledger::{LayerMeasurement, Meter, Stage},
     party::Role,
     prf::{Seed, Seeds},
-    step::{Step, StepId},
+    state::{AbortOnPanic, State},
+    step::Step,
     transport::Transport,
 };
 
-/// How a long batch is cut and how many pieces are under way at once. All three parties must agree
-/// (the hello compares them), because the cut decides which messages exist.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SessionOptions {
-    /// Values per chunk of a non-linear layer: a multiple of 64, so that chunking adds no byte.
-    /// A chunk works on about 0.5 KiB of memory a value, which should stay in a core's second-level
-    /// cache: 8192 instead of 2048 costs a quarter more time. A smaller chunk costs more messages.
-    pub chunk: usize,
-    /// Chunks under way at once: at least the cores, more to fill a long link (in-flight bytes
-    /// are about `window * chunk * 50`).
-    pub window: usize,
-}
-
-impl Default for SessionOptions {
-    fn default() -> Self {
-        SessionOptions { chunk: 2048, window: 8 }
-    }
-}
-
 /// One party's side of a run.
 pub struct Session {
-    pub(crate) role: Role,
-    pub(crate) transport: Arc<dyn Transport>,
-    pub(crate) seeds: Seeds,
-    pub(crate) options: SessionOptions,
-    used: Mutex<HashSet<StepId>>,
+    state: State,
     /// The stages that ended, with their depths. What is taken later still counts.
     finished: Mutex<Vec<(Arc<Meter>, u32)>>,
     /// The largest depth that any layer ended at.
@@ -65,20 +41,13 @@ impl Session {
     ) -> Session {
         assert!(options.chunk > 0 && options.chunk.is_multiple_of(64), "chunks of 64 values");
         assert!(options.window > 0, "a window of at least one chunk");
-        Session {
-            role,
-            transport,
-            seeds,
-            options,
-            used: Mutex::default(),
-            finished: Mutex::default(),
-            depth: AtomicU32::default(),
-        }
+        let state = State::new(role, transport, seeds, options);
+        Session { state, finished: Mutex::default(), depth: AtomicU32::default() }
     }
 
     /// The party whose session this is.
     pub fn role(&self) -> Role {
-        self.role
+        self.state.role
     }
 
     /// Runs one layer as an evaluator, after all layers so far.
@@ -111,7 +80,7 @@ impl Session {
         layer: &str,
         run: impl FnOnce(&mut Context<'_, Evaluating>) -> Result<T>,
     ) -> Result<(T, u32)> {
-        let side = match self.role {
+        let side = match self.state.role {
             Role::ModelOwner => Side::Zero,
             Role::DataOwner => Side::One,
             Role::CryptoProducer => panic!("the crypto producer deals; it evaluates nothing"),
@@ -147,12 +116,12 @@ impl Session {
         layer: &str,
         run: impl FnOnce(&mut Context<'_, Dealing>) -> Result<T>,
     ) -> Result<(T, u32)> {
-        assert_eq!(self.role, Role::CryptoProducer, "evaluators deal nothing");
+        assert_eq!(self.state.role, Role::CryptoProducer, "evaluators deal nothing");
         self.layer(Stage::Online, depth, layer, Dealing, run)
     }
 
-    /// Runs one stage of a layer as P0 of [`crate::dealer`]. What travels ahead has no depth; an online
-    /// stage starts at this one, and with its result comes the depth it ended at.
+    /// Runs one stage of a layer as P0 of [`crate::dealer`]. What travels ahead has no depth; an
+    /// online stage starts at this one, and with its result comes the depth it ended at.
     ///
     /// # Errors
     /// As [`Session::evaluate`].
@@ -166,7 +135,7 @@ impl Session {
         layer: &str,
         run: impl FnOnce(&mut Context<'s, Serving>) -> Result<T>,
     ) -> Result<(T, u32)> {
-        assert_eq!(self.role, Role::ModelOwner, "only the model owner serves");
+        assert_eq!(self.state.role, Role::ModelOwner, "only the model owner serves");
         self.layer(stage, depth, layer, Serving, run)
     }
 
@@ -184,7 +153,7 @@ impl Session {
         layer: &str,
         run: impl FnOnce(&mut Context<'_, Querying>) -> Result<T>,
     ) -> Result<(T, u32)> {
-        assert_eq!(self.role, Role::DataOwner, "only the data owner queries");
+        assert_eq!(self.state.role, Role::DataOwner, "only the data owner queries");
         self.layer(stage, depth, layer, Querying, run)
     }
 
@@ -200,15 +169,15 @@ impl Session {
         layer: &str,
         run: impl FnOnce(&mut Context<'_, Producing>) -> Result<T>,
     ) -> Result<T> {
-        assert_eq!(self.role, Role::CryptoProducer, "only the crypto producer produces");
+        assert_eq!(self.state.role, Role::CryptoProducer, "only the crypto producer produces");
         Ok(self.layer(Stage::Ahead, 0, layer, Producing, run)?.0)
     }
 
     /// A seed that this party shares with another, for a purpose that needs no step.
     pub fn seed_with(&self, other: Role, label: &str) -> Seed {
-        let place = self.role.others().iter().position(|&role| role == other);
+        let place = self.state.role.others().iter().position(|&role| role == other);
         let place = place.expect("a party shares no seed with itself");
-        self.seeds.with_others[place].derive(label)
+        self.state.seeds.with_others[place].derive(label)
     }
 
     /// What the layers so far sent and received, in the order in which their first stages ended.
@@ -226,13 +195,7 @@ impl Session {
 
     /// Ends everything that waits, with this error.
     pub fn abort(&self, error: Error) {
-        self.transport.abort(error);
-    }
-
-    /// Notes that a step is used: its messages and its randomness exist once.
-    pub(crate) fn claim(&self, step: &Step) {
-        let fresh = self.used.lock().expect("no panic while locked").insert(step.id());
-        assert!(fresh, "step {step} is used twice: its masks would be too");
+        self.state.abort(error);
     }
 
     fn layer<'s, R: Copy + Send + Sync, T>(
@@ -249,8 +212,9 @@ impl Session {
             Stage::Ahead => Step::root("ahead").narrow(layer),
             Stage::Online => Step::root(layer),
         };
-        let mut context = Context::root(self, meter.clone(), depth.clone(), step, stage, role);
-        let guard = AbortOnPanic(self.transport.as_ref());
+        let mut context =
+            Context::root(&self.state, meter.clone(), depth.clone(), step, stage, role);
+        let guard = AbortOnPanic(self.state.transport.as_ref());
         let result = run(&mut context);
         drop(guard);
         if let Err(error) = &result {
@@ -268,17 +232,6 @@ impl Session {
     }
 }
 
-/// Wakes everything that waits when its thread panics: a bug must not look like a silent peer.
-pub(crate) struct AbortOnPanic<'t>(pub(crate) &'t dyn Transport);
-
-impl Drop for AbortOnPanic<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.abort(Error::Stopped { reason: "a bug: a protocol panicked".into() });
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use crate::{Evaluator, Role, Session, test_world::TestWorld};
@@ -286,10 +239,14 @@ mod tests {
     /// A layer in which a number goes from one party to another.
     fn relay(session: &Session, depth: u32, layer: &str, [from, to]: [Role; 2]) -> u32 {
         let role = session.role();
-        let run = |ctx: &mut Evaluator<'_>| match role {
-            _ if role == from => ctx.send_words(to, 1, &[7]),
-            _ if role == to => ctx.recv_words(from, 1, 1).map(drop),
-            _ => Ok(()),
+        let run = |ctx: &mut Evaluator<'_>| {
+            if role == from {
+                ctx.send_words(to, 1, &[7])
+            } else if role == to {
+                ctx.recv_words(from, 1, 1).map(drop)
+            } else {
+                Ok(())
+            }
         };
         session.evaluate_from(depth, layer, run).unwrap().1
     }

@@ -1,7 +1,8 @@
-//! Continuous piecewise-linear functions with public knots and slopes, as integers: what both suites evaluate.
+//! Continuous piecewise-linear functions with public knots and slopes, as integers: what both
+//! suites evaluate.
 //!
-//! f(t) = a + s_0 t + sum_j (s_j - s_{j-1}) max(t - p_j, 0). The knots p_j are at the scale of t, the slopes have `slope_bits`
-//! fractional bits, and so many more bits than t has the result.
+//! f(t) = a + s_0 t + sum_j (s_j - s_{j-1}) max(t - p_j, 0). The knots p_j are at the scale of t,
+//! the slopes have `slope_bits` fractional bits, so the result has that many more than t.
 
 /// A continuous piecewise-linear function.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,16 +22,17 @@ pub(crate) struct Line {
 
 /// The right half of tanh: knots, and the values there. Eight knots in all, four of them below 0.
 ///
-/// Where the function is concave, the pieces whose largest error is the same E above and below go from knots at which the
-/// value is E above the function; the last knot is where 1 is. The first piece goes through 0 and meets the function in
-/// error -E too. That leaves one E for each number of knots: 0.1121 for two, 0.0348 for four, 0.0167 for six,
-/// 0.0098066 for eight, 0.0064 for ten, 0.0046 for twelve; half of that for a sigmoid.
+/// Where the function is concave, the pieces whose largest error is the same E above and below go
+/// from knots at which the value is E above the function; the last knot is where 1 is. The first
+/// piece goes through 0 and meets the function in error -E too. That leaves one E for each number
+/// of knots: 0.1121 for two, 0.0348 for four, 0.0167 for six, 0.0098066 for eight, 0.0064 for ten,
+/// 0.0046 for twelve; half of that for a sigmoid.
 const TANH: [(f64, f64); 4] =
     [(0.5107607, 0.4803443), (0.9682614, 0.7577459), (1.5422531, 0.9223048), (2.6564635, 1.0)];
 
 impl Spline {
-    /// A function that is `start` + `slopes`\[0\] t below the first knot and has the slope `slopes`\[j\] from
-    /// `knots`\[j - 1\] on.
+    /// A function that is `start` + `slopes`\[0\] t below the first knot and has the slope
+    /// `slopes`\[j\] from `knots`\[j - 1\] on.
     ///
     /// # Panics
     /// Unless the knots ascend and there is one slope more than knots.
@@ -60,15 +62,15 @@ impl Spline {
         Spline::new("relu6", 0, vec![0, cap], &[0, 1, 0], 0)
     }
 
-    /// t above 0 and, below, t times the nearest to `slope` with so many bits.
+    /// t above 0 and, below 0, t times `slope` rounded to `slope_bits` bits.
     pub fn leaky_relu(slope: f64, slope_bits: u32) -> Spline {
         let one = 1i64 << slope_bits;
         let slopes = [(slope * one as f64).round() as i64, one];
         Spline::new("leaky-relu", 0, vec![0], &slopes, slope_bits)
     }
 
-    /// The logistic function 1 / (1 + e^-t), t having `bits` fractional bits: eight knots, 0 below -5.31 and 1 above
-    /// 5.31. From 10 bits and 12 of the slopes on, the error is at most 0.005.
+    /// The logistic function 1 / (1 + e^-t), t having `bits` fractional bits: eight knots, 0 below
+    /// -5.31 and 1 above 5.31. From 10 bits and 12 of the slopes on, the error is at most 0.005.
     ///
     /// # Panics
     /// Unless `slope_bits` is 8 or more and both together 48 or less.
@@ -77,13 +79,22 @@ impl Spline {
         Spline::s_curve("sigmoid", half, |(x, y)| (2.0 * x, y / 2.0), bits, slope_bits)
     }
 
-    /// The hyperbolic tangent, t having `bits` fractional bits: eight knots, -1 below -2.66 and 1 above 2.66. From 10
-    /// bits and 12 of the slopes on, the error is at most 0.01.
+    /// The hyperbolic tangent, t having `bits` fractional bits: eight knots, -1 below -2.66 and 1
+    /// above 2.66. From 10 bits and 12 of the slopes on, the error is at most 0.01.
     ///
     /// # Panics
     /// As [`Spline::sigmoid`].
     pub fn tanh(bits: u32, slope_bits: u32) -> Spline {
         Spline::s_curve("tanh", 0, |point| point, bits, slope_bits)
+    }
+
+    /// The hard sigmoid min(max(t / 6 + 1/2, 0), 1), t having `bits` fractional bits: two knots, as near
+    /// to -3 and 3 as the rounded slope brings the result to 1. From 10 bits and 12 of the slope on, the
+    /// error is at most 0.0005.
+    pub fn hard_sigmoid(bits: u32, slope_bits: u32) -> Spline {
+        let slope = ((1u64 << slope_bits) as f64 / 6.0).round();
+        let knot = ((1u64 << (bits + slope_bits)) as f64 / (2.0 * slope)).round() as i64;
+        Spline::new("hard-sigmoid", 0, vec![-knot, knot], &[0, slope as i64, 0], slope_bits)
     }
 
     /// Its name in reports.
@@ -121,7 +132,8 @@ impl Spline {
         slope_bits: u32,
     ) -> Spline {
         assert!(slope_bits >= 8 && bits + slope_bits <= 48, "{bits} and {slope_bits} bits");
-        // Powers of two and quotients are exact or rounded alike everywhere, so all parties have the same knots.
+        // Powers of two and quotients are exact or rounded alike everywhere, so all parties have
+        // the same knots.
         let (slope_unit, unit) =
             ((1u64 << slope_bits) as f64, (1u64 << (bits + slope_bits)) as f64);
         let (mut knots, mut slopes) = (Vec::new(), Vec::new());
@@ -147,7 +159,7 @@ impl Spline {
 mod tests {
     use super::*;
 
-    /// The largest error over all t, which includes all that t may be beyond the outermost knots.
+    /// The largest error over all t, outside of the outermost knots too.
     fn worst(spline: &Spline, of: impl Fn(f64) -> f64, bits: u32) -> f64 {
         let (unit, end) = (f64::from(1u32 << bits), 3 * spline.knots()[7]);
         let scale = unit * f64::from(1u32 << spline.slope_bits());
@@ -169,6 +181,22 @@ mod tests {
                 assert!(error <= 0.01, "tanh, {bits} and {slope_bits} bits: {error}");
             }
         }
+    }
+
+    #[test]
+    fn hard_sigmoids_are_as_near_as_they_say() {
+        for (bits, slope_bits) in [(10, 12), (12, 12), (13, 12), (16, 14)] {
+            let spline = Spline::hard_sigmoid(bits, slope_bits);
+            let unit = f64::from(1u32 << bits);
+            let scale = unit * f64::from(1u32 << slope_bits);
+            for t in -(8 << bits)..8 << bits {
+                let due = (f64::from(t) / unit / 6.0 + 0.5).clamp(0.0, 1.0);
+                let got = spline.value(t.into()) as f64 / scale;
+                assert!((got - due).abs() <= 0.0005, "{bits} bits, {t}: {got}, {due}");
+            }
+            assert_eq!(spline.value(i64::MIN >> 8), 0);
+        }
+        assert_eq!(Spline::hard_sigmoid(0, 12).knots(), [-3, 3]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ pub struct Step {
     id: StepId,
 }
 
-/// What travels instead of the path: the first 16 bytes of its BLAKE3 hash.
+/// The tag that travels instead of the path: the first 16 bytes of its BLAKE3 hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StepId(pub [u8; 16]);
 

@@ -1,7 +1,7 @@
 //! Three parties in one process, for tests.
 //!
-//! Seeds are derived from one fixed test seed, which every failure names. Never use this where secrets
-//! are at stake: whoever knows the test seed knows every mask.
+//! Seeds are derived from one fixed test seed, which every failure names. Never use this where
+//! secrets are at stake: whoever knows the test seed knows every mask.
 
 use std::{sync::Arc, time::Duration};
 
@@ -51,7 +51,7 @@ pub struct TestWorld {
     recording: bool,
 }
 
-/// What came of a run.
+/// The outcome of a run.
 pub struct Outcome<T> {
     /// Each party's result, P0's first.
     pub results: [Result<T>; 3],
@@ -61,7 +61,7 @@ pub struct Outcome<T> {
     pub records: Vec<Record>,
 }
 
-/// What came of a single layer that did not fail.
+/// The outcome of a single layer that did not fail.
 pub struct LayerOutcome<T> {
     /// P0's and P1's results.
     pub shares: [T; 2],
@@ -71,7 +71,7 @@ pub struct LayerOutcome<T> {
     pub records: Vec<Record>,
 }
 
-/// What came of one layer of the dealer suite that did not fail.
+/// The outcome of one layer of the dealer suite that did not fail.
 pub struct GadgetOutcome {
     /// P0's halves of the results.
     pub z: Vec<u64>,
@@ -138,9 +138,10 @@ impl TestWorld {
         let records = Records::default();
         let ends = MemoryTransport::world(self.patience);
         let run = |role, transport| {
-            let transport: Arc<dyn Transport> = match self.recording {
-                true => Arc::new(RecordingTransport::new(role, transport, records.clone())),
-                false => Arc::from(transport),
+            let transport: Arc<dyn Transport> = if self.recording {
+                Arc::new(RecordingTransport::new(role, transport, records.clone()))
+            } else {
+                Arc::from(transport)
             };
             let session = Session::new(role, transport, self.seeds(role), self.options);
             (party(&session), session.measurements())
@@ -180,7 +181,7 @@ impl TestWorld {
     ) -> LayerOutcome<T> {
         let outcome = self.run(|session| match session.role() {
             Role::CryptoProducer => session.deal("layer", &deal).map(|()| None),
-            _ => session.evaluate("layer", &evaluate).map(Some),
+            Role::ModelOwner | Role::DataOwner => session.evaluate("layer", &evaluate).map(Some),
         });
         let [zero, one, two] = outcome.results;
         let measurement = outcome.measurements.into_iter().next().expect("a layer ran");
@@ -211,7 +212,7 @@ impl TestWorld {
     /// As [`TestWorld::gadget`], the function being what each party knows of it.
     ///
     /// # Panics
-    /// As that.
+    /// As [`TestWorld::gadget`].
     pub fn gadget_of(
         &self,
         functions: [&dyn Function; 3],
@@ -332,8 +333,8 @@ impl GadgetOutcome {
         pairs.map(|(z, r)| gate.out().signed(z.wrapping_add(*r))).collect()
     }
 
-    /// Asserts that what was measured is what was predicted: bytes on every link, ahead and online, phases,
-    /// critical path.
+    /// Asserts that what was measured is what was predicted: bytes on every link, ahead and online,
+    /// phases, critical path.
     ///
     /// # Panics
     /// If it is not.
@@ -377,8 +378,8 @@ pub fn words_for_tests(test_seed: u64, count: usize) -> Vec<u64> {
     seed_for_tests(test_seed).stream(&Step::root("test words")).words(count)
 }
 
-/// Signed values below `bound` in magnitude, from a fixed test seed, the edges of DReLU's domain among
-/// the first if `bound` is that of the domain, 2^62.
+/// Signed values below `bound` in magnitude, from a fixed test seed, the edges of DReLU's domain
+/// among the first if `bound` is that of the domain, 2^62.
 pub fn signed_for_tests(test_seed: u64, bound: u64, count: usize) -> Vec<u64> {
     let max = bound as i64 - 1;
     let edges = [0, 1, -1, max, -max, -max - 1, max - 1, 2, -2].map(|edge| edge as u64);

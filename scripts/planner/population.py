@@ -3,7 +3,6 @@
 import copy
 import logging
 import os
-import random
 import time
 from pathlib import Path
 

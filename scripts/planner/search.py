@@ -84,8 +84,9 @@ class Search:
             best = self.population(name, genes, {"target": target}, best, runs_left=points - index)
 
     def target(self, part):
-        """What a population should have, of all: from half of the layers to all, as Delphi has it, or
-        the share of the cost saved by which each costs the same part less than the one before."""
+        """What a population should have, of all: from half of the layers to all, as Delphi has it,
+        or the share of the cost saved by which each costs the same part less than the one before.
+        """
         if self.by_layers:
             return 0.5 + 0.5 * part
         least = self.own - self.span

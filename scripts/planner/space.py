@@ -87,14 +87,14 @@ class Space:
         """The genes of the net as it is."""
         return {
             "sites": {name: {"share": 0.0, "kind": "polynomial-2"} for name in self.names},
-            "pools": {name: 0.0 for name in self.pools},
+            "pools": dict.fromkeys(self.pools, 0.0),
             "plain": 0.0,
         }
 
     def uniform(self, kind, pools=1.0):
         """The genes of one kind everywhere."""
         sites = {name: {"share": 1.0, "kind": kind} for name in self.names}
-        return {"sites": sites, "pools": {name: pools for name in self.pools}, "plain": pools}
+        return {"sites": sites, "pools": dict.fromkeys(self.pools, pools), "plain": pools}
 
     def drawn(self, draw, layers):
         """Genes by chance: one kind everywhere or any, of shares in proportion to be scaled."""

@@ -2,9 +2,9 @@
 
 import csv
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Tuple
 
 import numpy as np
 
@@ -21,8 +21,8 @@ class Dataset:
     load: Callable
     classes: int
     # A net takes (pixel / brightest - mean) / std, with one of each for each channel.
-    mean: Tuple[float, ...]
-    std: Tuple[float, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     # Training images are moved by up to so many pixels along each axis, black coming in.
     shift: int
     # Whether an image's mirror image is one of the same class.
@@ -124,8 +124,8 @@ def checked(images, labels, classes, folder):
 def scaled_up(images):
     """8x8 pixels of 0 to 16 as 28x28 of 0 to 255, bilinear.
 
-    Pixels are squares, so the centre of new pixel i lies at (i + 1/2) * 8/28 - 1/2 = (4 i - 5) / 14;
-    outside of the centres of the old ones the edge goes on. All in integers, hence the same
+    Pixels are squares, so the centre of new pixel i lies at (i + 1/2) * 8/28 - 1/2 = (4 i - 5) /
+    14; outside of the centres of the old ones the edge goes on. All in integers, hence the same
     everywhere.
     """
     parts = 14
@@ -142,7 +142,9 @@ def scaled_up(images):
 AS_THEY_ARE = {"mean": (0.0,), "std": (1.0,)}
 
 DATASETS = {
-    "digits": Dataset(digits, 10, **AS_THEY_ARE, shift=2, mirror=False, folder=TEST_DATA / "digits"),
+    "digits": Dataset(
+        digits, 10, **AS_THEY_ARE, shift=2, mirror=False, folder=TEST_DATA / "digits"
+    ),
     "breast-cancer": Dataset(
         breast_cancer,
         2,

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Export scikit-learn's Breast Cancer Wisconsin set as CSV: train.csv and test.csv.
 
-The set is the 569 tumours of the UCI collection that scikit-learn ships (no download), with 30 features
-each. A feature is standardised by its mean and standard deviation in the training split. The label is
-0 (malignant) or 1 (benign). The split is shuffled, stratified by label and the same on every run: 455
-tumours to train on, 114 held out.
+The set is the 569 tumours of the UCI collection that scikit-learn ships (no download), with 30
+features each. A feature is standardised by its mean and standard deviation in the training split.
+The label is 0 (malignant) or 1 (benign). The split is shuffled, stratified by label and the same on
+every run: 455 tumours to train on, 114 held out.
 """
 
 import argparse

@@ -1,5 +1,6 @@
-"""IDX, the format of MNIST: two zero bytes, a type (8: unsigned bytes), the number of dimensions, each
-dimension as a big-endian u32, then the values."""
+"""IDX, the format of MNIST: two zero bytes, a type (8: unsigned bytes), the number of dimensions,
+each dimension as a big-endian u32, then the values.
+"""
 
 import gzip
 import struct

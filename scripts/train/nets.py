@@ -1,9 +1,9 @@
 """The nets of nets/src/zoo in PyTorch: the same layers, activation plans and names of tensors.
 
-SqueezeNet and the nets that MiniONN ran have no batch norm of their own. To train them, one goes behind
-every convolution (for SqueezeNet as Shafran et al. do, appendix A.1) and before every square, and
-`inference_state` folds it into the layer before it: the net that is written is the zoo's. Batch norm
-of the binary nets (xonn.py) is theirs and stays.
+SqueezeNet and the nets that MiniONN ran have no batch norm of their own. To train them, one goes
+behind every convolution (for SqueezeNet as Shafran et al. do, appendix A.1) and before every
+square, and `inference_state` folds it into the layer before it: the net that is written is the
+zoo's. Batch norm of the binary nets (xonn.py) is theirs and stays.
 """
 
 import math
@@ -24,7 +24,8 @@ class Plan:
 
     # Of every activation.
     kind: type = nn.ReLU
-    # Ratios of the first and second activation of every block: 1 keeps, 0 removes, between is partial.
+    # Ratios of the first and second activation of every block: 1 keeps, 0 removes, between is
+    # partial.
     first: float = 1.0
     second: float = 1.0
     pool: type = nn.MaxPool2d
@@ -42,7 +43,7 @@ class Plan:
 
 
 def published(net, name, channels):
-    """A plan of Shafran et al. by name. `ours` differs between images of three channels and of one."""
+    """A plan of Shafran et al. by name; `ours` differs between images of three channels and one."""
     kind = nn.ReLU6 if net == "mobilenet-v2" else nn.ReLU
     kept = {
         "orig": (1, 1),
@@ -124,8 +125,9 @@ def inference_state(net):
 
 
 def build(name, plan, shape, classes, dropout=0.0, scale=1.0, training=False):
-    """A net by its name in the zoo; `training` adds batch norm where the net has none, and `scale` is the
-    factor of a binary net's widths."""
+    """A net by its name in the zoo; `training` adds batch norm where the net has none, and `scale`
+    is the factor of a binary net's widths.
+    """
     conv, dense = (NormedConv2d, NormedLinear) if training else (nn.Conv2d, nn.Linear)
     if name in xonn.NAMES:
         return xonn.build(name, shape, classes, scale, training)

@@ -3,29 +3,30 @@
 
   --out FILE        weights, safetensors in half precision (batch norm's own tensors in single)
   --onnx FILE       the same net as ONNX, for other software
-  --logits FILE     label and logits of every held-out image, computed from --out in double precision
+  --logits FILE     label and logits of all held-out images, computed from --out in double precision
   --held-out DIR    the held-out images and labels as IDX, for a config's [data-owner]
 
-What is measured is the file, read back, on the held-out images; the last epoch's weights are kept, so
-these images choose nothing. With --verify nothing is trained: --out is read.
+What is measured is the file, read back, on the held-out images; the last epoch's weights are kept,
+so these images choose nothing. With --verify nothing is trained: --out is read.
 
-The schedule is that of Shafran, Segev, Peleg and Hoshen, "Crypto-Oriented Neural Architecture Design"
-(2021): stochastic gradient descent, Nesterov momentum of 0.9, a learning rate that falls along a
-cosine from 0.1 (SqueezeNet 0.04) to 0, MobileNetV2's weight decay of 0.0002, batch norm behind
-every convolution of SqueezeNet, dropout of 0.1 at the end of each block of SqueezeNet for MNIST and in
-MobileNetV2 for CIFAR-100 and Fashion-MNIST. The authors average five trainings: use five --seed.
+The schedule is that of Shafran, Segev, Peleg and Hoshen, "Crypto-Oriented Neural Architecture
+Design" (2021): stochastic gradient descent, Nesterov momentum of 0.9, a learning rate that falls
+along a cosine from 0.1 (SqueezeNet 0.04) to 0, MobileNetV2's weight decay of 0.0002, batch norm
+behind every convolution of SqueezeNet, dropout of 0.1 at the end of each block of SqueezeNet for
+MNIST and in MobileNetV2 for CIFAR-100 and Fashion-MNIST. The authors average five trainings: use
+five --seed.
 
-They do not tell the epochs, the batch, the augmentation and the other nets' weight decay. Here these
-are 200 epochs (MNIST 30, digits 60) of batches of 128 (digits 64), random shifts by up to 4 pixels
-(28x28 images: 2), mirror images except for digits, and the weight decay of the nets' own
+They do not tell the epochs, the batch, the augmentation and the other nets' weight decay. Here
+these are 200 epochs (MNIST 30, digits 60) of batches of 128 (digits 64), random shifts by up to 4
+pixels (28x28 images: 2), mirror images except for digits, and the weight decay of the nets' own
 publications: SqueezeNet 0.0002, ShuffleNetV2 0.00004. Batch norm is folded into SqueezeNet's
 convolutions after training. The digits are trained on as MNIST is. MiniONN's net is trained as
 SqueezeNet is, and so are SecureML's and CryptoNets', with batch norm before squares, ten times the
 weight decay and no gradient above 0.1, which keep squares small.
 
-XONN's binary nets are trained with Adam, at a rate that falls along a cosine from 0.005 to 0, for 100
-epochs (Breast Cancer 30 of batches of 32), with weight decay of 0.001 in the last layer alone. This
-was chosen by cross-validation within the training split.
+XONN's binary nets are trained with Adam, at a rate that falls along a cosine from 0.005 to 0, for
+100 epochs (Breast Cancer 30 of batches of 32), with weight decay of 0.001 in the last layer alone.
+This was chosen by cross-validation within the training split.
 """
 
 import argparse
@@ -61,7 +62,7 @@ NETS = {
     "minionn-mnist": (0.04, 2e-4),
     "secureml": (0.04, 2e-3),
     "cryptonets": (0.04, 2e-3),
-} | {name: (0.005, 1e-3) for name in xonn.NAMES}
+} | dict.fromkeys(xonn.NAMES, (0.005, 1e-3))
 WITH_PLANS = ("squeezenet", "shufflenet-v2", "mobilenet-v2")
 # Largest entry of a gradient.
 CLIPPED = {"secureml": 0.1, "cryptonets": 0.1}
@@ -197,7 +198,9 @@ def train(net, split, dataset, device, args):
         if not math.isfinite(losses):
             sys.exit(f"epoch {epoch}: the loss is {losses}; use a smaller --learning-rate")
         seconds = time.monotonic() - start
-        print(f"epoch {epoch}/{args.epochs}: loss {losses / steps:.4f}, {seconds:.0f} s", flush=True)
+        print(
+            f"epoch {epoch}/{args.epochs}: loss {losses / steps:.4f}, {seconds:.0f} s", flush=True
+        )
 
 
 def optimizer_of(net, args):
@@ -266,8 +269,8 @@ def load(net, path):
 class Scorer:
     """Evaluates a net in double precision and remembers its largest value behind any layer.
 
-    A convolution's output before batch norm does not count: tercet folds the two. Nor does batch norm's
-    before a sign: it becomes a threshold of the layer before.
+    A convolution's output before batch norm does not count: tercet folds the two. Nor does batch
+    norm's before a sign: it becomes a threshold of the layer before.
     """
 
     def __init__(self, net, dataset, device):

@@ -67,7 +67,9 @@ def arguments():
     parser.add_argument(
         "--data", type=Path, default=DATA, help=f"folder of the IDX files (default {DATA})"
     )
-    parser.add_argument("--epochs", type=int, default=100, help="passes over the data (default 100)")
+    parser.add_argument(
+        "--epochs", type=int, default=100, help="passes over the data (default 100)"
+    )
     parser.add_argument("--batch", type=int, default=64, help="images a step (default 64)")
     parser.add_argument(
         "--learning-rate", type=float, default=0.05, help="peak of the one cycle (default 0.05)"
@@ -75,7 +77,9 @@ def arguments():
     parser.add_argument(
         "--weight-decay", type=float, default=2e-3, help="keeps weights small (default 0.002)"
     )
-    parser.add_argument("--seed", type=int, default=1, help="of weights, order and shifts (default 1)")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="of weights, order and shifts (default 1)"
+    )
     args = parser.parse_args()
     if args.epochs < 1 or args.batch < 2:
         parser.error("--epochs must be at least 1 and --batch at least 2")

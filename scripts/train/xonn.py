@@ -1,8 +1,8 @@
-"""The binary nets of XONN (Riazi et al., USENIX Security 2019) as nets/src/zoo has them: weights and
-activations +1 or -1, batch norm before every sign, and a last layer of real weights.
+"""The binary nets of XONN (Riazi et al., USENIX Security 2019) as nets/src/zoo has them: weights
+and activations +1 or -1, batch norm before every sign, and a last layer of real weights.
 
-Trained are real weights of [-1, 1], of which the net takes the signs (Courbariaux et al., 2016): a sign
-passes gradients on where its input lies within [-1, 1].
+Trained are real weights of [-1, 1], of which the net takes the signs (Courbariaux et al., 2016): a
+sign passes gradients on where its input lies within [-1, 1].
 """
 
 import math
@@ -16,7 +16,7 @@ NAMES = ("xonn-bm1", "xonn-bm2", "xonn-bm3", "xonn-cancer")
 
 
 def build(name, shape, classes, scale=1.0, training=False):
-    """A net by its name in the zoo; `scale` is the publication's s, a factor of all inner widths."""
+    """A net by its name in the zoo; `scale` is the publication's s, a factor of inner widths."""
 
     def width(base):
         return math.floor(scale * base + 0.5)
@@ -25,7 +25,9 @@ def build(name, shape, classes, scale=1.0, training=False):
     layers = Layers(training)
     if name in ("xonn-bm1", "xonn-cancer"):
         hidden = width(128 if name == "xonn-bm1" else 16)
-        layers.add(flatten=nn.Flatten(), fc1=BinaryLinear(inputs, hidden), bn1=nn.BatchNorm1d(hidden))
+        layers.add(
+            flatten=nn.Flatten(), fc1=BinaryLinear(inputs, hidden), bn1=nn.BatchNorm1d(hidden)
+        )
         layers.add(sign1=Sign(), fc2=BinaryLinear(hidden, hidden), bn2=nn.BatchNorm1d(hidden))
         layers.add(sign2=Sign(), fc3=nn.Linear(hidden, classes))
     elif name == "xonn-bm2":
@@ -110,7 +112,9 @@ def sign(x):
 def binary_layers(net):
     """Names and layers."""
     named = net.named_modules()
-    return [(name, layer) for name, layer in named if isinstance(layer, (BinaryLinear, BinaryConv2d))]
+    return [
+        (name, layer) for name, layer in named if isinstance(layer, (BinaryLinear, BinaryConv2d))
+    ]
 
 
 def clip(net):

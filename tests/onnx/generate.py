@@ -54,14 +54,19 @@ class Net:
 
     def batch_norm(self, x, channels):
         place = len(self.constants)
-        uniform = lambda low, high: self.rng.uniform(low, high, channels).astype(np.float32)
+
+        def uniform(low, high):
+            return self.rng.uniform(low, high, channels).astype(np.float32)
+
         parts = [uniform(0.5, 1.5), uniform(-0.3, 0.3), uniform(-0.3, 0.3), uniform(0.5, 1.5)]
         names = [self.constant(f"bn{place}_{i}", part) for i, part in enumerate(parts)]
         return self.op("BatchNormalization", x, *names, epsilon=1e-3)
 
     def save(self, name, *outputs, opset=17):
-        value = helper.make_tensor_value_info("input", TensorProto.FLOAT, ["batch"] + self.shape)
-        results = [helper.make_tensor_value_info(o, TensorProto.FLOAT, [None, None]) for o in outputs]
+        value = helper.make_tensor_value_info("input", TensorProto.FLOAT, ["batch", *self.shape])
+        results = [
+            helper.make_tensor_value_info(o, TensorProto.FLOAT, [None, None]) for o in outputs
+        ]
         graph = helper.make_graph(self.nodes, name, [value], results, self.constants)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
         model.ir_version = 8
@@ -74,13 +79,19 @@ def record(name, model, shape, before=None, channels_first=None):
     output, or what the operator `before` reads, which is left to the user of the result."""
     model = onnx.load_from_string(model)
     # Exporters write where they ran.
-    for part in [model, model.graph, *model.graph.node, *model.graph.input, *model.graph.output,
-                 *model.graph.value_info]:
+    for part in [
+        model,
+        model.graph,
+        *model.graph.node,
+        *model.graph.input,
+        *model.graph.output,
+        *model.graph.value_info,
+    ]:
         part.ClearField("doc_string")
         if "metadata_props" in part.DESCRIPTOR.fields_by_name:
             part.ClearField("metadata_props")
     (HERE / f"{name}.onnx").write_bytes(model.SerializeToString())
-    images = np.random.default_rng(7).uniform(-1, 1, [IMAGES] + shape).astype(np.float32)
+    images = np.random.default_rng(7).uniform(-1, 1, [IMAGES, *shape]).astype(np.float32)
     if before:
         end = next(node for node in model.graph.node if node.op_type == before)
         shown = helper.make_tensor_value_info(end.input[0], TensorProto.FLOAT, None)
@@ -89,13 +100,17 @@ def record(name, model, shape, before=None, channels_first=None):
     # Its optimiser drops the padding before an average from the average.
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options,
-                                           providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
     feed = session.get_inputs()[0].name
     results = [session.run(None, {feed: image[None]})[0].ravel() for image in images]
     if channels_first:
         images = images.transpose(channels_first)
-    flat = lambda values: [round(float(value), 7) for value in np.ravel(values)]
+
+    def flat(values):
+        return [round(float(value), 7) for value in np.ravel(values)]
+
     case = {"images": flat(images), "logits": flat(results)}
     (HERE / f"{name}.json").write_text(json.dumps(case) + "\n")
 
@@ -104,22 +119,46 @@ def pooling():
     """Groups, dilation, asymmetric pads, auto_pad, ceil_mode, count_include_pad, and a batch norm
     before and after its convolution."""
     net = Net(1, [3, 13, 11])
-    x = net.op("Sub", "input", net.constant("mean", np.array([[[0.1]], [[0.2]], [[0.3]]], np.float32)))
+    x = net.op(
+        "Sub", "input", net.constant("mean", np.array([[[0.1]], [[0.2]], [[0.3]]], np.float32))
+    )
     x = net.op("Div", x, net.number(0.5))
-    x = net.op("Conv", x, net.weight("conv1.weight", 6, 1, 3, 3), net.weight("conv1.bias", 6),
-               group=3, pads=[1, 0, 2, 1], kernel_shape=[3, 3])
+    x = net.op(
+        "Conv",
+        x,
+        net.weight("conv1.weight", 6, 1, 3, 3),
+        net.weight("conv1.bias", 6),
+        group=3,
+        pads=[1, 0, 2, 1],
+        kernel_shape=[3, 3],
+    )
     x = net.batch_norm(x, 6)
     x = net.op("Relu", x)
     x = net.op("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1)
     x = net.batch_norm(x, 6)
     x = net.op("Conv", x, net.weight("conv2.weight", 8, 6, 3, 2), auto_pad="SAME_UPPER")
     x = net.op("Relu", x)
-    x = net.op("AveragePool", x, kernel_shape=[3, 3], strides=[2, 1], pads=[1, 1, 1, 1], count_include_pad=1)
+    x = net.op(
+        "AveragePool",
+        x,
+        kernel_shape=[3, 3],
+        strides=[2, 1],
+        pads=[1, 1, 1, 1],
+        count_include_pad=1,
+    )
     x = net.op("Conv", x, net.weight("conv3.weight", 5, 8, 2, 2), dilations=[1, 2])
     x = net.batch_norm(net.op("LeakyRelu", x, alpha=0.1), 5)
     x = net.op("GlobalAveragePool", x)
     x = net.op("Flatten", x)
-    x = net.op("Gemm", x, net.weight("fc.weight", 4, 5), net.weight("fc.bias", 4), transB=1, alpha=0.5, beta=2.0)
+    x = net.op(
+        "Gemm",
+        x,
+        net.weight("fc.weight", 4, 5),
+        net.weight("fc.bias", 4),
+        transB=1,
+        alpha=0.5,
+        beta=2.0,
+    )
     net.save("pooling", x, opset=11)
 
 
@@ -128,17 +167,24 @@ def shuffle():
     net = Net(2, [4, 6, 6])
     x = net.op("Conv", "input", net.weight("stem.weight", 8, 4, 1, 1))
     a, b = net.op("Split", x, net.integers(4, 4), outputs=2, axis=1)
-    b = net.op("Relu", net.op("Conv", b, net.weight("branch.weight", 4, 4, 3, 3), pads=[1, 1, 1, 1]))
+    b = net.op(
+        "Relu", net.op("Conv", b, net.weight("branch.weight", 4, 4, 3, 3), pads=[1, 1, 1, 1])
+    )
     x = net.op("Concat", a, b, axis=1)
     sizes = net.op("Shape", x)
-    batch = net.op("Unsqueeze", net.op("Gather", sizes, net.constant("zero", np.array(0, np.int64)), axis=0),
-                   net.integers(0))
+    batch = net.op(
+        "Unsqueeze",
+        net.op("Gather", sizes, net.constant("zero", np.array(0, np.int64)), axis=0),
+        net.integers(0),
+    )
     side = net.op("Slice", sizes, net.integers(2), net.integers(4), net.integers(0))
     half = net.op("Div", net.op("Slice", sizes, net.integers(1), net.integers(2)), net.integers(2))
     x = net.op("Reshape", x, net.op("Concat", batch, net.integers(2), half, side, axis=0))
     x = net.op("Transpose", x, perm=[0, 2, 1, 3, 4])
     x = net.op("Reshape", x, net.integers(0, -1, 6, 6))
-    y = net.op("Slice", x, net.integers(4), net.integers(2**63 - 1), net.integers(1), net.integers(1))
+    y = net.op(
+        "Slice", x, net.integers(4), net.integers(2**63 - 1), net.integers(1), net.integers(1)
+    )
     z = net.op("Slice", x, net.integers(0), net.integers(4), net.integers(-3))
     x = net.op("Add", y, net.op("Clip", z, net.number(0), net.number(6)))
     x = net.op("Dropout", net.op("Identity", x))
@@ -149,17 +195,26 @@ def shuffle():
 
 
 def keras():
-    """Channels last around the convolutions, as tf2onnx writes it, and a flattening in that order."""
+    """Channels last around the convolutions, as tf2onnx writes it, and flattening in that order."""
     net = Net(3, [6, 5, 2])
     x = net.op("Transpose", "input", perm=[0, 3, 1, 2])
-    x = net.op("Conv", x, net.weight("conv", 4, 2, 3, 3), net.weight("bias", 4), auto_pad="SAME_LOWER",
-               strides=[2, 2])
-    x = net.op("Relu", net.op("Mul", x, net.constant("scale", np.float32([[[1.5]], [[-1]], [[0.5]], [[1]]]))))
+    x = net.op(
+        "Conv",
+        x,
+        net.weight("conv", 4, 2, 3, 3),
+        net.weight("bias", 4),
+        auto_pad="SAME_LOWER",
+        strides=[2, 2],
+    )
+    x = net.op(
+        "Relu",
+        net.op("Mul", x, net.constant("scale", np.float32([[[1.5]], [[-1]], [[0.5]], [[1]]]))),
+    )
     x = net.op("Transpose", x, perm=[0, 2, 3, 1])
     x = net.op("Reshape", x, net.integers(-1, 36))
     x = net.op("Gemm", x, net.weight("kernel", 36, 5))
     shape = net.shape
-    value = helper.make_tensor_value_info("input", TensorProto.FLOAT, [None] + shape)
+    value = helper.make_tensor_value_info("input", TensorProto.FLOAT, [None, *shape])
     result = helper.make_tensor_value_info(x, TensorProto.FLOAT, [None, None])
     graph = helper.make_graph(net.nodes, "keras", [value], [result], net.constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
@@ -176,7 +231,11 @@ def clips():
     x = net.op("AveragePool", x, kernel_shape=[2, 2])
     x = net.op("Pad", x, net.integers(0, 0, 0, 1, 0, 0, 1, 0), net.number(0))
     x = net.op("Conv", x, net.weight("b.weight", 6, 6, 2, 2))
-    x = net.op("PRelu", x, net.constant("slopes", np.float32([[[0.3]], [[0]], [[1]], [[-0.5]], [[0.1]], [[0.7]]])))
+    x = net.op(
+        "PRelu",
+        x,
+        net.constant("slopes", np.float32([[[0.3]], [[0]], [[1]], [[-0.5]], [[0.1]], [[0.7]]])),
+    )
     x = net.op("Sub", net.number(0.5), net.op("LeakyRelu", x, alpha=0.25))
     x = net.op("Min", net.op("Max", x, net.number(-0.75)), net.number(2))
     x = net.op("Neg", net.op("Sub", x, net.op("Relu", x)))
@@ -214,9 +273,17 @@ def pytorch():
             nn.init.uniform_(module.running_mean, -0.3, 0.3)
             nn.init.uniform_(module.running_var, 0.5, 1.5)
     path = HERE / "pytorch.onnx"
-    torch.onnx.export(model.eval(), torch.zeros(1, 3, 16, 16), path, opset_version=13,
-                      input_names=["image"], output_names=["logits"], do_constant_folding=False,
-                      training=torch.onnx.TrainingMode.PRESERVE, dynamic_axes={"image": {0: "n"}})
+    torch.onnx.export(
+        model.eval(),
+        torch.zeros(1, 3, 16, 16),
+        path,
+        opset_version=13,
+        input_names=["image"],
+        output_names=["logits"],
+        do_constant_folding=False,
+        training=torch.onnx.TrainingMode.PRESERVE,
+        dynamic_axes={"image": {0: "n"}},
+    )
     record("pytorch", path.read_bytes(), [3, 16, 16])
 
 
@@ -230,8 +297,12 @@ def sklearn():
     from sklearn.preprocessing import StandardScaler
 
     x, y = load_iris(return_X_y=True)
-    model = make_pipeline(StandardScaler(), MLPClassifier([10], random_state=0, max_iter=300)).fit(x, y)
-    model = to_onnx(model, initial_types=[("features", FloatTensorType([None, 4]))], options={"zipmap": False})
+    model = make_pipeline(StandardScaler(), MLPClassifier([10], random_state=0, max_iter=300)).fit(
+        x, y
+    )
+    model = to_onnx(
+        model, initial_types=[("features", FloatTensorType([None, 4]))], options={"zipmap": False}
+    )
     record("sklearn", model.SerializeToString(), [4], before="Softmax")
 
 
@@ -240,16 +311,33 @@ def channels():
     net = Net(5, [3, 8, 8])
     x = net.op("Conv", "input", net.weight("a.weight", 8, 3, 3, 3), net.weight("a.bias", 8))
     picked = net.op("Gather", x, net.constant("reds", np.array([6, 1, 2], np.int64)), axis=1)
-    one = net.op("Unsqueeze", net.op("Gather", x, net.constant("red", np.array(-1, np.int64)), axis=1), net.integers(1))
+    one = net.op(
+        "Unsqueeze",
+        net.op("Gather", x, net.constant("red", np.array(-1, np.int64)), axis=1),
+        net.integers(1),
+    )
     turned = net.op("Transpose", x, perm=[1, 0, 2, 3])
     far = net.op("GatherND", turned, net.constant("far", np.array([[7], [0]], np.int64)))
     far = net.op("Transpose", far, perm=[1, 0, 2, 3])
-    every = net.op("Slice", x, net.integers(1, 0), net.integers(6, 2**63 - 1), net.integers(2, 3), net.integers(2, 2))
+    every = net.op(
+        "Slice",
+        x,
+        net.integers(1, 0),
+        net.integers(6, 2**63 - 1),
+        net.integers(2, 3),
+        net.integers(2, 2),
+    )
     every = net.op("Pad", every, net.integers(1, 2, 2, 1), net.number(0.0), net.integers(3, 2))
     every = net.op("Pad", every, net.integers(0, -1, 0, 0, 0, 1, 0, 0), net.number(0.5))
     constant = net.constant("cat", net.rng.uniform(-1, 1, [1, 2, 6, 6]).astype(np.float32))
     x = net.op("Concat", picked, constant, one, far, every, axis=1)
-    x = net.op("Sum", x, x, net.constant("where", net.rng.uniform(-1, 1, [1, 16, 6, 6]).astype(np.float32)), net.number(0.5))
+    x = net.op(
+        "Sum",
+        x,
+        x,
+        net.constant("where", net.rng.uniform(-1, 1, [1, 16, 6, 6]).astype(np.float32)),
+        net.number(0.5),
+    )
     wide = net.op("ReduceMean", x, net.integers(2, 3), keepdims=1)
     x = net.op("Sub", x, wide)
     x = net.op("Transpose", x, perm=[0, 2, 3, 1])
@@ -258,7 +346,12 @@ def channels():
     x = net.op("DepthToSpace", net.op("Transpose", x, perm=[0, 3, 1, 2]), blocksize=2)
     x = net.op("SpaceToDepth", net.op("Concat", x, x, axis=3), blocksize=3)
     x = net.op("Expand", net.op("Unsqueeze", x, net.integers(2)), net.integers(1, 18, 2, 4, 8))
-    x = net.op("ReduceMax", net.op("ReduceSum", x, net.integers(4), keepdims=0), net.integers(2, 3), keepdims=0)
+    x = net.op(
+        "ReduceMax",
+        net.op("ReduceSum", x, net.integers(4), keepdims=0),
+        net.integers(2, 3),
+        keepdims=0,
+    )
     net.save("channels", net.op("MatMul", x, net.weight("fc", 18, 4)), opset=18)
 
 
@@ -266,19 +359,40 @@ def averages():
     """Averages that leave padding out or reach over the edge, Keras' padding before a maximum, and
     activations that are made of others."""
     net = Net(6, [3, 11, 10])
-    x = net.op("AveragePool", "input", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1], ceil_mode=1)
+    x = net.op(
+        "AveragePool", "input", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1], ceil_mode=1
+    )
     x = net.op("Conv", x, net.weight("a.weight", 6, 3, 3, 3), pads=[1, 1, 1, 1])
-    x = net.op("AveragePool", net.op("HardSigmoid", x, alpha=0.25), kernel_shape=[3, 2], auto_pad="SAME_UPPER")
-    x = net.op("Mul", x, net.constant("scale", np.float32([[[2]], [[3]], [[1]], [[-1]], [[-2]], [[4]]])))
+    x = net.op(
+        "AveragePool",
+        net.op("HardSigmoid", x, alpha=0.25),
+        kernel_shape=[3, 2],
+        auto_pad="SAME_UPPER",
+    )
+    x = net.op(
+        "Mul", x, net.constant("scale", np.float32([[[2]], [[3]], [[1]], [[-1]], [[-2]], [[4]]]))
+    )
     x = net.op("Pad", net.op("Relu", x), net.integers(0, 0, 1, 1, 0, 0, 1, 1))
     x = net.op("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2])
     a = net.op("LeakyRelu", net.op("Conv", x, net.weight("b.weight", 6, 6, 1, 1)), alpha=0.3)
     b = net.op("LeakyRelu", net.op("Conv", x, net.weight("c.weight", 6, 6, 1, 1)), alpha=-0.5)
-    x = net.op("Max", a, b, net.constant("low", np.float32([[[-1]], [[0]], [[-2]], [[0.1]], [[0]], [[-0.3]]])))
+    x = net.op(
+        "Max",
+        a,
+        b,
+        net.constant("low", np.float32([[[-1]], [[0]], [[-2]], [[0.1]], [[0]], [[-0.3]]])),
+    )
     x = net.op("Min", x, net.op("Abs", a))
     x = net.op("Pad", x, net.integers(0, 0, 0, 1, 0, 0, 1, 0), net.number(0.25))
-    x = net.op("Mean", x, net.op("Identity", x), net.op("Max", net.op("Min", x, net.number(1)), net.number(-1)))
-    x = net.op("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1, count_include_pad=1)
+    x = net.op(
+        "Mean",
+        x,
+        net.op("Identity", x),
+        net.op("Max", net.op("Min", x, net.number(1)), net.number(-1)),
+    )
+    x = net.op(
+        "AveragePool", x, kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1, count_include_pad=1
+    )
     x = net.op("Flatten", x)
     net.save("averages", net.op("Gemm", x, net.weight("fc.weight", 3, 24), transB=1), opset=18)
 
@@ -289,10 +403,16 @@ def powers():
     x = net.op("Conv", "input", net.weight("a.weight", 4, 2, 3, 3), net.weight("a.bias", 4))
     square = net.op("Pow", x, net.number(2))
     cube = net.op("Mul", net.op("Mul", x, x), x)
-    sign = net.op("Sign", net.op("Relu", net.op("Conv", "input", net.weight("b.weight", 4, 2, 3, 3))))
-    x = net.op("Concat", square, cube, net.op("Pow", x, net.number(3)), sign, net.op("Sign", x), axis=1)
+    sign = net.op(
+        "Sign", net.op("Relu", net.op("Conv", "input", net.weight("b.weight", 4, 2, 3, 3)))
+    )
+    x = net.op(
+        "Concat", square, cube, net.op("Pow", x, net.number(3)), sign, net.op("Sign", x), axis=1
+    )
     x = net.op("Conv", x, net.weight("c.weight", 4, 20, 2, 2))
-    net.save("powers", net.op("Gemm", net.op("Flatten", x), net.weight("fc.weight", 3, 36), transB=1))
+    net.save(
+        "powers", net.op("Gemm", net.op("Flatten", x), net.weight("fc.weight", 3, 36), transB=1)
+    )
 
 
 def dynamo():
@@ -312,19 +432,33 @@ def dynamo():
         def forward(self, x):
             y = self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x)))))
             if self.more:
-                x = nn.functional.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, self.more // 2, self.more // 2))
+                x = nn.functional.pad(
+                    x[:, :, ::2, ::2], (0, 0, 0, 0, self.more // 2, self.more // 2)
+                )
             return torch.relu(x + y)
 
     torch.manual_seed(5)
-    model = nn.Sequential(nn.Conv2d(3, 4, 3), Block(4, 4, 1), Block(4, 8, 2), nn.BatchNorm2d(8), nn.Hardtanh(-2, 2),
-                          nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False), nn.PReLU(8, 0.2),
-                          nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5), nn.LogSoftmax(dim=1))
+    model = nn.Sequential(
+        nn.Conv2d(3, 4, 3),
+        Block(4, 4, 1),
+        Block(4, 8, 2),
+        nn.BatchNorm2d(8),
+        nn.Hardtanh(-2, 2),
+        nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False),
+        nn.PReLU(8, 0.2),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(8, 5),
+        nn.LogSoftmax(dim=1),
+    )
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.running_mean, -0.3, 0.3)
             nn.init.uniform_(module.running_var, 0.5, 1.5)
     path = HERE / "dynamo.onnx"
-    torch.onnx.export(model.eval(), (torch.zeros(1, 3, 13, 13),), path, dynamo=True, external_data=False)
+    torch.onnx.export(
+        model.eval(), (torch.zeros(1, 3, 13, 13),), path, dynamo=True, external_data=False
+    )
     record("dynamo", path.read_bytes(), [3, 13, 13], before="LogSoftmax")
 
 
@@ -335,22 +469,44 @@ def keras_exported():
     from tensorflow.keras import layers
 
     tf.keras.utils.set_random_seed(5)
-    model = tf.keras.Sequential([
-        layers.Input((14, 12, 3)), layers.Rescaling(2.0, offset=-0.5), layers.ZeroPadding2D(1),
-        layers.Conv2D(6, 3, strides=2), layers.BatchNormalization(), layers.ReLU(), layers.ZeroPadding2D(1),
-        layers.MaxPooling2D(3, strides=2), layers.SeparableConv2D(6, 3, padding="same"), layers.LeakyReLU(0.3),
-        layers.AveragePooling2D(3, strides=2, padding="same"), layers.Conv2D(8, 1), layers.PReLU(),
-        layers.Flatten(), layers.Dense(6, activation="relu6"), layers.Dense(4, activation="softmax")])
+    model = tf.keras.Sequential(
+        [
+            layers.Input((14, 12, 3)),
+            layers.Rescaling(2.0, offset=-0.5),
+            layers.ZeroPadding2D(1),
+            layers.Conv2D(6, 3, strides=2),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.ZeroPadding2D(1),
+            layers.MaxPooling2D(3, strides=2),
+            layers.SeparableConv2D(6, 3, padding="same"),
+            layers.LeakyReLU(0.3),
+            layers.AveragePooling2D(3, strides=2, padding="same"),
+            layers.Conv2D(8, 1),
+            layers.PReLU(),
+            layers.Flatten(),
+            layers.Dense(6, activation="relu6"),
+            layers.Dense(4, activation="softmax"),
+        ]
+    )
     rng = np.random.default_rng(5)
     for weight in model.weights:
-        low, high = (0.5, 1.5) if "variance" in weight.name or "gamma" in weight.name else (-0.4, 0.4)
+        low, high = (
+            (0.5, 1.5) if "variance" in weight.name or "gamma" in weight.name else (-0.4, 0.4)
+        )
         weight.assign(rng.uniform(low, high, weight.shape))
     model, _ = tf2onnx.convert.from_keras(model, opset=15)
-    record("keras_exported", model.SerializeToString(), [14, 12, 3], before="Softmax", channels_first=(0, 3, 1, 2))
+    record(
+        "keras_exported",
+        model.SerializeToString(),
+        [14, 12, 3],
+        before="Softmax",
+        channels_first=(0, 3, 1, 2),
+    )
 
 
 def pipeline():
-    """A classifier of two classes behind a choice and a scaling of features, as skl2onnx writes it."""
+    """A classifier of two classes behind choice and scaling of features, as skl2onnx writes it."""
     from skl2onnx import to_onnx
     from sklearn.datasets import load_breast_cancer
     from sklearn.feature_selection import SelectKBest
@@ -360,12 +516,29 @@ def pipeline():
 
     x, y = load_breast_cancer(return_X_y=True)
     x = (x[:, :12] / np.abs(x[:, :12]).max(axis=0)).astype(np.float32)
-    model = make_pipeline(StandardScaler(), MinMaxScaler(clip=True), SelectKBest(k=6),
-                          MLPClassifier([8, 6], random_state=0, max_iter=300)).fit(x, y)
+    model = make_pipeline(
+        StandardScaler(),
+        MinMaxScaler(clip=True),
+        SelectKBest(k=6),
+        MLPClassifier([8, 6], random_state=0, max_iter=300),
+    ).fit(x, y)
     record("pipeline", to_onnx(model, x[:1]).SerializeToString(), [12], before="Sigmoid")
 
 
-CASES = [pooling, shuffle, keras, clips, channels, averages, powers, pytorch, dynamo, keras_exported, sklearn, pipeline]
+CASES = [
+    pooling,
+    shuffle,
+    keras,
+    clips,
+    channels,
+    averages,
+    powers,
+    pytorch,
+    dynamo,
+    keras_exported,
+    sklearn,
+    pipeline,
+]
 
 if __name__ == "__main__":
     for case in CASES:

@@ -1,9 +1,10 @@
 //! Matrix tiles with AVX2, which has no 64-bit product.
 //!
-//! Modulo 2^64, a b = a_low b_low + 2^32 (a_low b_high + a_high b_low), where the second part matters modulo 2^32 only. One
-//! 32-bit product of `a` with the swapped halves of `b` gives both cross terms side by side, and they are summed apart from
-//! the low terms: two products and two sums for four elements, and one shift a tile. Modulo 2^32 there is only the 32-bit
-//! product, of eight elements.
+//! Modulo 2^64, a b = a_low b_low + 2^32 (a_low b_high + a_high b_low), where the second part
+//! matters modulo 2^32 only. One 32-bit product of `a` with the swapped halves of `b` gives both
+//! cross terms side by side, and they are summed apart from the low terms: two products and two
+//! sums for four elements, and one shift a tile. Modulo 2^32 there is only the 32-bit product, of
+//! eight elements.
 
 use std::arch::x86_64::*;
 use std::ops::Range;
@@ -14,7 +15,8 @@ use crate::avx2::{load, store};
 /// Rows, and tiles of 64-bit elements, six rows by one register. Only for processors with AVX2.
 pub(super) struct Words;
 
-/// Tiles of 32-bit elements, six rows by two registers: right modulo 2^32. Only for processors with AVX2.
+/// Tiles of 32-bit elements, six rows by two registers: right modulo 2^32. Only for processors with
+/// AVX2.
 pub(super) struct Halves;
 
 const LANES: usize = 4;
@@ -46,7 +48,8 @@ impl Kernel for Halves {
 
 impl Rows for Words {
     fn axpy(c: &mut [u64], a: u64, b: &[u64]) {
-        // SAFETY: `multiply_at` and `add_scaled_at` choose this kernel only where the processor has AVX2.
+        // SAFETY: `multiply_at` and `add_scaled_at` choose this kernel only where the processor has
+        // AVX2.
         unsafe { axpy(c, a, b) }
     }
 

@@ -1,4 +1,5 @@
-//! Matrix tiles with AVX-512: the 64-bit products of DQ, the 52-bit products of IFMA, or 32-bit ones.
+//! Matrix tiles with AVX-512: the 64-bit products of DQ, the 52-bit products of IFMA, or 32-bit
+//! ones.
 
 use std::arch::x86_64::*;
 use std::ops::Range;
@@ -9,7 +10,8 @@ use crate::avx512::{load, store};
 /// Rows, and tiles of 64-bit elements. Only for processors with AVX-512 F and DQ.
 pub(super) struct Words;
 
-/// Tiles of 64-bit elements, right modulo 2^52. Only for processors with AVX-512 F and IFMA, and DQ for rows.
+/// Tiles of 64-bit elements, right modulo 2^52. Only for processors with AVX-512 F and IFMA, and DQ
+/// for rows.
 pub(super) struct Fused;
 
 /// Tiles of 32-bit elements, right modulo 2^32. Only for processors with AVX-512 F and DQ.
@@ -17,9 +19,9 @@ pub(super) struct Halves;
 
 const LANES: usize = 8;
 
-/// A kernel with tiles of eight rows by two registers: sixteen sums hide the latency of a product. Takes its elements and
-/// how many a register has, what the processor must have, and how to put one element into all lanes, to add a product to a
-/// sum and to add sums to the result.
+/// A kernel with tiles of eight rows by two registers: sixteen sums hide the latency of a product.
+/// Takes its elements and how many a register has, what the processor must have, and how to put one
+/// element into all lanes, to add a product to a sum and to add sums to the result.
 macro_rules! kernel {
     (
         $kernel:ident: $element:ty, $lanes:literal, $features:literal;
@@ -77,7 +79,8 @@ macro_rules! kernel {
                     }
                 }
 
-                // SAFETY: `multiply_at` chooses this kernel only where the processor has these features.
+                // SAFETY: `multiply_at` chooses this kernel only where the processor has these
+                // features.
                 unsafe { for_rows!(c.len(), [1 2 3 4 5 6 7 8], tile(a, b, c, columns)) }
             }
         }
@@ -130,7 +133,8 @@ fn add_halves(c: &mut [u64], sums: __m512i) {
 
 impl Rows for Words {
     fn axpy(c: &mut [u64], a: u64, b: &[u64]) {
-        // SAFETY: `multiply_at` and `add_scaled_at` choose this kernel only where the processor has these features.
+        // SAFETY: `multiply_at` and `add_scaled_at` choose this kernel only where the processor has
+        // these features.
         unsafe { axpy(c, a, b) }
     }
 

@@ -1,11 +1,13 @@
 //! Products of matrices over Z_{2^64} and over the narrower rings of [`width`](crate::width).
 //!
-//! Matrices are cut as usual for a cache: a block of the right one is packed into panels as wide as a tile, a block of the
-//! left one into panels as high as a tile, and a kernel multiplies panel by panel with the tile's sums in registers.
-//! Very flat and very narrow products skip the packing. Everything is exact, so any order of sums gives the same result.
+//! Matrices are cut as usual for a cache: a block of the right one is packed into panels as wide as
+//! a tile, a block of the left one into panels as high as a tile, and a kernel multiplies panel by
+//! panel with the tile's sums in registers. Very flat and very narrow products skip the packing.
+//! Everything is exact, so any order of sums gives the same result.
 //!
-//! Modulo 2^l with l <= 32 the panels hold 32-bit elements, of which a register has twice as many; with l <= 52 the fused
-//! 52-bit products of AVX-512 IFMA are fewer and faster instructions than 64-bit ones.
+//! Modulo 2^l with l <= 32 the panels hold 32-bit elements, of which a register has twice as many;
+//! with l <= 52 the fused 52-bit products of AVX-512 IFMA are fewer and faster instructions than
+//! 64-bit ones.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -21,12 +23,14 @@ use crate::dispatch::{self, Level};
 use crate::width::Width;
 use portable::Portable;
 
-/// `c += a * b` for row-major `a` (`m` x `k`), `b` (`k` x `n`) and `c` (`m` x `n`). Large products use all of rayon's threads.
+/// `c += a * b` for row-major `a` (`m` x `k`), `b` (`k` x `n`) and `c` (`m` x `n`). Large products
+/// use all of rayon's threads.
 pub fn multiply(m: usize, k: usize, n: usize, a: &[u64], b: &[u64], c: &mut [u64]) {
     multiply_modulo(Width::WORD, m, k, n, a, b, c);
 }
 
-/// As [`multiply`], modulo 2^l. What `a`, `b` and `c` have above l bits does not matter; `c` is left with zeros there.
+/// As [`multiply`], modulo 2^l. What `a`, `b` and `c` have above l bits does not matter; `c` is
+/// left with zeros there.
 pub fn multiply_modulo(
     width: Width,
     m: usize,
@@ -44,7 +48,8 @@ pub fn multiply_modulo(
     }
 }
 
-/// As [`multiply_modulo`], with the rows of `c` anywhere: then `c` may be a block of columns of a larger matrix.
+/// As [`multiply_modulo`], with the rows of `c` anywhere: then `c` may be a block of columns of a
+/// larger matrix.
 pub(crate) fn multiply_rows(width: Width, k: usize, a: &[u64], b: &[u64], c: &mut [&mut [u64]]) {
     multiply_at(dispatch::level(), width, k, a, b, c);
 }
@@ -56,7 +61,7 @@ pub(crate) fn add_scaled(c: &mut [u64], a: u64, b: &[u64]) {
 
 /// The instructions of one level for tiles.
 trait Kernel {
-    /// What the panels hold.
+    /// The element of a panel.
     type Element: Element;
     /// The instructions for products that skip the panels.
     type Rows: Rows;
@@ -65,9 +70,10 @@ trait Kernel {
     /// Columns of a tile.
     const COLUMNS: usize;
 
-    /// Adds the product of two panels to `columns` of `c`. `c` has at most `ROWS` rows and `columns` at most `COLUMNS`.
-    /// Panel `a` has `c.len()` elements for every element of depth, `b` has `COLUMNS`, padded with anything. Only as many
-    /// low bits of the sums are right as the kernel is chosen for.
+    /// Adds the product of two panels to `columns` of `c`. `c` has at most `ROWS` rows and
+    /// `columns` at most `COLUMNS`. Panel `a` has `c.len()` elements for every element of depth,
+    /// `b` has `COLUMNS`, padded with anything. Only as many low bits of the sums are right as the
+    /// kernel is chosen for.
     fn tile(a: &[Self::Element], b: &[Self::Element], c: &mut [&mut [u64]], columns: Range<usize>);
 }
 
@@ -86,18 +92,18 @@ trait Rows {
 /// An element of a panel: the low bits of a word.
 trait Element: Copy + Default + Into<u64> {
     /// The low bits of one word.
-    fn of(word: u64) -> Self;
+    fn from_word(word: u64) -> Self;
 
     /// The low bits of every word.
     #[inline(always)]
     fn copy(words: &[u64], out: &mut [Self]) {
-        out.iter_mut().zip(words).for_each(|(out, &word)| *out = Self::of(word));
+        out.iter_mut().zip(words).for_each(|(out, &word)| *out = Self::from_word(word));
     }
 }
 
 impl Element for u64 {
     #[inline(always)]
-    fn of(word: u64) -> Self {
+    fn from_word(word: u64) -> Self {
         word
     }
 
@@ -109,12 +115,13 @@ impl Element for u64 {
 
 impl Element for u32 {
     #[inline(always)]
-    fn of(word: u64) -> Self {
+    fn from_word(word: u64) -> Self {
         word as u32
     }
 }
 
-/// Adds the sums of a tile's row to the part of a row of the result that they belong to; there may be more of them.
+/// Adds the sums of a tile's row to the part of a row of the result that they belong to; there may
+/// be more of them.
 #[inline(always)]
 fn add_sums<E: Element, const N: usize>(c: &mut [u64], sums: &[E; N]) {
     let add = |(c, &sum): (&mut u64, &E)| *c = c.wrapping_add(sum.into());
@@ -148,6 +155,8 @@ fn multiply_at(level: Level, width: Width, k: usize, a: &[u64], b: &[u64], c: &m
         (Level::Avx2, ..=32) => split::<avx2::Halves>(width, k, a, b, c),
         #[cfg(target_arch = "x86_64")]
         (Level::Avx2, _) => split::<avx2::Words>(width, k, a, b, c),
+        (Level::Portable, _) => split::<Portable>(width, k, a, b, c),
+        #[cfg(not(target_arch = "x86_64"))]
         _ => split::<Portable>(width, k, a, b, c),
     }
 }
@@ -159,11 +168,14 @@ fn add_scaled_at(level: Level, c: &mut [u64], a: u64, b: &[u64]) {
         Level::Avx512 | Level::Avx512Vbmi => avx512::Words::axpy(c, a, b),
         #[cfg(target_arch = "x86_64")]
         Level::Avx2 => avx2::Words::axpy(c, a, b),
+        Level::Portable => Portable::axpy(c, a, b),
+        #[cfg(not(target_arch = "x86_64"))]
         _ => Portable::axpy(c, a, b),
     }
 }
 
-/// Halves the longer side of the result until every thread has a block or blocks become too small to be worth a thread.
+/// Halves the longer side of the result until every thread has a block or blocks become too small
+/// to be worth a thread.
 fn split<K: Kernel>(width: Width, k: usize, a: &[u64], b: &[u64], c: &mut [&mut [u64]]) {
     const SMALLEST_BLOCK: usize = 1 << 21;
     let (m, n) = (c.len(), c.first().map_or(0, |row| row.len()));
@@ -202,7 +214,8 @@ fn split<K: Kernel>(width: Width, k: usize, a: &[u64], b: &[u64], c: &mut [&mut 
         .for_each(|(a, first_column, mut c)| block::<K>(width, a, b, n, first_column, &mut c));
 }
 
-/// The block of the result that starts at `first_column` of the right matrix, whose rows have `n` elements.
+/// The block of the result that starts at `first_column` of the right matrix, whose rows have `n`
+/// elements.
 fn block<K: Kernel>(
     width: Width,
     a: &[u64],
@@ -232,9 +245,12 @@ fn flat<K: Rows>(a: &[u64], b: &[u64], n: usize, first_column: usize, c: &mut [&
     for start in (0..width).step_by(RUN) {
         let columns = start..(start + RUN).min(width);
         for p in (0..k).step_by(4) {
-            let b: [&[u64]; 4] = std::array::from_fn(|i| match p + i < k {
-                true => &b[(p + i) * n + first_column..][columns.clone()],
-                false => &zeros[..columns.len()],
+            let b: [&[u64]; 4] = std::array::from_fn(|i| {
+                if p + i < k {
+                    &b[(p + i) * n + first_column..][columns.clone()]
+                } else {
+                    &zeros[..columns.len()]
+                }
             });
             for (a, c) in a.chunks_exact(k).zip(&mut *c) {
                 let factors = std::array::from_fn(|i| a.get(p + i).copied().unwrap_or(0));
@@ -259,7 +275,8 @@ fn narrow<K: Rows>(a: &[u64], b: &[u64], n: usize, first_column: usize, c: &mut 
 
 /// Everything else, tile by tile.
 fn tiled<K: Kernel>(a: &[u64], b: &[u64], n: usize, first_column: usize, c: &mut [&mut [u64]]) {
-    // A panel of the right matrix fits half of a first-level cache, a block of either matrix half of a second-level one.
+    // A panel of the right matrix fits half of a first-level cache, a block of either matrix half
+    // of a second-level one.
     const DEPTH: usize = 128;
     const HEIGHT: usize = 128;
     const WIDTH: usize = 512;
@@ -295,7 +312,8 @@ fn tiled<K: Kernel>(a: &[u64], b: &[u64], n: usize, first_column: usize, c: &mut
     }
 }
 
-/// Panels of `COLUMNS` columns, each as rows of `COLUMNS` elements; the last one keeps what was there in its spare columns.
+/// Panels of `COLUMNS` columns, each as rows of `COLUMNS` elements; the last one keeps what was
+/// there in its spare columns.
 fn pack_columns<K: Kernel>(
     b: &[u64],
     n: usize,
@@ -309,9 +327,10 @@ fn pack_columns<K: Kernel>(
         for (out, p) in panel.chunks_exact_mut(K::COLUMNS).zip(depth.clone()) {
             let row = &b[p * n + left..][..width];
             // A copy of constant length is a few instructions, any other a call.
-            match row.len() == K::COLUMNS {
-                true => K::Element::copy(&row[..K::COLUMNS], &mut out[..K::COLUMNS]),
-                false => K::Element::copy(row, &mut out[..width]),
+            if row.len() == K::COLUMNS {
+                K::Element::copy(&row[..K::COLUMNS], &mut out[..K::COLUMNS]);
+            } else {
+                K::Element::copy(row, &mut out[..width]);
             }
         }
     }
@@ -327,7 +346,7 @@ fn pack_rows<K: Kernel>(a: &[u64], k: usize, depth: Range<usize>, packed: &mut [
             for (r, row) in rows.chunks_exact(k).enumerate() {
                 let line = &row[start..depth.end.min(start + LINE)];
                 for (out, &value) in lines.chunks_exact_mut(height).zip(line) {
-                    out[r] = K::Element::of(value);
+                    out[r] = K::Element::from_word(value);
                 }
             }
         }

@@ -1,4 +1,5 @@
-//! Packing with AVX-512: the eight words of a value are the lanes of a register. Needs AVX-512 F, BW, IFMA and VBMI.
+//! Packing with AVX-512: the eight words of a value are the lanes of a register. Needs AVX-512 F,
+//! BW, IFMA and VBMI.
 
 use std::arch::x86_64::*;
 
@@ -9,7 +10,8 @@ use crate::prime::DIGITS;
 /// Packs the digits of every value.
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
 pub(super) fn pack(values: &[[u8; DIGITS]], packed: &mut [[u8; PACKED_VALUE_BYTES]]) {
-    // Word i, shifted by i, has seven bytes that belong at byte 6 i on; the seventh shares its place with the next word.
+    // Word i, shifted by i, has seven bytes that belong at byte 6 i on; the seventh shares its
+    // place with the next word.
     let six_of_each = permutation(|place| place / 6 * 8 + place % 6);
     let seventh = permutation(|place| (place / 6 * 8).saturating_sub(2));
     let shifts = _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0);
@@ -75,8 +77,9 @@ fn words_of(digits: __m512i) -> __m512i {
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512ifma")]
 fn digits_of(words: __m512i) -> __m512i {
-    // Quotients by multiplication with a rounded-up reciprocal, exact as long as dividend / 2^shift < 1 / divisor:
-    // 2^49 / 2^76, then 2^25 / 2^52. The last one rounds down and so takes its dividend plus one.
+    // Quotients by multiplication with a rounded-up reciprocal, exact as long as dividend / 2^shift
+    // < 1 / divisor: 2^49 / 2^76, then 2^25 / 2^52. The last one rounds down and so takes its
+    // dividend plus one.
     const BY_RADIX_4: i64 = ((1 << 76) / RADIX_4 as i128 + 1) as i64;
     const BY_RADIX_2: i64 = (1 << 52) / RADIX_2 as i64 + 1;
     const BY_67: i16 = ((1 << 16) / 67) as i16;

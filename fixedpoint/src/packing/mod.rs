@@ -1,7 +1,8 @@
 //! How vectors travel: words as little-endian bytes, digits modulo 67 in 49 bits for every eight.
 //!
-//! 67^8 < 2^49, so eight digits are one number of 49 bits, digit 0 the least significant, and the 64 digits of a value are
-//! a little-endian string of 8 * 49 bits: exactly 49 bytes, within 1% of what information theory asks.
+//! 67^8 < 2^49, so eight digits are one number of 49 bits, digit 0 the least significant, and the
+//! 64 digits of a value are a little-endian string of 8 * 49 bits: exactly 49 bytes, within 1% of
+//! what information theory asks.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -22,7 +23,8 @@ pub const PACKED_VALUE_BYTES: usize = 49;
 pub enum PackingError {
     /// A message of the wrong length.
     #[error(
-        "a packed vector has {got} bytes where {expected} are due: the peer sent another count of values"
+        "a packed vector has {got} bytes where {expected} are due: the peer sent \
+         another count of values"
     )]
     Length {
         /// Bytes due.
@@ -40,7 +42,8 @@ pub enum PackingError {
     },
     /// Bits other than zero after the last value.
     #[error(
-        "the last byte of {count} values of {bits} bits has more than their bits: the peer packed them at another width"
+        "the last byte of {count} values of {bits} bits has more than their bits: the peer \
+         packed them at another width"
     )]
     Padding {
         /// How many values are due.
@@ -77,7 +80,8 @@ pub fn pack_digits_into(digits: &[u8], out: &mut Vec<u8>) {
 /// Undoes [`pack_digits`]: fills `out`, 64 digits for every value.
 ///
 /// # Errors
-/// If `bytes` has not the length that fills `out`, or a word is 67^8 or more; then `out` holds anything.
+/// If `bytes` has not the length that fills `out`, or a word is 67^8 or more; then `out` holds
+/// anything.
 pub fn unpack_digits(bytes: &[u8], out: &mut [u8]) -> Result<(), PackingError> {
     let (values, rest) = out.as_chunks_mut::<DIGITS>();
     assert!(rest.is_empty(), "digits of a value are missing");
@@ -98,7 +102,7 @@ pub fn words_to_bytes(words: &[u64]) -> Vec<u8> {
 }
 
 /// Appends what [`words_to_bytes`] returns.
-pub fn words_to_bytes_into(words: &[u64], out: &mut Vec<u8>) {
+fn words_to_bytes_into(words: &[u64], out: &mut Vec<u8>) {
     if cfg!(target_endian = "little") {
         out.extend_from_slice(bytemuck::cast_slice(words));
     } else {
@@ -127,7 +131,7 @@ const WORDS: usize = 8;
 const WORD_BITS: usize = 49;
 const RADIX_2: u64 = 67 * 67;
 const RADIX_4: u64 = RADIX_2 * RADIX_2;
-/// What a word must be below.
+/// The exclusive upper bound of a word.
 const WORD_LIMIT: u64 = RADIX_4 * RADIX_4;
 
 fn pack_at(level: Level, values: &[[u8; DIGITS]], packed: &mut [[u8; PACKED_VALUE_BYTES]]) {
@@ -309,7 +313,9 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_decode_or_are_refused(bytes in prop::collection::vec(any::<u8>(), PACKED_VALUE_BYTES)) {
+        fn any_bytes_decode_or_are_refused(
+            bytes in prop::collection::vec(any::<u8>(), PACKED_VALUE_BYTES),
+        ) {
             let mut digits = [0; DIGITS];
             match unpack_digits(&bytes, &mut digits) {
                 Ok(()) => prop_assert_eq!(pack_digits(&digits), bytes),

@@ -47,7 +47,8 @@ fn unpack_value(bytes: &[u8; PACKED_VALUE_BYTES], out: &mut [u8; DIGITS]) -> boo
 /// Word `i` of a packed value.
 #[inline(always)]
 pub(super) fn word(bytes: &[u8; PACKED_VALUE_BYTES], i: usize) -> u64 {
-    // Word i begins at bit i of byte 6 i. Eight bytes from there would leave the value at the last word.
+    // Word i begins at bit i of byte 6 i. Eight bytes from there would leave the value at the last
+    // word.
     let start = (6 * i).min(PACKED_VALUE_BYTES - 8);
     let eight = bytes[start..start + 8].try_into().expect("eight bytes");
     u64::from_le_bytes(eight) >> (WORD_BITS * i - 8 * start) & ((1 << WORD_BITS) - 1)
@@ -66,8 +67,9 @@ fn pack_word(digits: u64) -> u64 {
 /// The digits of a word below the limit; of any other word, anything.
 #[inline(always)]
 fn unpack_word(word: u64) -> u64 {
-    // Quotients by multiplication with a rounded-up reciprocal, exact as long as dividend / 2^shift < 1 / divisor:
-    // 2^49 / 2^76, then 2^25 / 2^38. The last one rounds down and so takes its dividend plus one.
+    // Quotients by multiplication with a rounded-up reciprocal, exact as long as dividend / 2^shift
+    // < 1 / divisor: 2^49 / 2^76, then 2^25 / 2^38. The last one rounds down and so takes its
+    // dividend plus one.
     const BY_RADIX_4: u64 = ((1 << 76) / RADIX_4 as u128 + 1) as u64;
     const BY_RADIX_2: u64 = (1 << 38) / RADIX_2 + 1;
     const BY_67: u64 = (1 << 16) / 67;

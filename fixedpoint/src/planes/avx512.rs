@@ -1,5 +1,5 @@
-//! Transposition with AVX-512: an affine map over GF(2) transposes the 8 x 8 bits of a word, permutations the words' bytes
-//! and the registers' words. Needs AVX-512 F and VBMI, and GFNI.
+//! Transposition with AVX-512: an affine map over GF(2) transposes the 8 x 8 bits of a word,
+//! permutations the words' bytes and the registers' words. Needs AVX-512 F and VBMI, and GFNI.
 
 use std::arch::x86_64::*;
 
@@ -92,7 +92,8 @@ impl Shuffle {
         _mm512_permutexvar_epi8(self.bytes, x)
     }
 
-    /// As [`bytes`](Self::bytes), with the bytes of every word of the result in the order that [`bits`] wants.
+    /// As [`bytes`](Self::bytes), with the bytes of every word of the result in the order that
+    /// [`bits`] wants.
     #[inline]
     #[target_feature(enable = "avx512f,avx512vbmi")]
     fn reverse_bytes(&self, x: __m512i) -> __m512i {
@@ -118,8 +119,8 @@ impl Shuffle {
 #[inline]
 #[target_feature(enable = "avx512f,gfni")]
 fn bits(x: __m512i) -> __m512i {
-    // Multiplies the identity by every word as a matrix. Byte i of the identity picks bit i of each row, and row 7 - k, as
-    // the instruction counts them, gives bit k.
+    // Multiplies the identity by every word as a matrix. Byte i of the identity picks bit i of each
+    // row, and row 7 - k, as the instruction counts them, gives bit k.
     let identity = _mm512_set1_epi64(0x8040_2010_0804_0201_u64.cast_signed());
     _mm512_gf2p8affine_epi64_epi8::<0>(identity, x)
 }
@@ -136,7 +137,8 @@ const fn byte_places(reversed: bool) -> [u8; 64] {
     places
 }
 
-/// The words of two registers in which squares of a size have changed places, as [`_mm512_permutex2var_epi64`] counts them.
+/// The words of two registers in which squares of a size have changed places, as
+/// [`_mm512_permutex2var_epi64`] counts them.
 const fn word_places(size: usize) -> ([u64; 8], [u64; 8]) {
     let (mut low, mut high) = ([0; 8], [0; 8]);
     let mut i = 0;

@@ -1,10 +1,11 @@
-//! Bits of many values side by side: plane b holds bit b of every value, so that one instruction works on one bit of
-//! hundreds of values.
+//! Bits of many values side by side: plane b holds bit b of every value, so that one instruction
+//! works on one bit of hundreds of values.
 //!
-//! [`LANES`] values make a batch, and a plane of a batch is a [`Block`]: value i is bit `i % 64` of word `i / 64`. The blocks
-//! of a batch lie one after the other, plane by plane, so that a loop over batches keeps all their planes in a first-level
-//! cache. The lanes of the last batch that no value uses are zero; what sets them (a NOT does) calls
-//! [`BitPlanes::clear_unused`] before its result is compared or sent.
+//! [`LANES`] values make a batch, and a plane of a batch is a [`Block`]: value i is bit `i % 64` of
+//! word `i / 64`. The blocks of a batch lie one after the other, plane by plane, so that a loop
+//! over batches keeps all their planes in a first-level cache. The lanes of the last batch that no
+//! value uses are zero; what sets them (a NOT does) calls [`BitPlanes::clear_unused`] before its
+//! result is compared or sent.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -24,7 +25,8 @@ use crate::width::{self, Width};
 /// Values of a batch: bits of a [`Block`].
 pub const LANES: usize = 512;
 
-/// One bit of each of [`LANES`] values, in a cache line of its own. Has no `Debug`, since bits may be secret.
+/// One bit of each of [`LANES`] values, in a cache line of its own. Has no `Debug`, since bits may
+/// be secret.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C, align(64))]
 pub struct Block(pub [u64; 8]);
@@ -52,7 +54,8 @@ impl BitPlanes {
         Self { planes, count, blocks: vec![Block::ZERO; planes * count.div_ceil(LANES)] }
     }
 
-    /// The bits from `first_bit` to `first_bit + planes - 1` of every value; the lowest of them is plane 0.
+    /// The bits from `first_bit` to `first_bit + planes - 1` of every value; the lowest of them is
+    /// plane 0.
     #[must_use]
     pub fn transpose(values: &[u64], first_bit: u32, planes: u32) -> Self {
         assert!(first_bit + planes <= 64, "bits {first_bit} + {planes} of a word");
@@ -70,7 +73,8 @@ impl BitPlanes {
         out
     }
 
-    /// Undoes [`transpose`](Self::transpose) from bit 0: the number below 2^planes that every value's bits make.
+    /// Undoes [`transpose`](Self::transpose) from bit 0: the number below 2^planes that every
+    /// value's bits make.
     #[must_use]
     pub fn to_values(&self) -> Vec<u64> {
         assert!(self.planes <= 64, "{} planes in a word", self.planes);
@@ -104,12 +108,6 @@ impl BitPlanes {
     #[must_use]
     pub fn batch(&self, index: usize) -> &[Block] {
         &self.blocks[index * self.planes..][..self.planes]
-    }
-
-    /// The planes of one batch, to change.
-    #[must_use]
-    pub fn batch_mut(&mut self, index: usize) -> &mut [Block] {
-        &mut self.blocks[index * self.planes..][..self.planes]
     }
 
     /// The planes of every batch in turn.
@@ -160,14 +158,15 @@ impl BitPlanes {
         }
     }
 
-    /// The bytes that one plane packs into: eight values in each, value 0 in the lowest bit of the first.
+    /// The bytes that one plane packs into: eight values in each, value 0 in the lowest bit of the
+    /// first.
     #[must_use]
-    pub fn plane_bytes(&self) -> usize {
+    fn plane_bytes(&self) -> usize {
         Width::new(1).bytes(self.count)
     }
 
     /// Appends the bits of one plane, [`plane_bytes`](Self::plane_bytes) bytes.
-    pub fn pack_plane_into(&self, plane: usize, out: &mut Vec<u8>) {
+    fn pack_plane_into(&self, plane: usize, out: &mut Vec<u8>) {
         let end = out.len() + self.plane_bytes();
         for batch in self.batches() {
             for word in batch[plane].0 {
@@ -180,8 +179,9 @@ impl BitPlanes {
     /// Undoes [`pack_plane_into`](Self::pack_plane_into).
     ///
     /// # Errors
-    /// If there is another count of bytes, or the bits after the last value are not zero; then nothing changes.
-    pub fn unpack_plane(&mut self, plane: usize, bytes: &[u8]) -> Result<(), PackingError> {
+    /// If there is another count of bytes, or the bits after the last value are not zero; then
+    /// nothing changes.
+    fn unpack_plane(&mut self, plane: usize, bytes: &[u8]) -> Result<(), PackingError> {
         width::check(Width::new(1), bytes, self.count)?;
         for (batch, bytes) in self.batches_mut().zip(bytes.chunks(LANES / 8)) {
             let mut block = [0; LANES / 8];
@@ -201,7 +201,8 @@ impl BitPlanes {
     /// Undoes [`pack_into`](Self::pack_into) for `planes` bits of `count` values.
     ///
     /// # Errors
-    /// If there is another count of bytes, or the bits after the last value of a plane are not zero.
+    /// If there is another count of bytes, or the bits after the last value of a plane are not
+    /// zero.
     pub fn unpack(planes: usize, count: usize, bytes: &[u8]) -> Result<Self, PackingError> {
         let plane_bytes = Width::new(1).bytes(count);
         let expected = planes * plane_bytes;
@@ -333,7 +334,12 @@ mod tests {
                 let mask = Width::new(planes as u32).mask();
                 for level in dispatch::available() {
                     let mut transposed = BitPlanes::zeros(planes, LANES);
-                    transpose_at(level, &values, first_bit, transposed.batch_mut(0));
+                    transpose_at(
+                        level,
+                        &values,
+                        first_bit,
+                        transposed.batches_mut().next().unwrap(),
+                    );
                     assert!(is_transposed(&transposed, &values, first_bit), "{level}: {planes}");
                     let mut back = [u64::MAX; LANES];
                     values_at(level, transposed.batch(0), &mut back);
@@ -444,7 +450,8 @@ mod tests {
     proptest! {
         #[test]
         fn transposes_by_the_definition(
-            values in prop::collection::vec(any::<u64>(), 0..700), first_bit in 0u32..64, planes in 1u32..=64,
+            values in prop::collection::vec(any::<u64>(), 0..700), first_bit in 0u32..64,
+            planes in 1u32..=64,
         ) {
             check(&values, first_bit, planes.min(64 - first_bit));
         }

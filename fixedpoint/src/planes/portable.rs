@@ -1,4 +1,5 @@
-//! Transposition in plain Rust: squares of bits change places, on all eight lanes of a block at once.
+//! Transposition in plain Rust: squares of bits change places, on all eight lanes of a block at
+//! once.
 
 use super::{Block, LANES};
 
@@ -37,14 +38,15 @@ pub(super) fn values(planes: &[Block], values: &mut [u64; LANES]) {
     }
 }
 
-/// The rows that matter to the exchange of squares of this size: with few planes the larger squares are cut off after it,
-/// or zero before it.
+/// The rows that matter to the exchange of squares of this size: with few planes the larger squares
+/// are cut off after it, or zero before it.
 #[inline(always)]
 fn needed(planes: usize, size: usize) -> usize {
     planes.next_power_of_two().max(2 * size)
 }
 
-/// In every square of twice this size, exchanges the two quarters of this size that lie off the diagonal.
+/// In every square of twice this size, exchanges the two quarters of this size that lie off the
+/// diagonal.
 #[inline(always)]
 fn exchange(rows: &mut [Block], size: usize) {
     let low = u64::MAX / ((1 << size) + 1);

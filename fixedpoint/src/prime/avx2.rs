@@ -1,5 +1,5 @@
-//! Digit kernels with AVX2: the 64 digits of a value are two registers. Where compilers make good vectors of [`portable`],
-//! that is compiled for AVX2.
+//! Digit kernels with AVX2: the 64 digits of a value are two registers. Where compilers make good
+//! vectors of [`portable`], that is compiled for AVX2.
 
 use std::arch::x86_64::*;
 
@@ -20,7 +20,8 @@ pub(super) fn accept<const MODULUS: u8>(block: &[u8], out: &mut [u8]) -> usize {
         let rejected = _mm256_cmpeq_epi8(_mm256_max_epu8(bytes, bound), bytes);
         let accepted = (!_mm256_movemask_epi8(rejected)).to_le_bytes();
         for (digits, accepted) in digits.into_iter().zip(accepted) {
-            // Which bytes are dropped says nothing about those that are kept, so this index is no secret.
+            // Which bytes are dropped says nothing about those that are kept, so this index is no
+            // secret.
             let places = _mm_cvtsi64_si128(KEPT[usize::from(accepted)].cast_signed());
             let kept = _mm_shuffle_epi8(_mm_cvtsi64_si128(digits.cast_signed()), places);
             let kept = _mm_cvtsi128_si64(kept).to_le_bytes();
@@ -49,7 +50,8 @@ fn blind_compare_for<const J: u8>(c: &Comparison<'_>, out: &mut [[u8; DIGITS]]) 
     }
 }
 
-/// The masked digits of one value before their rotation; the bounds are those of [`portable::blind_compare`].
+/// The masked digits of one value before their rotation; the bounds are those of
+/// [`portable::blind_compare`].
 #[inline]
 #[target_feature(enable = "avx2")]
 fn blind<const J: u8>(value: &Value<'_>) -> Pair {
@@ -72,11 +74,13 @@ fn blind<const J: u8>(value: &Value<'_>) -> Pair {
     blinded
 }
 
-/// For every place a residue, at most 75, of the sum of all higher places, given digits of at most 68.
+/// For every place a residue, at most 75, of the sum of all higher places, given digits of at most
+/// 68.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn sum_of_higher(w: Pair) -> Pair {
-    // Sums over groups of eight digits, and from them the sums over all higher groups of the same half.
+    // Sums over groups of eight digits, and from them the sums over all higher groups of the same
+    // half.
     let groups = [_mm256_sad_epu8(w[0], splat(0)), _mm256_sad_epu8(w[1], splat(0))];
     let from_here = [groups_from_here(groups[0]), groups_from_here(groups[1])];
     let higher = [
@@ -130,7 +134,8 @@ fn multiply(a: __m256i, b: __m256i) -> __m256i {
 #[inline]
 #[target_feature(enable = "avx2")]
 fn rotate([mut low, mut high]: Pair, by: u8) -> Pair {
-    // By 32 and by 16 under masks, the rest as an index of shuffles: a place past the lane has its top bit set and gives zero.
+    // By 32 and by 16 under masks, the rest as an index of shuffles: a place past the lane has its
+    // top bit set and gives zero.
     let mask = splat((by >> 5 & 1).wrapping_neg());
     (low, high) = (_mm256_blendv_epi8(low, high, mask), _mm256_blendv_epi8(high, low, mask));
     let mask = splat((by >> 4 & 1).wrapping_neg());
@@ -174,8 +179,8 @@ fn reduce_once(x: __m256i) -> __m256i {
     _mm256_min_epu8(x, _mm256_sub_epi8(x, splat(P)))
 }
 
-/// In every 16 bits a residue of at most 67 of a number up to 6500, and of at most 133 of one up to 2^15: the quotient
-/// is never too large, and too small by one at most.
+/// In every 16 bits a residue of at most 67 of a number up to 6500, and of at most 133 of one up to
+/// 2^15: the quotient is never too large, and too small by one at most.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn reduce_wide(x: __m256i) -> __m256i {

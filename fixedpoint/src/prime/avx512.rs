@@ -1,5 +1,5 @@
-//! Digit kernels with AVX-512: the 64 digits of a value are the 64 bytes of a register, and a word of bits is a mask.
-//! Everything here needs AVX-512 F, BW, VBMI and VBMI2.
+//! Digit kernels with AVX-512: the 64 digits of a value are the 64 bytes of a register, and a word
+//! of bits is a mask. Everything here needs AVX-512 F, BW, VBMI and VBMI2.
 
 use std::arch::x86_64::*;
 
@@ -64,8 +64,8 @@ fn blind_compare_for<const J: u8>(c: &Comparison<'_>, out: &mut [[u8; DIGITS]]) 
     }
 }
 
-/// The masked digits of one value before their rotation. Residues are reduced only where a byte would overflow, so the
-/// bounds matter; they are those of side one, for side zero they are lower.
+/// The masked digits of one value before their rotation. Residues are reduced only where a byte
+/// would overflow, so the bounds matter; they are those of side one, for side zero they are lower.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
 fn blind<const J: u8>(value: &Value<'_>) -> __m512i {
@@ -86,7 +86,8 @@ fn blind<const J: u8>(value: &Value<'_>) -> __m512i {
     multiply(_mm512_add_epi8(_mm512_add_epi8(above, own), z), s)
 }
 
-/// For every place a residue, at most 75, of the sum of all higher places, given digits of at most 68.
+/// For every place a residue, at most 75, of the sum of all higher places, given digits of at most
+/// 68.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn sum_of_higher(w: __m512i) -> __m512i {
@@ -136,8 +137,8 @@ fn reduce_once(x: __m512i) -> __m512i {
     _mm512_min_epu8(x, _mm512_sub_epi8(x, splat(P)))
 }
 
-/// In every 16 bits a residue of at most 67 of a number up to 6500, and of at most 133 of one up to 2^15: the quotient
-/// is never too large, and too small by one at most.
+/// In every 16 bits a residue of at most 67 of a number up to 6500, and of at most 133 of one up to
+/// 2^15: the quotient is never too large, and too small by one at most.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn reduce_wide(x: __m512i) -> __m512i {

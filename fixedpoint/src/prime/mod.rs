@@ -1,7 +1,8 @@
-//! Z_67: shares of single bits. A value is 64 digits, one byte each, that of the least significant bit first.
+//! Z_67: shares of single bits. A value is 64 digits, one byte each, that of the least significant
+//! bit first.
 //!
-//! Digits are canonical, 0 to 66, wherever they come in or go out. No branch and no memory address depends on a digit, a
-//! bit of a value, a `beta` or a rotation.
+//! Digits are canonical, 0 to 66, wherever they come in or go out. No branch and no memory address
+//! depends on a digit, a bit of a value, a `beta` or a rotation.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -18,19 +19,20 @@ pub const P: u8 = 67;
 /// Digits of a value.
 pub const DIGITS: usize = 64;
 
-/// One side's input to a private comparison of n values x, shared bit by bit, with thresholds r that both sides know.
+/// One side's input to a private comparison of n values x, shared bit by bit, with thresholds r
+/// that both sides know.
 #[derive(Clone, Copy)]
 pub struct Comparison<'a> {
     /// This side's shares of the bits of x: 64 n digits.
     pub bits: &'a [u8],
     /// The thresholds: n words, all below 2^64 - 1.
     pub r: &'a [u64],
-    /// What the result is flipped by: n words, 0 or 1.
+    /// The bits that flip the results: n words, 0 or 1.
     pub beta: &'a [u64],
     /// Factors that hide the digits: 64 n digits from 1 to 66, the same on both sides.
     pub s: &'a [u8],
-    /// What hides the ratio of the two sides' digits from whoever dealt the bits: 64 n digits, the same on both sides. Side
-    /// zero adds them, side one subtracts.
+    /// What hides the ratio of the two sides' digits from whoever dealt the bits: 64 n digits, the
+    /// same on both sides. Side zero adds them, side one subtracts.
     pub z: &'a [u8],
     /// Places by which the digits of a value are rotated: n bytes below 64, the same on both sides.
     pub rotation: &'a [u8],
@@ -38,10 +40,11 @@ pub struct Comparison<'a> {
 
 /// Fills `out` with digits that are uniform in 0..67, from a stream of random bytes.
 ///
-/// The stream is read in blocks whose sizes depend on nothing but how many digits are still missing, m: m + m/4 + m/16 bytes
-/// (rounded down each), rounded up to a multiple of 64, at most 4096. Bytes below 201 are taken in order, modulo 67; what a
-/// block has beyond the last digit is dropped. So two parties with the same stream get the same digits and leave it at the
-/// same place, whatever their processors.
+/// The stream is read in blocks whose sizes depend on nothing but how many digits are still
+/// missing, m: m + m/4 + m/16 bytes (rounded down each), rounded up to a multiple of 64, at most
+/// 4096. Bytes below 201 are taken in order, modulo 67; what a block has beyond the last digit is
+/// dropped. So two parties with the same stream get the same digits and leave it at the same place,
+/// whatever their processors.
 pub fn sample_digits(out: &mut [u8], fill: &mut dyn FnMut(&mut [u8])) {
     sample::<P>(dispatch::level(), out, fill);
 }
@@ -58,17 +61,18 @@ pub fn share_bits(values: &[u64], first: &[u8], second: &mut [u8]) {
 
 /// One side's message in a private comparison of n values: 64 n digits.
 ///
-/// With j = 0 or 1 for the side, x the shared digits, y = r + beta and, going down from the most significant place,
-/// w = x + j y - 2 x y (on bits of y), c = +-(j y - x) + j + the sum of w at all higher places, minus for beta = 1: the
-/// digits s (c +- z), rotated left. The two sides' messages add up to a zero in one place iff (x > r) XOR beta, and are
-/// otherwise uniform in 1..67 at every place. A rotation moves that one zero to a uniform place and hides as much as a
-/// permutation, for far less.
+/// With j = 0 or 1 for the side, x the shared digits, y = r + beta and, going down from the most
+/// significant place, w = x + j y - 2 x y (on bits of y), c = +-(j y - x) + j + the sum of w at all
+/// higher places, minus for beta = 1: the digits s (c +- z), rotated left. The two sides' messages
+/// add up to a zero in one place iff (x > r) XOR beta, and are otherwise uniform in 1..67 at every
+/// place. A rotation moves that one zero to a uniform place and hides as much as a permutation, for
+/// far less.
 pub fn blind_compare(side: Side, c: &Comparison<'_>, out: &mut [u8]) {
     blind_compare_at(dispatch::level(), side, c, out);
 }
 
-/// What the receiver of both messages of a private comparison learns: 1 for every value that has a digit whose two shares
-/// add up to zero, else 0. 64 digits for every element of `out`.
+/// What the receiver of both messages of a private comparison learns: 1 for every value that has a
+/// digit whose two shares add up to zero, else 0. 64 digits for every element of `out`.
 pub fn zero_in_sum(d0: &[u8], d1: &[u8], out: &mut [u64]) {
     zero_in_sum_at(dispatch::level(), d0, d1, out);
 }
@@ -133,7 +137,8 @@ fn zero_in_sum_at(level: Level, d0: &[u8], d1: &[u8], out: &mut [u64]) {
     at_level!(level, zero_in_sum(d0, d1, out));
 }
 
-/// Slightly more than the expected 1.27 or 1.29 bytes a digit. Both parties of a stream must agree on this formula.
+/// Slightly more than the expected 1.27 or 1.29 bytes a digit. Both parties of a stream must agree
+/// on this formula.
 fn block_len(missing: usize) -> usize {
     (missing + missing / 4 + missing / 16).next_multiple_of(64).min(BLOCK)
 }

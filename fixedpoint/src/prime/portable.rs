@@ -1,10 +1,11 @@
-//! Digit kernels in plain Rust, written as loops over the 64 digits of a value that a compiler turns into vectors.
+//! Digit kernels in plain Rust, written as loops over the 64 digits of a value that a compiler
+//! turns into vectors.
 
 use super::{Comparison, DIGITS, P, Value};
 use crate::Side;
 
-/// Writes the accepted bytes of `block`, reduced, until `out` is full; how many that were. `block` is a multiple of 64 bytes,
-/// and places of `out` beyond the returned count may hold anything.
+/// Writes the accepted bytes of `block`, reduced, until `out` is full; how many that were. `block`
+/// is a multiple of 64 bytes, and places of `out` beyond the returned count may hold anything.
 #[inline(always)]
 pub(super) fn accept<const MODULUS: u8>(block: &[u8], out: &mut [u8]) -> usize {
     let mut taken = 0;
@@ -12,7 +13,8 @@ pub(super) fn accept<const MODULUS: u8>(block: &[u8], out: &mut [u8]) -> usize {
         let reduced = bytes.map(reduce_byte::<MODULUS>);
         let (mut kept, mut count) = ([0; 64], 0);
         for (&byte, reduced) in bytes.iter().zip(reduced) {
-            // Which bytes are dropped says nothing about those that are kept, so this position is no secret.
+            // Which bytes are dropped says nothing about those that are kept, so this position is
+            // no secret.
             kept[count % 64] = reduced;
             count += usize::from(byte < 3 * MODULUS);
         }
@@ -55,8 +57,8 @@ pub(super) fn zero_in_sum(d0: &[[u8; DIGITS]], d1: &[[u8; DIGITS]], out: &mut [u
     }
 }
 
-/// The masked digits of one value before their rotation. Residues are reduced only where a byte would overflow, so the
-/// bounds matter; they are those of side one, for side zero they are lower.
+/// The masked digits of one value before their rotation. Residues are reduced only where a byte
+/// would overflow, so the bounds matter; they are those of side one, for side zero they are lower.
 #[inline(always)]
 fn blind(side: Side, value: &Value<'_>) -> [u8; DIGITS] {
     let j = side.index() as u8;
@@ -78,7 +80,8 @@ fn blind(side: Side, value: &Value<'_>) -> [u8; DIGITS] {
     })
 }
 
-/// For every place a residue, at most 75, of the sum of all higher places, given digits of at most 68.
+/// For every place a residue, at most 75, of the sum of all higher places, given digits of at most
+/// 68.
 #[inline(always)]
 fn sum_of_higher(w: &[u8; DIGITS]) -> [u8; DIGITS] {
     // Within each group of eight digits: at most 136, 138 and 142 before the reductions.
@@ -145,16 +148,16 @@ fn reduce_once(x: u8) -> u8 {
     x.min(x.wrapping_sub(P))
 }
 
-/// A residue of at most 67 of a number up to 6500, and of at most 133 of one up to 2^15: the quotient is never too large,
-/// and too small by one at most.
+/// A residue of at most 67 of a number up to 6500, and of at most 133 of one up to 2^15: the
+/// quotient is never too large, and too small by one at most.
 #[inline(always)]
 fn reduce_wide(x: u16) -> u16 {
     let quotient = (u32::from(x) * 978) >> 16;
     x - 67 * quotient as u16
 }
 
-/// Moves digit `by` to place 0, `by + 1` to 1, and so on around, in six conditional rotations: neither a branch nor an
-/// address depends on `by`.
+/// Moves digit `by` to place 0, `by + 1` to 1, and so on around, in six conditional rotations:
+/// neither a branch nor an address depends on `by`.
 #[inline(always)]
 fn rotate(digits: &[u8; DIGITS], by: u8, out: &mut [u8; DIGITS]) {
     let mut words: [u64; 8] = std::array::from_fn(|i| {

@@ -1,5 +1,5 @@
-//! Packing with AVX-512: eight elements are the lanes of a register and `l` of its bytes. Needs AVX-512 F, BW, VBMI and
-//! VBMI2, and BMI2 for elements below a byte.
+//! Packing with AVX-512: eight elements are the lanes of a register and `l` of its bytes. Needs
+//! AVX-512 F, BW, VBMI and VBMI2, and BMI2 for elements below a byte.
 
 use std::arch::x86_64::*;
 
@@ -48,8 +48,9 @@ pub(super) fn unpack(width: Width, packed: &[u8], values: &mut [u64]) {
     }
 }
 
-/// How the bytes of eight packed elements come from the elements, rotated to begin at the right bit of a byte. At eight
-/// bits or more a byte has bits of two elements at most: low ones of the one, high ones of the next.
+/// How the bytes of eight packed elements come from the elements, rotated to begin at the right bit
+/// of a byte. At eight bits or more a byte has bits of two elements at most: low ones of the one,
+/// high ones of the next.
 struct Packing {
     rotation: __m512i,
     low: __m512i,
@@ -64,14 +65,12 @@ impl Packing {
         let (mut low, mut high, mut is_low) = ([0u8; 64], [0u8; 64], [0u8; 64]);
         for place in 0..bits {
             let (first, last) = (8 * place / bits, (8 * place + 7) / bits);
-            // The ninth byte of a rotated element is its first: what is beyond its word comes back in at the bottom.
+            // The ninth byte of a rotated element is its first: what is beyond its word comes back
+            // in at the bottom.
             let byte_of = |element: usize| (8 * element + (place - element * bits / 8) % 8) as u8;
             low[place] = byte_of(first);
             high[place] = byte_of(last);
-            is_low[place] = match last == first {
-                true => u8::MAX,
-                false => (1 << (last * bits % 8)) - 1,
-            };
+            is_low[place] = if last == first { u8::MAX } else { (1 << (last * bits % 8)) - 1 };
         }
         let rotation: [u64; GROUP] = std::array::from_fn(|i| (i * bits % 8) as u64);
         Self {
@@ -93,7 +92,8 @@ impl Packing {
     }
 }
 
-/// How eight elements come from their bytes: the eight bytes from the one where an element begins, and a ninth.
+/// How eight elements come from their bytes: the eight bytes from the one where an element begins,
+/// and a ninth.
 struct Unpacking {
     eight: __m512i,
     ninth: __m512i,
@@ -125,7 +125,8 @@ impl Unpacking {
     }
 }
 
-/// Writes the first `len` bytes of a register, or more where there is room: the next group overwrites what is too much.
+/// Writes the first `len` bytes of a register, or more where there is room: the next group
+/// overwrites what is too much.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn store_group(packed: &mut [u8], len: usize, bytes: __m512i) {

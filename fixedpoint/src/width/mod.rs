@@ -1,9 +1,10 @@
 //! Rings Z_{2^l} for 1 <= l <= 64, and how their elements travel: packed at l bits each.
 //!
-//! An element lives in the low l bits of a word whose other bits are zero. Sums and products of words are right modulo 2^l
-//! whatever the other bits hold, so vectors compute in [`ring`](crate::ring), [`gemm`](crate::gemm) and
-//! [`conv`](crate::conv) and are reduced at the end. Packed, element i takes the bits from l i on of a little-endian string
-//! of bits, which zeros fill up to a whole byte: any eight elements take exactly l bytes.
+//! An element lives in the low l bits of a word whose other bits are zero. Sums and products of
+//! words are right modulo 2^l whatever the other bits hold, so vectors compute in
+//! [`ring`](crate::ring), [`gemm`](crate::gemm) and [`conv`](crate::conv) and are reduced at the
+//! end. Packed, element i takes the bits from l i on of a little-endian string of bits, which zeros
+//! fill up to a whole byte: any eight elements take exactly l bytes.
 
 #[cfg(target_arch = "x86_64")]
 mod avx512;
@@ -51,7 +52,8 @@ impl Width {
         x & self.mask()
     }
 
-    /// The signed integer nearest to zero that `x` stands for modulo 2^l: at least -2^(l-1) and below 2^(l-1).
+    /// The signed integer nearest to zero that `x` stands for modulo 2^l: at least -2^(l-1) and
+    /// below 2^(l-1).
     #[inline]
     #[must_use]
     pub const fn signed(self, x: u64) -> i64 {
@@ -93,7 +95,8 @@ pub fn pack_into(width: Width, values: &[u64], out: &mut Vec<u8>) {
 /// Undoes [`pack`] for `count` elements.
 ///
 /// # Errors
-/// If `bytes` has another length than `count` elements take, or the bits after the last one are not zero.
+/// If `bytes` has another length than `count` elements take, or the bits after the last one are not
+/// zero.
 pub fn unpack(width: Width, bytes: &[u8], count: usize) -> Result<Vec<u64>, PackingError> {
     check(width, bytes, count)?;
     let mut values = vec![0; count];
@@ -131,9 +134,12 @@ pub(crate) fn check(width: Width, bytes: &[u8], count: usize) -> Result<(), Pack
 fn pack_at(level: Level, width: Width, values: &[u64], packed: &mut [u8]) {
     match level {
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: this level is chosen only where `detected` found it, and that looks for all features of the kernel.
+        // SAFETY: this level is chosen only where `detected` found it, and that looks for all
+        // features of the kernel.
         Level::Avx512Vbmi => unsafe { avx512::pack(width, values, packed) },
-        _ => portable::pack(width, values, packed),
+        Level::Portable | Level::Avx2 | Level::Avx512 => portable::pack(width, values, packed),
+        #[cfg(not(target_arch = "x86_64"))]
+        Level::Avx512Vbmi => portable::pack(width, values, packed),
     }
 }
 
@@ -142,7 +148,9 @@ fn unpack_at(level: Level, width: Width, packed: &[u8], values: &mut [u64]) {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
         Level::Avx512Vbmi => unsafe { avx512::unpack(width, packed, values) },
-        _ => portable::unpack(width, packed, values),
+        Level::Portable | Level::Avx2 | Level::Avx512 => portable::unpack(width, packed, values),
+        #[cfg(not(target_arch = "x86_64"))]
+        Level::Avx512Vbmi => portable::unpack(width, packed, values),
     }
 }
 
@@ -318,7 +326,9 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_decode_or_are_refused(bits in 1u32..=64, count in 0usize..20, seed in any::<u64>()) {
+        fn any_bytes_decode_or_are_refused(
+            bits in 1u32..=64, count in 0usize..20, seed in any::<u64>(),
+        ) {
             let width = Width::new(bits);
             let mut bytes = vec![0; width.bytes(count)];
             ChaCha8Rng::seed_from_u64(seed).fill_bytes(&mut bytes);

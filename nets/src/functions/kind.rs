@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    hard_sigmoid::HardSigmoid,
     leaky_relu::LeakyRelu,
     nonlinear::Nonlinear,
     polynomial::{DEGREES, Polynomial},
@@ -76,6 +77,8 @@ functions! {
     Sigmoid => Sigmoid;
     /// tanh(x), in straight pieces: at most 0.01 off.
     Tanh => Tanh;
+    /// min(max(x / 6 + 1/2, 0), 1).
+    HardSigmoid => HardSigmoid;
     /// c_d x^d + ... + c_1 x + c_0. The coefficients, each channel's own, are weights.
     Polynomial {
         /// d: 0 (a constant), 2 or 3.

@@ -20,6 +20,7 @@ mod mean_square;
 mod nonlinear;
 mod terms;
 
+mod hard_sigmoid;
 mod leaky_relu;
 mod polynomial;
 mod power;

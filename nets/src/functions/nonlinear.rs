@@ -8,7 +8,7 @@ use super::{
     mean_square::MeanSquare,
     terms::{EncodedTerms, LargestTerms, Terms},
 };
-use crate::{error::ShapeProblem, range::Range};
+use crate::{range::Range, shapes::ShapeProblem};
 
 /// A non-linear function that layers apply value by value.
 ///

@@ -12,7 +12,7 @@ use super::{
     nonlinear::Nonlinear,
     terms::{EncodedTerms, LargestTerms, Terms},
 };
-use crate::{error::ShapeProblem, range::Range};
+use crate::{range::Range, shapes::ShapeProblem};
 
 /// The degrees that a polynomial may have.
 pub(super) const DEGREES: [u32; 3] = [0, 2, MAX_DEGREE];

@@ -9,7 +9,7 @@ use super::{
     nonlinear::Nonlinear,
     terms::{EncodedTerms, LargestTerms, Terms},
 };
-use crate::{error::ShapeProblem, range::Range};
+use crate::{range::Range, shapes::ShapeProblem};
 
 pub(super) struct Square;
 

@@ -2,8 +2,8 @@
 
 use super::op::Op;
 use crate::{
-    dims::Dims,
     error::{Error, Result},
+    shapes::Dims,
 };
 
 /// The most images of one batch.

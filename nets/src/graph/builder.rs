@@ -8,9 +8,9 @@ use super::{
     shape::{check_dims, output_dims},
 };
 use crate::{
-    dims::Dims,
     error::{Error, Result, ShapeProblem},
     functions::ActivationKind,
+    shapes::Dims,
 };
 
 /// A graph under construction. Every method adds one layer and returns its place, or an error that

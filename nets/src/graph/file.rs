@@ -13,9 +13,9 @@ use super::{
     op::{Activation, Average, Conv, Dense, Linear, Op, PaddingFields, Reshape, Run, Window},
 };
 use crate::{
-    dims::Dims,
     error::{Error, Result},
     functions::ActivationKind,
+    shapes::Dims,
 };
 
 /// The version of the format.

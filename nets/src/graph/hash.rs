@@ -6,7 +6,7 @@ use super::{
     architecture::Graph,
     op::{Activation, Average, Linear, Op, Reshape, Window},
 };
-use crate::{dims::Dims, functions::ActivationKind};
+use crate::{functions::ActivationKind, shapes::Dims};
 
 impl Graph {
     /// BLAKE3 of everything that the parties must agree on: the input's size and every layer's

@@ -20,8 +20,8 @@ mod shape;
 mod signs;
 mod walk;
 
-pub use crate::dims::Dims;
 pub use crate::functions::ActivationKind;
+pub use crate::shapes::Dims;
 pub use architecture::{Graph, INPUT, MAX_BATCH, Node, NodeId, OUTPUT, SETUP};
 pub use builder::GraphBuilder;
 pub use op::{

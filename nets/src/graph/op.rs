@@ -5,7 +5,7 @@ use std::ops::Range;
 use fixedpoint::{Padding, conv::ConvShape, pool::PoolShape};
 use serde::{Deserialize, Serialize};
 
-use crate::{dims::Dims, functions::ActivationKind};
+use crate::{functions::ActivationKind, shapes::Dims};
 
 /// What a layer computes. Tensors are NCHW.
 #[derive(Clone, Debug, PartialEq)]

@@ -7,7 +7,7 @@ use super::{
     architecture::{Graph, NodeId},
     op::{Activation, Average, Linear, MAX_FUNCTIONS, MAX_MIXED, Op, Reshape, Window},
 };
-use crate::{dims::Dims, error::ShapeProblem, functions::ActivationKind};
+use crate::{error::ShapeProblem, functions::ActivationKind, shapes::Dims};
 
 /// The most values of one image in one layer.
 pub const MAX_VALUES: usize = 1 << 32;

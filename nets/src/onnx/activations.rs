@@ -1,17 +1,16 @@
-//! Non-linear functions, made of the few that have protocols and of scalings around them.
+//! Non-linear functions, made of the few that have protocols, and of scalings around them.
 
 use super::{
     draft::{Kind, LinearTensors},
-    node::{Node, Refusal},
+    node::Node,
     tensor::Tensor,
-    translator::Translator,
-    value::Data,
+    translate::{Data, Refusal, Translator},
 };
 use crate::graph::{Activation, ActivationKind, Conv, Linear, Op};
 
 impl<'f> Translator<'f> {
-    /// An activation, value by value: their order does not matter.
-    pub(super) fn activation(
+    /// An activation, value by value, in whatever order they lie.
+    pub fn activation(
         &mut self,
         name: &str,
         x: &Data,
@@ -24,7 +23,7 @@ impl<'f> Translator<'f> {
         Ok(Data { layer, view: x.view.clone() })
     }
 
-    pub(super) fn leaky_relu(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
+    pub fn leaky_relu(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
         let x = self.data(node, 0)?;
         let kind = match node.float("alpha").unwrap_or(0.01) {
             1.0 => return Ok(x),
@@ -36,7 +35,7 @@ impl<'f> Translator<'f> {
     }
 
     /// Trained slopes are weights, so they stay private.
-    pub(super) fn prelu(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
+    pub fn prelu(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
         let x = self.data(node, 0)?;
         let mut slopes = self.constant(node, 1)?;
         let (rank, channels) = (x.view.shape().len(), x.view.shape().get(1).copied());
@@ -62,7 +61,7 @@ impl<'f> Translator<'f> {
         Ok(Data { layer, view: x.view })
     }
 
-    pub(super) fn clip_node(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
+    pub fn clip_node(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
         let x = self.data(node, 0)?;
         let mut bound = |place, name| -> Result<Option<f64>, Refusal> {
             let input = self.optional(node, place)?;
@@ -72,13 +71,20 @@ impl<'f> Translator<'f> {
         self.clip(node.name(), &x, low, high)
     }
 
-    /// min(max(alpha x + beta, 0), 1).
-    pub(super) fn hard_sigmoid(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
-        let x = self.data(node, 0)?;
-        let alpha = Tensor::scalar(node.float("alpha").unwrap_or(0.2));
-        let beta = Tensor::scalar(node.float("beta").unwrap_or(0.5));
-        let x = self.scale(node.name(), &x, &alpha, &beta)?;
-        self.clip(node.name(), &x, Some(0.0), Some(1.0))
+    /// min(max(alpha x + beta, 0), 1): the hard sigmoid, which has 1/6 and 1/2, of 6 (alpha x + beta) - 3.
+    pub fn hard_sigmoid(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
+        let (name, x) = (node.name(), self.data(node, 0)?);
+        let (alpha, beta) = (node.float("alpha").unwrap_or(0.2), node.float("beta").unwrap_or(0.5));
+        if !(alpha.is_finite() && beta.is_finite()) {
+            return Err("has an alpha or beta that is not finite".into());
+        }
+        if alpha == 0.0 {
+            let [zero, constant] = [0.0, beta.clamp(0.0, 1.0)].map(Tensor::scalar);
+            return self.scale(name, &x, &zero, &constant);
+        }
+        let [factor, shift] = [6.0 * alpha, 6.0 * beta - 3.0].map(Tensor::scalar);
+        let x = self.scale(name, &x, &factor, &shift)?;
+        self.activation(name, &x, ActivationKind::HardSigmoid)
     }
 
     /// Values below `low` or above `high` replaced by it: a ReLU or ReLU6 between scalings.
@@ -89,14 +95,14 @@ impl<'f> Translator<'f> {
         low: Option<f64>,
         high: Option<f64>,
     ) -> Result<Data, Refusal> {
-        // A bound that no 32-bit float exceeds is none.
+        // What a 32-bit float cannot exceed is no bound.
         let [low, high] = [(low, f64::NEG_INFINITY), (high, f64::INFINITY)].map(|(bound, none)| {
             bound.filter(|bound| bound.abs() < f64::from(f32::MAX)).unwrap_or(none)
         });
         if low >= high || low.is_nan() || high.is_nan() {
             return Err(format!("clips to {low}..{high}, which is empty"));
         }
-        // A clip of clipped values, as of a ReLU6 written as a ReLU and a Min, replaces both.
+        // Of a range cut to another, as of a ReLU6 written as a ReLU and a Min, one clip does.
         let unclipped = (x.layer, f64::NEG_INFINITY, f64::INFINITY);
         let (layer, from, to) = self.clipped.get(&x.layer).copied().unwrap_or(unclipped);
         let (low, high) = (from.clamp(low, high), to.clamp(low, high));
@@ -121,18 +127,9 @@ impl<'f> Translator<'f> {
         Ok(y)
     }
 
-    /// The largest of data and constants.
-    pub(super) fn max(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
-        self.extreme(node, true)
-    }
-
-    /// The smallest of data and constants.
-    pub(super) fn min(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
-        self.extreme(node, false)
-    }
-
-    fn extreme(&mut self, node: Node<'f>, largest: bool) -> Result<Data, Refusal> {
-        let name = node.name();
+    /// The larger or smaller of data and constants or other data.
+    pub fn extreme(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
+        let (name, largest) = (node.name(), node.op() == "Max");
         let mut found: Option<Data> = None;
         let mut bounds: Option<Tensor> = None;
         for place in 0..node.input_count() {
@@ -151,7 +148,7 @@ impl<'f> Translator<'f> {
             let x = self.data(node, place)?;
             found = Some(match found {
                 None => x,
-                Some(found) => self.extreme_of_two(name, &found, &x, largest)?,
+                Some(found) => self.larger(name, &found, &x, largest)?,
             });
         }
         let x = found.ok_or("has nothing to compare")?;
@@ -172,18 +169,12 @@ impl<'f> Translator<'f> {
         }
     }
 
-    /// The larger or smaller of two: max(a, b) = a + max(b - a, 0), and min(a, b) = a - max(a - b, 0).
-    fn extreme_of_two(
-        &mut self,
-        name: &str,
-        a: &Data,
-        b: &Data,
-        largest: bool,
-    ) -> Result<Data, Refusal> {
+    /// max(a, b) = a + max(b - a, 0), and min(a, b) = a - max(a - b, 0).
+    fn larger(&mut self, name: &str, a: &Data, b: &Data, largest: bool) -> Result<Data, Refusal> {
         let (zero, minus) = (Tensor::scalar(0.0), Tensor::scalar(-1.0));
-        let (high, low) = if largest { (b, a) } else { (a, b) };
-        let low = self.scale(name, low, &minus, &zero)?;
-        let excess = self.add(name, high, &low)?;
+        let (more, less) = if largest { (b, a) } else { (a, b) };
+        let less = self.scale(name, less, &minus, &zero)?;
+        let excess = self.add(name, more, &less)?;
         let mut excess = self.activation(name, &excess, ActivationKind::Relu)?;
         if !largest {
             excess = self.scale(name, &excess, &minus, &zero)?;
@@ -191,9 +182,9 @@ impl<'f> Translator<'f> {
         self.add(name, a, &excess)
     }
 
-    /// The sign of a private 0 is 1. Where zeros are to be expected, as after a ReLU, the sign is half
-    /// the sum of one that takes 0 for positive and one that takes it for negative.
-    pub(super) fn sign(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
+    /// The sign of a private 0 is 1. Where zeros are to be expected, half of what 1 for 0 and -1 for 0
+    /// are together is 0.
+    pub fn sign(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
         let (name, x) = (node.name(), self.data(node, 0)?);
         let [half, minus, zero] = [0.5, -1.0, 0.0].map(Tensor::scalar);
         let sign = self.activation(name, &x, ActivationKind::Sign)?;
@@ -208,12 +199,12 @@ impl<'f> Translator<'f> {
     }
 
     /// |x| = 2 max(x, 0) - x.
-    pub(super) fn abs(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
+    pub fn abs(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
         let x = self.data(node, 0)?;
         self.mix(node.name(), &x, &Tensor::scalar(-1.0))
     }
 
-    pub(super) fn power(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
+    pub fn power(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
         if self.is_data(node, 1) {
             return Err("has private exponents: use constants".into());
         }
@@ -222,13 +213,13 @@ impl<'f> Translator<'f> {
         self.raised(node.name(), &x, exponent.ok_or("has more than one exponent: use one")?)
     }
 
-    /// Data to the power of a constant.
-    pub(super) fn raised(&mut self, name: &str, x: &Data, exponent: f64) -> Result<Data, Refusal> {
+    /// A power of data.
+    pub fn raised(&mut self, name: &str, x: &Data, exponent: f64) -> Result<Data, Refusal> {
         if exponent == 1.0 {
             return Ok(x.clone());
         }
-        let power = POWERS.iter().find(|(power, _)| *power == exponent);
-        let &(_, kind) = power
+        let known = POWERS.iter().find(|(known, _)| *known == exponent);
+        let &(_, kind) = known
             .ok_or_else(|| format!("takes values to the power of {exponent}: use 2, 3 or ReLU"))?;
         self.activation(name, x, kind)
     }

@@ -11,7 +11,7 @@ use crate::{
         Activation, ActivationKind, Average, Conv, Dims, Graph, GraphBuilder, INPUT, Linear,
         NodeId, OUTPUT, Op, check_dims as check_graph_dims, output_dims,
     },
-    ranges::Range,
+    range::Range,
     weights::Weights,
 };
 

@@ -197,7 +197,9 @@ fn compared(graph: &Graph, id: NodeId, inputs: &[&[Range]]) -> Option<Range> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{dims::Dims, ranges::observed, suites::securenn, test_nets, weights::Weights, zoo};
+    use crate::{
+        ranges::observed, shapes::Dims, suites::securenn, test_nets, weights::Weights, zoo,
+    };
 
     const FIXED: FixedPoint = FixedPoint::new(10);
     const INPUT: [Range; 1] = [Range { low: -1.0, high: 1.0 }];

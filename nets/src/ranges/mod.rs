@@ -10,14 +10,12 @@
 //! [`crate::suites::dealer::PublicBounds`] is what it may tell the others.
 
 mod interval;
-mod layer_bound;
 mod layer_range;
 mod observed;
 mod survey;
 
 pub use crate::range::Range;
 pub use interval::intervals;
-pub use layer_bound::{BoundSource, LayerBound};
 pub(crate) use layer_range::power_of_two;
 pub use layer_range::{Bound, LayerRange, Source, bits, tighter};
 pub use observed::{MIN_MARGIN, Observed, calibrated, check_margin, observed};

@@ -4,10 +4,10 @@ use fixedpoint::{Padding, conv::ConvShape, pool::PoolShape};
 use protocols::channels;
 
 use crate::{
-    dims::Dims,
     error::{Error, Result},
     functions::ActivationKind,
     graph::{Activation, Graph, NodeId, Op, Portion},
+    shapes::Dims,
 };
 
 /// The arithmetic of a kind of numbers.

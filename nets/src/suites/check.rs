@@ -1,17 +1,14 @@
 //! Whether a network's values fit its suite, as the model owner can know before a run.
 
-use super::suite::Suite;
+use super::{
+    remedy::{REFUSE_FAILURE, Remedy, WARN_FAILURE},
+    suite::Suite,
+};
 use crate::{
     error::Result,
     graph::NodeId,
     ranges::{LayerRange, Survey},
 };
-
-/// Above this probability that truncation spoils an image, a user should be warned.
-pub const WARN_FAILURE: f64 = 1.0 / 1024.0;
-
-/// Above this one nothing should be run.
-pub const REFUSE_FAILURE: f64 = 1.0 / 64.0;
 
 /// The outcome of a check.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,15 +39,6 @@ pub struct Misfit {
     pub remedy: Remedy,
 }
 
-/// A setting with which a network fits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Remedy {
-    /// The most fractional bits that fit; none where even one is too many.
-    FractionalBits(Option<u32>),
-    /// The magnitude of all layers alike, as a power of two; none where no ring is wide enough.
-    MagnitudeBits(Option<u32>),
-}
-
 /// Checks the ranges that the survey's weights make certain and, where those do not fit, runs the
 /// network in clear on samples, if `samples` has any.
 ///
@@ -66,23 +54,23 @@ pub fn check<E: From<crate::Error>>(
         return Ok(Fit::Fits);
     };
     let Some(images) = samples()? else {
-        return Ok(Fit::Unsampled(misfit(suite, survey, layer, false)?));
+        return Ok(Fit::Unsampled(misfit(suite, survey, layer)?));
     };
     survey.observe(&images)?;
     let seen: &[LayerRange] = survey.observed.as_ref().map_or(&[], |observed| &observed.layers);
     if let Some(layer) = suite.first_misfit(seen, REFUSE_FAILURE) {
-        return Ok(Fit::Sampled(misfit(suite, survey, layer, true)?));
+        return Ok(Fit::Sampled(misfit(suite, survey, layer)?));
     }
     match suite.first_misfit(&survey.likely(fixed)?, WARN_FAILURE) {
         Some(layer) => {
-            let misfit = misfit(suite, survey, layer, false)?;
+            let misfit = misfit(suite, survey, layer)?;
             Ok(Fit::Unlikely { misfit, margin: survey.margin })
         }
         None => Ok(Fit::Fits),
     }
 }
 
-fn misfit(suite: &dyn Suite, survey: &Survey<'_>, layer: NodeId, samples: bool) -> Result<Misfit> {
-    let remedy = suite.remedy(survey, samples)?;
+fn misfit(suite: &dyn Suite, survey: &Survey<'_>, layer: NodeId) -> Result<Misfit> {
+    let remedy = suite.remedy(&|fixed| survey.likely(fixed))?;
     Ok(Misfit { layer, bound_bits: suite.bound_bits(layer), remedy })
 }

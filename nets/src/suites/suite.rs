@@ -4,13 +4,13 @@ use std::fmt;
 
 use fixedpoint::encoding::FixedPoint;
 
-use super::{check::Remedy, execution::Execution, judge::Reference, preprocessing::Preprocessing};
+use super::{execution::Execution, judge::Reference, preprocessing::Preprocessing, remedy::Remedy};
 use crate::{
     cost::NetworkCost,
     error::Result,
     graph::{Graph, NodeId},
     output::Output,
-    ranges::{LayerRange, Survey},
+    ranges::LayerRange,
     suite_name::SuiteName,
     weights::{EncodedModel, Model},
 };
@@ -59,19 +59,23 @@ pub trait Suite: fmt::Debug + Send + Sync {
     /// [`crate::Error::Images`], [`crate::Error::Batch`], [`crate::Error::ModelGraph`].
     fn reference(&self, model: &EncodedModel, images: &[u64]) -> Result<Reference>;
 
-    /// The first layer whose values, of these ranges, do not fit the suite's rings or bounds, or whose
-    /// truncations, with those before, spoil an image with more than this probability.
-    fn first_misfit(&self, ranges: &[LayerRange], failure: f64) -> Option<NodeId>;
+    /// For every layer, whether it and all before it fit the suite's rings or bounds with values of these
+    /// ranges, and truncation spoils an image in one of them with no more than this probability.
+    fn fitting(&self, ranges: &[LayerRange], failure: f64) -> Vec<bool>;
+
+    /// The first layer that does not fit ([`Suite::fitting`]).
+    fn first_misfit(&self, ranges: &[LayerRange], failure: f64) -> Option<NodeId> {
+        self.fitting(ranges, failure).iter().position(|fits| !fits).map(NodeId::new)
+    }
 
     /// The bound that a layer's values must stay below, as a power of two; none where that is the ring.
     fn bound_bits(&self, layer: NodeId) -> Option<i32>;
 
-    /// The setting with which the surveyed network fits: the samples alone, if `samples`, else all that
-    /// the survey makes likely.
+    /// The setting with which a network of these ranges fits; they may depend on the fixed point.
     ///
     /// # Errors
-    /// Those of [`crate::ranges::intervals`].
-    fn remedy(&self, survey: &Survey<'_>, samples: bool) -> Result<Remedy>;
+    /// Those of `ranges`.
+    fn remedy(&self, ranges: &dyn Fn(FixedPoint) -> Result<Vec<LayerRange>>) -> Result<Remedy>;
 
     /// P0's or P1's part: the logits at the scale of [`Suite::result_fixed`], or the label of each
     /// image, at P1 and nothing at P0. One run per session: its masks are the session's.

@@ -4,7 +4,7 @@
 
 use fixedpoint::Padding;
 
-use super::Options;
+use super::options::Options;
 use crate::{
     error::Result,
     graph::{ActivationKind, Conv, Graph, GraphBuilder},

@@ -1,6 +1,6 @@
 //! The CNN for MNIST of MiniONN (Liu, Juuti, Lu, Asokan, CCS 2017, Figure 12), which is network C of SecureNN.
 
-use super::Options;
+use super::options::Options;
 use crate::{
     error::Result,
     graph::{Conv, Graph, GraphBuilder, Window},

@@ -4,15 +4,15 @@
 use fixedpoint::Padding;
 
 use super::{
-    Options,
-    ratios::{Block, Ratios},
+    options::Options,
+    ratios::{Block, Published, Ratios},
 };
 use crate::{
     error::Result,
     graph::{Conv, Graph, GraphBuilder, NodeId},
 };
 
-pub(super) const NAME: &str = "mobilenet-v2";
+pub(super) const NAME: &str = Published::MobileNetV2.name();
 
 const STEM: usize = 32;
 const HEAD: usize = 1280;

@@ -209,11 +209,11 @@ impl Published {
     }
 
     /// The net's name.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
-            Published::SqueezeNet => super::squeezenet::NAME,
-            Published::ShuffleNetV2 => super::shufflenet_v2::NAME,
-            Published::MobileNetV2 => super::mobilenet_v2::NAME,
+            Published::SqueezeNet => "squeezenet",
+            Published::ShuffleNetV2 => "shufflenet-v2",
+            Published::MobileNetV2 => "mobilenet-v2",
         }
     }
 

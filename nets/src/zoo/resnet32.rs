@@ -3,7 +3,7 @@
 
 use fixedpoint::Padding;
 
-use super::Options;
+use super::options::Options;
 use crate::{
     error::Result,
     graph::{Conv, Graph, GraphBuilder, NodeId},
@@ -68,7 +68,7 @@ fn conv(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{NetworkCost, graph::Dims};
+    use crate::{graph::Dims, test_nets};
 
     #[test]
     fn it_has_32_layers_and_the_published_parameters() {

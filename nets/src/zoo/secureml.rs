@@ -1,7 +1,7 @@
 //! The perceptron for MNIST of SecureML (Mohassel, Zhang, S&P 2017) with squares, as MiniONN (Liu, Juuti, Lu,
 //! Asokan, CCS 2017, Figure 10) has it.
 
-use super::Options;
+use super::options::Options;
 use crate::{
     error::Result,
     graph::{ActivationKind, Graph, GraphBuilder},

@@ -4,15 +4,15 @@
 use fixedpoint::Padding;
 
 use super::{
-    Options,
-    ratios::{Ratios, Site},
+    options::Options,
+    ratios::{Published, Ratios, Site},
 };
 use crate::{
     error::Result,
     graph::{Conv, Graph, GraphBuilder, NodeId},
 };
 
-pub(super) const NAME: &str = "squeezenet";
+pub(super) const NAME: &str = Published::SqueezeNet.name();
 
 /// What stands at each place of torchvision's `features` from 3 on.
 const FEATURES: [Feature; 10] = [

@@ -3,7 +3,7 @@
 
 use fixedpoint::Padding;
 
-use super::Options;
+use super::options::Options;
 use crate::{
     error::Result,
     graph::{Conv, Graph, GraphBuilder, Window},

@@ -12,7 +12,7 @@
 
 use fixedpoint::Padding;
 
-use super::Options;
+use super::options::Options;
 use crate::{
     error::Result,
     graph::{ActivationKind, Conv, Dense, Graph, GraphBuilder, Linear, NodeId, Window},

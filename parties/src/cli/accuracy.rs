@@ -7,20 +7,23 @@ use std::{
 };
 
 use nets::{
-    Graph, Suite,
+    Graph, SuiteName,
     graph::MAX_BATCH,
-    zoo::{PLAN_NAMES, Plan, Published},
+    zoo::{PUBLISHED_RATIOS, Published, Ratios},
 };
 use serde::Serialize;
 
-use super::{Form, run, say};
+use super::{
+    arguments::batch_size,
+    evaluate,
+    output::{Form, say},
+};
 use crate::{
     config::{Config, Network, parse_suite},
-    data::{self, Window},
+    data::{ImageRange, count_images},
     error::{Error, Result},
-    report::{Accuracy, Report, check_directory, quoted},
-    table::Table,
-    task::Task,
+    party::Task,
+    report::{Accuracy, Report, Table, cell, check_directory, quoted},
 };
 
 /// How many images networks get right, evaluated by three parties and in the clear.
@@ -30,7 +33,7 @@ use crate::{
 /// Plain is the network in floating point, as it was trained. Seconds and MB are those of the
 /// evaluation, connecting left out.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Configs, as for `tercet run`.
     #[arg(required = true, value_name = "CONFIG")]
     configs: Vec<PathBuf>,
@@ -41,7 +44,7 @@ pub struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     images: Option<u32>,
     /// So many images in one run. Default: as many as take less than 512 MiB in any process.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MAX_BATCH as i64))]
+    #[arg(long, value_name = "N", value_parser = batch_size())]
     batch: Option<u32>,
     /// How to print it.
     #[arg(long, value_enum, default_value_t)]
@@ -53,40 +56,37 @@ pub struct Args {
 
 /// One or all.
 #[derive(Clone, Debug)]
-struct Suites(Vec<Suite>);
+struct Suites(Vec<SuiteName>);
 
 impl FromStr for Suites {
     type Err = String;
 
     fn from_str(name: &str) -> std::result::Result<Suites, String> {
         match name {
-            "both" => Ok(Suites(Suite::ALL.to_vec())),
+            "both" => Ok(Suites(SuiteName::ALL.to_vec())),
             name => Ok(Suites(vec![parse_suite(name)?])),
         }
     }
 }
 
-pub fn run(args: &Args) -> Result<()> {
+pub(super) fn run(args: &Args) -> Result<()> {
     let form = args.report.as_deref().map(form_of).transpose()?;
     let mut plans = Vec::new();
     for file in &args.configs {
         let config = Config::load(file)?;
-        match args.suites.is_empty() {
-            true => plans.push(Planned::of(&config, config.protocol.suite, args)?),
-            false => {
-                for &suite in args.suites.iter().flat_map(|suites| &suites.0) {
-                    plans.push(Planned::of(&config, suite, args)?);
-                }
-            }
+        if args.suites.is_empty() {
+            plans.push(Planned::new(&config, config.protocol.suite, args)?);
+        }
+        for &suite in args.suites.iter().flat_map(|suites| &suites.0) {
+            plans.push(Planned::new(&config, suite, args)?);
         }
     }
     let rows = plans.iter().map(Planned::run).collect::<Result<Vec<Row>>>()?;
     say(&text_of(&rows, args.format))?;
     if let (Some(file), Some(form)) = (&args.report, form) {
-        let failed = |error| Error::Run(format!("{}: cannot be written: {error}", file.display()));
-        fs::write(file, text_of(&rows, form)).map_err(failed)?;
+        fs::write(file, text_of(&rows, form)).map_err(|error| Error::unwritable(file, error))?;
     }
-    run::check_wrong(rows.iter().map(|row| row.wrong).sum())
+    evaluate::check_wrong(rows.iter().map(|row| row.wrong).sum())
 }
 
 fn form_of(file: &Path) -> Result<Form> {
@@ -98,30 +98,31 @@ fn form_of(file: &Path) -> Result<Form> {
     }
 }
 
-/// What is to be run of one config in one suite, its files checked.
+/// The runs of one config in one suite, its files checked.
 struct Planned {
     config: Config,
-    suite: Suite,
+    suite: SuiteName,
     first: usize,
     images: usize,
     batch: usize,
 }
 
 impl Planned {
-    fn of(config: &Config, suite: Suite, args: &Args) -> Result<Planned> {
-        let task = Task::of(config, Some(suite))?;
+    fn new(config: &Config, suite: SuiteName, args: &Args) -> Result<Planned> {
+        let task = Task::from_config(config, Some(suite))?;
         task.model(config)?;
-        let owner = config.data_owner()?;
-        let held = data::held(owner, &config.network)?;
+        let files = &config.data_owner()?.files;
+        let held = count_images(files, config.network.input_shape())?;
         let images = args.images.map_or(held, |images| images as usize);
-        if images > held && !owner.images.is_empty() || images == 0 {
-            let (asked, first) = (images.max(1), owner.first);
+        if images > held && !files.images.is_empty() || images == 0 {
+            let (asked, first) = (images.max(1), files.first);
             let what = format!("its files hold {held} images from {first} on, fewer than {asked}");
             return Err(Error::file(&config.file, what));
         }
-        let batch =
-            args.batch.map_or_else(|| comfortable_batch(&task.graph), |batch| batch as usize);
-        let (first, batch) = (owner.first, batch.min(images));
+        let batch = args
+            .batch
+            .map_or_else(|| comfortable_batch(task.graph()), |batch| batch as usize);
+        let (first, batch) = (files.first, batch.min(images));
         Ok(Planned { config: config.clone(), suite, first, images, batch })
     }
 
@@ -131,11 +132,11 @@ impl Planned {
         for done in (0..self.images).step_by(*batch) {
             let images = (*batch).min(self.images - done);
             tracing::info!("{}: images {done} to {}", config.file.display(), done + images - 1);
-            let window = Window { first: Some(self.first + done), images: Some(images) };
-            let report = run::evaluate(config, Some(*suite), window, None)?.report;
+            let range = ImageRange { first: Some(self.first + done), images: Some(images) };
+            let report = evaluate::evaluate(config, Some(*suite), range, None)?.report;
             match &mut row {
                 Some(row) => row.add(&report),
-                None => row = Some(Row::of(self, &report)),
+                None => row = Some(Row::new(self, &report)),
             }
         }
         let mut row = row.expect("there is an image");
@@ -144,12 +145,13 @@ impl Planned {
     }
 }
 
-/// How many images at once take less memory than this in any of the processes, besides what one takes
+/// The memory that the images of a batch may take in any of the processes, besides what one takes
 /// for one image.
 const BATCH_BYTES: usize = 384 << 20;
 
-/// The launcher takes most: it holds every layer's result twice, the reference's and that of the
-/// plain network. The parties hold several times the largest one.
+/// As many images as take less memory than [`BATCH_BYTES`]. The launcher takes most: it holds every
+/// layer's result twice, the reference's and that of the plain network. The parties hold several
+/// times the largest one.
 fn comfortable_batch(graph: &Graph) -> usize {
     let values = || graph.ids().map(|id| graph.dims(id).len());
     let words = (2 * values().sum::<usize>()).max(8 * values().max().unwrap_or(1));
@@ -163,7 +165,7 @@ struct Row {
     network: String,
     /// The name of its activation plan, if it has one.
     plan: Option<&'static str>,
-    suite: Suite,
+    suite: SuiteName,
     /// Images in one run.
     batch: usize,
     #[serde(flatten)]
@@ -181,7 +183,7 @@ struct Row {
 }
 
 impl Row {
-    fn of(planned: &Planned, report: &Report) -> Row {
+    fn new(planned: &Planned, report: &Report) -> Row {
         let Planned { config, suite, batch, .. } = planned;
         let nothing = Accuracy {
             images: 0,
@@ -229,20 +231,20 @@ impl Row {
     }
 }
 
-/// What a plan is called that is not published.
+/// The name of a plan that is not published.
 const OWN: &str = "own";
 
-/// What a network's plan is called, the published ones by their names.
+/// The name of a network's plan, that of the publication if it is published.
 fn plan_name(network: &Network) -> Option<&'static str> {
-    if network.exchange.is_some() {
+    if network.activation_plan.is_some() {
         return Some(OWN);
     }
     let net = Published::named(&network.net)?;
-    let Some(plan) = &network.plan else { return Some("orig") };
+    let Some(plan) = &network.ratios else { return Some("orig") };
     // Of two names for the same plan, that of the final architecture.
-    let names = ["orig", "ours"].into_iter().chain(PLAN_NAMES);
+    let names = ["orig", "ours"].into_iter().chain(PUBLISHED_RATIOS);
     let published = |name: &&str| {
-        Plan::published(net, name, network.dims()).is_ok_and(|published| published == *plan)
+        Ratios::published(net, name, network.dims()).is_ok_and(|published| published == *plan)
     };
     Some(names.into_iter().find(published).unwrap_or(OWN))
 }
@@ -305,8 +307,8 @@ fn json(rows: &[Row]) -> String {
 
 fn csv(rows: &[Row]) -> String {
     let mut text = String::from(
-        "config,network,plan,suite,images,batch,plain_correct,secure_correct,agree,max_abs_error,wrong,\
-         seconds,mb_per_image,truncation_failure_bound\n",
+        "config,network,plan,suite,images,batch,plain_correct,secure_correct,agree,max_abs_error,\
+         wrong,seconds,mb_per_image,truncation_failure_bound\n",
     );
     for row in rows {
         let Accuracy { images, plain_correct, secure_correct, agree, max_abs_error } = row.accuracy;
@@ -329,10 +331,6 @@ fn csv(rows: &[Row]) -> String {
         text += &(cells.join(",") + "\n");
     }
     text
-}
-
-fn cell(number: Option<impl ToString>) -> String {
-    number.map(|number| number.to_string()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -3,20 +3,18 @@
 use std::path::PathBuf;
 
 use nets::{
-    Bench, Dims, LayerCost, Operation, Suite,
-    operation::{ConvSize, TRANSPORT},
+    Bench, Dims, LayerCost, Operation, SuiteName,
+    bench::{ConvSize, TRANSPORT},
 };
 use protocols::Role;
 
-use super::{say, summary};
+use super::{output::say, summary};
 use crate::{
     config::parse_suite,
-    control::Job,
     error::{Error, Result},
-    launch::{Launched, launch},
-    report::{self, Format, Report, Seconds, Totals},
-    table::thousands,
-    task,
+    launch::{Job, Launched, launch},
+    party,
+    report::{self, Report, ReportFormat, Seconds, Totals, thousands},
 };
 
 /// Measure one operation over three processes of this machine.
@@ -26,20 +24,19 @@ use crate::{
 /// `transport` transfers the bytes of another operation between the same processes and computes
 /// nothing: what the others can be measured against.
 #[derive(Debug, clap::Args)]
-pub struct Args {
-    /// drelu, relu, relu6, leaky-relu, maxpool, matmul, conv, square, cube, polynomial-2, polynomial-3,
-    /// sigmoid, tanh, in dealer truncation and sign too, or transport.
-    #[arg(value_name = "OP")]
+pub(super) struct Args {
+    #[arg(value_name = "OP", help = operations())]
     operation: String,
     /// With transport: the operation whose bytes are transferred.
-    #[arg(long, value_name = "OP", default_value = Operation::Relu.name())]
+    #[arg(long, value_name = "OP", default_value = "relu")]
     like: String,
-    /// How many values; for matmul and conv a size of about as much work, for conv with a shape images.
+    /// How many values; for matmul and conv a size of about as much work, for conv with a shape
+    /// images.
     #[arg(long, value_name = "N")]
     count: usize,
     /// The protocol suite.
-    #[arg(long, value_parser = parse_suite, default_value = Suite::default().name())]
-    suite: Suite,
+    #[arg(long, value_parser = parse_suite, default_value = SuiteName::default().name())]
+    suite: SuiteName,
     /// With conv: the size of an image.
     #[arg(long, value_name = "CxHxW", requires = "kernels")]
     shape: Option<Dims>,
@@ -57,15 +54,23 @@ pub struct Args {
     report: Option<PathBuf>,
 }
 
-pub fn run(args: &Args) -> Result<()> {
+/// The operations by name.
+fn operations() -> String {
+    let names = |suite| Operation::of_suite(suite).into_iter().map(Operation::name);
+    let common: Vec<&str> = names(SuiteName::SecureNn).collect();
+    let more: Vec<&str> = names(SuiteName::Dealer).filter(|name| !common.contains(name)).collect();
+    format!("{}, in dealer {} too, or {TRANSPORT}", common.join(", "), more.join(", "))
+}
+
+pub(super) fn run(args: &Args) -> Result<()> {
     if let Some(file) = &args.report {
-        Format::of(file)?;
+        ReportFormat::from_path(file)?;
     }
     let bare = args.operation == TRANSPORT;
     let name = if bare { &args.like } else { &args.operation };
     let conv = args.shape.zip(args.kernels);
     let conv = conv.map(|(image, kernels)| ConvSize { image, kernels, side: args.kernel });
-    let bench = task::bench(name, args.count, args.suite, conv, bare)?;
+    let bench = party::bench(name, args.count, args.suite, conv, bare)?;
     let seed = args.seed.map_or_else(fresh_seed, Ok)?;
     let inputs = bench.inputs(seed);
     let name = bench.operation().name().to_owned();
@@ -78,16 +83,16 @@ pub fn run(args: &Args) -> Result<()> {
         ],
         &[],
     )?;
-    let wrong = bench.wrong(&inputs, &reconstruct(&launched));
+    let wrong = bench.count_wrong(&inputs, &reconstruct(&launched));
     let report = report_of(&bench, &launched, wrong, seed)?;
     say(&text_of(&bench, &report, seed))?;
     if let Some(file) = &args.report {
         report.write(file)?;
     }
-    match wrong {
-        0 => Ok(()),
-        _ => Err(Error::Run(format!("{wrong} results are wrong; repeat with --seed {seed}"))),
+    if wrong > 0 {
+        return Err(Error::Run(format!("{wrong} results are wrong; repeat with --seed {seed}")));
     }
+    Ok(())
 }
 
 fn fresh_seed() -> Result<u64> {
@@ -103,7 +108,7 @@ fn reconstruct(launched: &Launched) -> Vec<u64> {
 }
 
 fn report_of(bench: &Bench, launched: &Launched, wrong: usize, seed: u64) -> Result<Report> {
-    let op = bench.name();
+    let (op, suite) = (bench.name(), bench.suite());
     let cost = LayerCost {
         name: op.into(),
         op,
@@ -120,29 +125,15 @@ fn report_of(bench: &Bench, launched: &Launched, wrong: usize, seed: u64) -> Res
     // All three are connected when the clock starts, and all three have ended when it stops.
     layers[0].seconds = Some(launched.seconds);
     layers[0].size = None;
-    let mut totals = Totals::of(&layers);
+    let mut totals = Totals::sum(&layers);
     totals = totals.with_usage(&launched.records);
     let total = launched.seconds;
-    let mut seconds = Seconds::of(&launched.records, total);
+    let mut seconds = Seconds::from_records(&launched.records, total);
     // Where nothing is done ahead all of it is online.
     seconds.online.get_or_insert(total);
     totals.seconds = Some(seconds);
-    Ok(Report {
-        suite: bench.suite(),
-        network: None,
-        images: None,
-        output: None,
-        party: None,
-        bench: Some(report::Bench { op: op.into(), count: bench.count(), seed }),
-        random_inputs: Vec::new(),
-        estimates: Vec::new(),
-        wrong: Some(wrong),
-        layers,
-        totals,
-        accuracy: None,
-        truncation_failure_bound: None,
-        material: None,
-    })
+    let bench = report::Bench { op: op.into(), count: bench.count(), seed };
+    Ok(Report { bench: Some(bench), wrong: Some(wrong), ..Report::new(suite, layers, totals) })
 }
 
 fn text_of(bench: &Bench, report: &Report, seed: u64) -> String {

@@ -2,57 +2,62 @@
 
 use std::{fs, path::PathBuf};
 
+use fixedpoint::encoding::FixedPoint;
 use nets::{
-    NetworkCost, PublicBounds, Suite,
-    dealer::{
-        plan::{Bounds, Plan},
-        room,
+    NetworkCost, NodeId, PublicBounds, Suite, SuiteName,
+    ranges::{LayerRange, MIN_MARGIN, Source, Survey, check_margin},
+    suites::{
+        Dealer, REFUSE_FAILURE, Remedy, WARN_FAILURE,
+        dealer::Bounds,
+        securenn::fit::{Demand, demands},
     },
-    graph::MAX_BATCH,
-    headroom::{Demand, REFUSE_FAILURE, WARN_FAILURE, demands, fitting},
-    ranges::{LayerRange, MIN_MARGIN, Source, check_margin},
 };
 use protocols::Role;
 use serde::Serialize;
 
-use super::{Form, say};
+use super::{
+    arguments::batch_size,
+    output::{Form, say},
+};
 use crate::{
-    config::{Config, DataOwner, parse_suite},
-    data::{Batch, Window},
-    error::{Error, Result},
-    report::{check_directory, quoted},
-    survey::{Survey, sample},
-    table::Table,
-    task::Task,
+    config::{Config, parse_suite},
+    data::{Batch, DataFiles, ImageRange},
+    error::{Error, FileProblem, Result},
+    party::{
+        Task,
+        survey::{sample, survey},
+    },
+    report::{Table, check_directory, quoted},
 };
 
 /// How large each layer's values get, and whether they fit the fixed point.
 ///
-/// For the model owner: it reads the weights. An interval bound holds for every image, by the weights and
-/// the range of the input: of a byte, or the samples' times the margin where they go beyond it. A calibrated
-/// one is the largest value of any sample, times the margin. Samples are
+/// For the model owner: it reads the weights. An interval bound holds for every image, by the
+/// weights and the range of the input: of a byte, or the samples' times the margin where they are
+/// out of range. A calibrated one is the largest value of any sample, times the margin. Samples are
 /// the images of `model-owner.calibration`, or the data owner's where the config names them. The
-/// tighter bound of a layer counts; bits are what its values need then, sign included, before they are
-/// truncated or compared.
+/// tighter bound of a layer counts; bits are what its values need then, sign included, before they
+/// are truncated or compared.
 ///
-/// Verdicts, of a layer with all before it: certain, they fit whatever the image; likely, they fit by
-/// the tighter bounds; doubtful, they do not; overflows, they do not even on the samples. In the suite
-/// securenn, what is truncated must be far smaller than the ring: layers fit if truncation spoils an image
-/// with a probability of at most 1/1024 in sum. In the suite dealer, layers fit if values are within the
-/// bounds that the config sets; k (the bits of a layer's values), l (of its ring), the shift and the bytes
-/// for each value are those with the bounds printed here, as written by --out.
+/// Verdicts, of a layer with all before it: certain, they fit whatever the image; likely, they fit
+/// by the tighter bounds; doubtful, they do not; overflows, they do not even on the samples. In the
+/// suite securenn, what is truncated must be far smaller than the ring: layers fit if truncation
+/// spoils an image with a probability of at most 1/1024 in sum. In the suite dealer, layers fit if
+/// values are within the bounds that the config sets; k (the bits of a layer's values), l (of its
+/// ring), the shift and the bytes for each value are those with the bounds printed here, as written
+/// by --out.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The config, with the model owner's part.
     config: PathBuf,
-    /// Exchange activations and pools as this plan says: a TOML or JSON file.
+    /// ActivationPlan activations and pools as this plan says: a TOML or JSON file.
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
     /// Override the config's protocol suite.
     #[arg(long, value_parser = parse_suite)]
-    suite: Option<Suite>,
+    suite: Option<SuiteName>,
     /// How many samples; all that there are, up to 100, if not given.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MAX_BATCH as i64))]
+    #[arg(long, value_name = "N", value_parser = batch_size())]
     images: Option<u32>,
     /// How many times as large as on the samples values may be.
     #[arg(long, value_name = "M", default_value_t = MIN_MARGIN)]
@@ -60,8 +65,8 @@ pub struct Args {
     /// How to print it.
     #[arg(long, value_enum, default_value_t)]
     format: Form,
-    /// Write the bounds for the two others: one power of two for each layer. It tells them about the
-    /// logarithm of the size of its weights.
+    /// Write the bounds for the two others: one power of two for each layer. It tells them about
+    /// the logarithm of the size of its weights.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Write the largest bound for every layer: it tells less, and costs more.
@@ -72,23 +77,23 @@ pub struct Args {
 /// Samples where their number is not given: on more of them, values hardly grow.
 const SAMPLES: usize = 100;
 
-pub fn run(args: &Args) -> Result<()> {
+pub(super) fn run(args: &Args) -> Result<()> {
     check_margin(args.margin).map_err(|error| Error::Usage(error.to_string()))?;
     args.out.as_deref().map(check_directory).transpose()?;
     let mut config = Config::load(&args.config)?;
-    config.network.take_plan_file(args.plan.as_deref())?;
+    config.network.set_plan_file(args.plan.as_deref())?;
     // Bounds that are to be written anew may be missing, or those of another network.
-    let task = Task::of(&config, args.suite).or_else(|_| {
+    let task = Task::from_config(&config, args.suite).or_else(|_| {
         config.protocol.bounds = None;
-        Task::of(&config, args.suite)
+        Task::from_config(&config, args.suite)
     })?;
     let (model, _) = task.model(&config)?;
-    let mut survey = Survey::new(&task, &config, &model, args.margin);
+    let mut survey = survey(&task, &config, &model, args.margin);
     if let Some(samples) = config.samples() {
         survey.observe(&args.load(&samples, &config)?)?;
     }
     let public = args.public(&task, &survey)?;
-    let calibration = Calibration::of(&task, &config, &survey, public)?;
+    let calibration = Calibration::new(&task, &config, &survey, public)?;
     say(&match args.format {
         Form::Table => calibration.text(),
         Form::Json => calibration.json(),
@@ -98,33 +103,34 @@ pub fn run(args: &Args) -> Result<()> {
         return Ok(());
     };
     fs::write(file, args.public(&task, &survey)?.json())
-        .map_err(|error| Error::file(file, format!("cannot be written: {error}")))
+        .map_err(|error| FileProblem::Unwritable(error).with_file(file))
 }
 
 impl Args {
     fn public(&self, task: &Task, survey: &Survey<'_>) -> nets::Result<PublicBounds> {
-        let bounds = survey.bounds(task.fixed)?;
-        let public = PublicBounds::new(&task.graph, &bounds, task.fixed, survey.margin);
+        let bounds = survey.bounds(task.suite.fixed())?;
+        let public =
+            PublicBounds::new(task.graph(), &bounds, task.suite.fixed(), survey.margin);
         Ok(if self.alike { public.alike() } else { public })
     }
 
-    fn load(&self, samples: &DataOwner, config: &Config) -> Result<Vec<f64>> {
+    fn load(&self, samples: &DataFiles, config: &Config) -> Result<Vec<f64>> {
         match self.images {
             Some(images) => {
-                let window = Window::of(Some(images as usize));
-                Ok(Batch::load(samples, &config.network, window)?.inputs)
+                let range = ImageRange::from_start(Some(images as usize));
+                Ok(Batch::load(samples, config.network.input_shape(), range)?.inputs)
             }
             None => sample(samples, &config.network, SAMPLES),
         }
     }
 }
 
-/// What is printed.
+/// The calibration of a network, as it is printed.
 #[derive(Serialize)]
 struct Calibration {
     network: String,
     architecture: String,
-    suite: Suite,
+    suite: SuiteName,
     fractional_bits: u32,
     input: [f64; 2],
     samples: usize,
@@ -135,7 +141,7 @@ struct Calibration {
     fits: Fits,
 }
 
-/// What would fit.
+/// The settings that would fit.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Fits {
@@ -172,13 +178,13 @@ struct Layer {
     source: Source,
     verdict: Verdict,
     #[serde(flatten)]
-    room: Room,
+    fit: LayerFit,
 }
 
-/// What a layer's values take.
+/// The bits that a layer's values take.
 #[derive(Clone, Copy, Serialize)]
 #[serde(untagged)]
-enum Room {
+enum LayerFit {
     /// In the one ring of `securenn`.
     Ring { bits: u32, limit: u32, failure: f64 },
     /// In a ring of `dealer`; nothing for what neither cuts nor compares.
@@ -195,27 +201,24 @@ enum Verdict {
 }
 
 impl Calibration {
-    fn of(
+    fn new(
         task: &Task,
         config: &Config,
         survey: &Survey<'_>,
         public: PublicBounds,
     ) -> nets::Result<Calibration> {
-        let (graph, fixed) = (&task.graph, task.fixed);
+        let (graph, fixed) = (task.graph(), task.suite.fixed());
         let intervals = survey.intervals(fixed)?;
         let calibrated = survey.calibrated();
         let bounds = survey.bounds(fixed)?;
         let ranges: Vec<LayerRange> = bounds.iter().map(|bound| bound.range).collect();
         let observed = survey.observed.as_ref();
-        let fit = |ranges: &[LayerRange], failure| match &task.plan {
-            None => fitting(&demands(graph, ranges, fixed), failure),
-            Some(plan) => room::fitting(graph, plan, ranges),
-        };
+        let fit = |ranges: &[LayerRange], failure| task.suite.fitting(ranges, failure);
         let (certain, likely) = (fit(&intervals, WARN_FAILURE), fit(&ranges, WARN_FAILURE));
         let seen = observed.map(|observed| fit(&observed.layers, REFUSE_FAILURE));
-        let (rooms, fits) = match &task.plan {
-            None => rings(task, survey, &ranges)?,
-            Some(plan) => gates(task, plan, public, [&intervals, &ranges])?,
+        let (layer_fits, fits) = match task.suite.name() {
+            SuiteName::SecureNn => rings(task, survey, &ranges)?,
+            SuiteName::Dealer => gates(task, config, public, [&intervals, &ranges])?,
         };
         let layers = graph.ids().map(|id| {
             let (node, at) = (graph.node(id), id.index());
@@ -233,7 +236,7 @@ impl Calibration {
                 calibrated: calibrated.as_ref().map(|calibrated| calibrated[at].magnitude()),
                 source: bounds[at].source,
                 verdict,
-                room: rooms[at],
+                fit: layer_fits[at],
             }
         });
         let layers = layers.collect();
@@ -243,7 +246,7 @@ impl Calibration {
         Ok(Calibration {
             network: graph.name().to_owned(),
             architecture: graph.hash().to_hex().to_string(),
-            suite: task.suite,
+            suite: task.suite.name(),
             fractional_bits: fixed.fractional_bits(),
             input: [input.low, input.high],
             samples,
@@ -286,11 +289,11 @@ impl Calibration {
                 or_none(*calibrated),
             ];
             let bits = |bits: Option<u32>| bits.map_or("-".into(), |bits| bits.to_string());
-            cells.extend(match layer.room {
-                Room::Ring { bits, limit, failure } => {
+            cells.extend(match layer.fit {
+                LayerFit::Ring { bits, limit, failure } => {
                     vec![bits.to_string(), limit.to_string(), chance(failure)]
                 }
-                Room::Gate { k, l, shift, bytes_per_value } => {
+                LayerFit::Gate { k, l, shift, bytes_per_value } => {
                     let source = k.map_or("-", |_| source_name(layer.source)).to_owned();
                     vec![source, bits(k), bits(l), bits(shift), or_none(bytes_per_value)]
                 }
@@ -317,11 +320,11 @@ impl Calibration {
             let (name, op, verdict) = (quoted(&layer.name), layer.op, layer.verdict.name());
             let (interval, source) = (plain(layer.interval), source_name(layer.source));
             let (seen, calibrated) = (or_empty(layer.seen), or_empty(layer.calibrated));
-            let own = match layer.room {
-                Room::Ring { bits, limit, failure } => {
+            let own = match layer.fit {
+                LayerFit::Ring { bits, limit, failure } => {
                     format!("{bits},{limit},{}", plain(failure))
                 }
-                Room::Gate { k, l, shift, bytes_per_value } => {
+                LayerFit::Gate { k, l, shift, bytes_per_value } => {
                     let bytes = or_empty(bytes_per_value);
                     format!("{},{},{},{bytes}", bits(k), bits(l), bits(shift))
                 }
@@ -333,42 +336,56 @@ impl Calibration {
     }
 }
 
-/// What every layer takes of the ring of `securenn`.
+/// The bits of every layer in the ring of `securenn`.
 fn rings(
     task: &Task,
     survey: &Survey<'_>,
     ranges: &[LayerRange],
-) -> nets::Result<(Vec<Room>, Fits)> {
-    let asked = demands(&task.graph, ranges, task.fixed);
+) -> nets::Result<(Vec<LayerFit>, Fits)> {
+    let asked = demands(task.graph(), ranges, task.suite.fixed());
     let fits = Fits::Ring {
         failure: asked.iter().map(|demand| demand.failure).sum::<f64>().min(1.0),
-        likely_bits: survey.likely_bits()?,
-        certain_bits: survey.certain_bits()?,
+        likely_bits: fitting_bits(task, &|fixed| survey.likely(fixed))?,
+        certain_bits: fitting_bits(task, &|fixed| survey.intervals(fixed))?,
     };
-    let room = |Demand { bits, limit, failure }| Room::Ring { bits, limit, failure };
-    Ok((asked.into_iter().map(room).collect(), fits))
+    let layer_fit = |Demand { bits, limit, failure }| LayerFit::Ring { bits, limit, failure };
+    Ok((asked.into_iter().map(layer_fit).collect(), fits))
 }
 
-/// What every layer takes in `dealer` with these bounds; `ranges` are certain and likely ones.
+/// The most fractional bits with which values of these ranges fit the ring of `securenn`.
+fn fitting_bits(
+    task: &Task,
+    ranges: &dyn Fn(FixedPoint) -> nets::Result<Vec<LayerRange>>,
+) -> nets::Result<Option<u32>> {
+    match task.suite.remedy(ranges)? {
+        Remedy::FractionalBits(bits) => Ok(bits),
+        Remedy::MagnitudeBits(_) => unreachable!("the ring has no bounds"),
+    }
+}
+
+/// The rings of every layer in `dealer` with these bounds; `ranges` are certain and likely ones.
 fn gates(
     task: &Task,
-    configured: &Plan,
+    config: &Config,
     public: PublicBounds,
     ranges: [&[LayerRange]; 2],
-) -> nets::Result<(Vec<Room>, Fits)> {
-    let graph = &task.graph;
+) -> nets::Result<(Vec<LayerFit>, Fits)> {
     let mb = |cost: &NetworkCost| {
         let totals = cost.totals();
         (totals.bytes - totals.setup_links.total()) as f64 / 1e6
     };
-    // Bounds that fit no ring have no plan.
-    let plan = Plan::new(graph, task.fixed, &Bounds::Layers(public), task.output).ok();
-    let cost = plan.as_ref().map(|plan| NetworkCost::dealer(graph, plan, 1)).transpose()?;
-    let room = |id: nets::NodeId| {
-        let gate = plan.as_ref().and_then(|plan| plan.layer(id).gate());
+    let (graph, fixed, output) = (task.graph(), task.suite.fixed(), task.suite.output());
+    let with_bounds = |bounds: &Bounds| Dealer::new(graph.clone(), fixed, bounds, output);
+    let configured = with_bounds(&Bounds::Alike(config.protocol.magnitude_bits))?;
+    // Bounds that fit no ring have no layout.
+    let calibrated = with_bounds(&Bounds::Layers(public)).ok();
+    let cost = calibrated.as_ref().map(|calibrated| calibrated.cost(1)).transpose()?;
+    let layer_fit = |id: NodeId| {
+        let layout = calibrated.as_ref().map(|calibrated| calibrated.layout());
+        let gate = layout.and_then(|layout| layout.layer(id).gate());
         let layer = cost.as_ref().map(|cost| &cost.layers[id.index()]);
         let layer = layer.filter(|layer| layer.nonlinear_values > 0);
-        Room::Gate {
+        LayerFit::Gate {
             k: gate.map(|gate| gate.bound()),
             l: gate.map(|gate| gate.width().bits()),
             shift: gate.map(|gate| gate.shift()),
@@ -376,14 +393,14 @@ fn gates(
                 .map(|layer| layer.predicted.bytes() as f64 / layer.nonlinear_values as f64),
         }
     };
-    let [certain, likely] = ranges.map(|ranges| room::magnitude_bits(graph, configured, ranges));
+    let [certain, likely] = ranges.map(|ranges| configured.magnitude_bits(ranges));
     let fits = Fits::Bounds {
         likely_magnitude_bits: likely,
         certain_magnitude_bits: certain,
-        mb_per_image: mb(&NetworkCost::dealer(graph, configured, 1)?),
+        mb_per_image: mb(&configured.cost(1)?),
         calibrated_mb_per_image: cost.as_ref().map(mb),
     };
-    Ok((graph.ids().map(room).collect(), fits))
+    Ok((graph.ids().map(layer_fit).collect(), fits))
 }
 
 impl Fits {
@@ -401,8 +418,8 @@ impl Fits {
                 };
                 let failure = chance(*failure);
                 text += &format!(
-                    "; {fractional_bits} are set\ntruncation spoils an image with probability {failure} \
-                     at most\n"
+                    "; {fractional_bits} are set\ntruncation spoils an image with probability \
+                     {failure} at most\n"
                 );
                 text
             }
@@ -417,8 +434,9 @@ impl Fits {
                     None => "the bounds of --out are too large to run with".to_owned(),
                 };
                 format!(
-                    "magnitude_bits from {likely_magnitude_bits} on fit, from {certain_magnitude_bits} on \
-                     whatever the image\nan image takes {mb_per_image:.3} MB as configured, {calibrated}\n"
+                    "magnitude_bits from {likely_magnitude_bits} on fit, from \
+                     {certain_magnitude_bits} on whatever the image\nan image takes \
+                     {mb_per_image:.3} MB as configured, {calibrated}\n"
                 )
             }
         }

@@ -3,25 +3,26 @@
 use std::path::{Path, PathBuf};
 
 use nets::{
-    Dims, Output, Suite,
+    Dims, Output, SuiteName,
     graph::MAX_BATCH,
-    zoo::{self, Kind, Plan, Pool},
+    zoo::{self, Kind, Pool, Ratios},
 };
-use protocols::{Link, Role};
+use protocols::Role;
 
 use super::{
-    Form,
     links::{LinkArgs, number, positive},
-    say, summary,
+    output::{Form, say},
+    summary,
 };
 use crate::{
-    config::{Config, Network, Protocol, parse_suite},
+    config::{Config, Network, Protocol, is_plan_file, parse_suite},
     error::{Error, Result},
-    estimate::{Estimate, LinkModel},
-    plan_file,
-    report::{Layer, Report, Size, Totals, Traffic, shape_text},
-    table::{Table, thousands},
-    task::Task,
+    party::Task,
+    report::{
+        Estimate, Layer, LinkModel, Report, Totals,
+        columns::{COST_COLUMNS, LINKS, PAYLOAD_LAYER, PAYLOAD_TOTAL},
+        text_table,
+    },
 };
 
 /// What a network will cost, layer by layer, from its shapes alone: nothing is run.
@@ -32,14 +33,19 @@ use crate::{
 ///
 /// The predicted time is critical path * rtt / 2 + bytes of the busiest link / bandwidth; every
 /// link has the whole bandwidth in each direction. Computing is not in it. Without --link, --rtt
-/// and --bandwidth it is given for both presets. Where a suite sends something ahead of the query, that is
-/// timed apart, by its own bytes.
+/// and --bandwidth it is given for both presets. Where a suite sends something ahead of the query,
+/// that is timed apart, by its own bytes.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// A config, as for `tercet run`; neither weights nor images are read.
     config: Option<PathBuf>,
     /// A network of the zoo: digits-cnn, squeezenet, shufflenet-v2, mobilenet-v2.
-    #[arg(long, value_name = "NAME", conflicts_with = "config", requires_all = ["input", "classes"])]
+    #[arg(
+        long,
+        value_name = "NAME",
+        conflicts_with = "config",
+        requires_all = ["input", "classes"]
+    )]
     net: Option<String>,
     /// The size of an image: channels, height, width.
     #[arg(long, value_name = "CxHxW", conflicts_with = "config")]
@@ -47,8 +53,8 @@ pub struct Args {
     /// The number of classes.
     #[arg(long, value_name = "N", conflicts_with = "config", value_parser = classes)]
     classes: Option<usize>,
-    /// A published plan of activations, or a TOML or JSON file that says which are exchanged; the net's own if
-    /// not given.
+    /// A published plan of activations, or a TOML or JSON file that says which are exchanged; the
+    /// net's own if not given.
     #[arg(long, value_name = "PLAN")]
     plan: Option<String>,
     /// What the widths of XONN's nets are multiplied with.
@@ -68,7 +74,7 @@ pub struct Args {
     pool: Option<Pool>,
     /// The protocol suite.
     #[arg(long, value_parser = parse_suite)]
-    suite: Option<Suite>,
+    suite: Option<SuiteName>,
     /// What the data owner learns: logits, or the label alone.
     #[arg(long, value_name = "WHAT")]
     output: Option<Output>,
@@ -85,8 +91,8 @@ pub struct Args {
     format: Form,
 }
 
-pub fn run(args: &Args) -> Result<()> {
-    let links = match args.links.one()? {
+pub(super) fn run(args: &Args) -> Result<()> {
+    let links = match args.links.model()? {
         Some(link) => vec![link],
         None => vec![("lan", LinkModel::LAN), ("wan", LinkModel::WAN)],
     };
@@ -96,31 +102,22 @@ pub fn run(args: &Args) -> Result<()> {
         None => Error::Usage(error.to_string()),
     };
     let mut network = args.with_plan(network).map_err(wrong)?;
-    if let Some(file) = args.plan.as_deref().filter(|plan| plan_file::is_file(plan)) {
-        network.take_plan_file(Some(Path::new(file)))?;
+    if let Some(file) = args.plan.as_deref().filter(|plan| is_plan_file(plan)) {
+        network.set_plan_file(Some(Path::new(file)))?;
     }
     let task =
         Task::new(network.graph().map_err(wrong)?, network.output, &protocol, args.suite, wrong)?;
     let cost = task.cost(images).map_err(wrong)?;
     let layers = Layer::predicted(&cost.layers, &cost.depths());
-    let totals = Totals::of(&layers).in_order(&layers, &cost);
+    let totals = Totals::sum(&layers).in_order(&layers, &cost);
     let sums = cost.totals();
     let estimate = |(link, model): (_, LinkModel)| model.estimate(link, &sums);
     let report = Report {
-        suite: task.suite,
         network: Some(network.net),
         images: Some(images),
-        output: Some(task.output),
-        party: None,
-        bench: None,
-        random_inputs: Vec::new(),
+        output: Some(task.suite.output()),
         estimates: links.into_iter().map(estimate).collect(),
-        wrong: None,
-        layers,
-        totals,
-        accuracy: None,
-        truncation_failure_bound: None,
-        material: None,
+        ..Report::new(task.suite.name(), layers, totals)
     };
     say(&match args.format {
         Form::Table => text_of(&report),
@@ -136,7 +133,7 @@ impl Args {
             let mut config = Config::load(file)?;
             config.protocol.overlap |= self.overlap;
             // A host other than the data owner's need not know how many.
-            let count = config.data_owner().ok().and_then(|owner| owner.count);
+            let count = config.data_owner().ok().and_then(|owner| owner.files.count);
             let images = self.images.or(count).unwrap_or(1);
             config.network.output = self.output.unwrap_or(config.network.output);
             return Ok((config.network, config.protocol, images));
@@ -152,8 +149,8 @@ impl Args {
             net: net.clone(),
             input,
             classes,
-            plan: None,
-            exchange: None,
+            ratios: None,
+            activation_plan: None,
             scale: self.scale.unwrap_or(1.0),
             file: None,
             output,
@@ -166,21 +163,21 @@ impl Args {
         let Args { first, second, activation, pool, .. } = *self;
         let unchanged =
             first.is_none() && second.is_none() && activation.is_none() && pool.is_none();
-        let named = self.plan.as_deref().filter(|plan| !plan_file::is_file(plan));
+        let named = self.plan.as_deref().filter(|plan| !is_plan_file(plan));
         if named.is_none() && unchanged {
             return Ok(network);
         }
-        let net = zoo::with_plans(&network.net)?;
-        let mut plan = match (named, network.plan.clone()) {
-            (Some(name), _) => Plan::published(net, name, network.dims())?,
+        let net = zoo::with_ratios(&network.net)?;
+        let mut plan = match (named, network.ratios.clone()) {
+            (Some(name), _) => Ratios::published(net, name, network.dims())?,
             (None, Some(plan)) => plan,
-            (None, None) => Plan::original(net.kind()),
+            (None, None) => Ratios::original(net.kind()),
         };
         plan.first = first.unwrap_or(plan.first);
         plan.second = second.unwrap_or(plan.second);
         plan.activation = activation.unwrap_or(plan.activation);
         plan.pool = pool.unwrap_or(plan.pool);
-        Ok(Network { plan: Some(plan), ..network })
+        Ok(Network { ratios: Some(plan), ..network })
     }
 }
 
@@ -188,7 +185,8 @@ fn text_of(report: &Report) -> String {
     let network = report.network.as_deref().unwrap_or_default();
     let images = report.images.unwrap_or(0);
     let heading = format!("{network}, {images} images, {}: predicted, not run\n", report.suite);
-    let mut parts = vec![heading, sizes(report), payload(report)];
+    let sizes = text_table(3, &COST_COLUMNS, &report.layers, &report.totals);
+    let mut parts = vec![heading, sizes, payload(report)];
     let totals = &report.totals;
     let mut times = summary::critical_path(totals) + &summary::stages(totals);
     report.estimates.iter().for_each(|estimate| times += &time(estimate, totals.sent_ahead()));
@@ -201,96 +199,26 @@ fn time(estimate: &Estimate, ahead: bool) -> String {
     let Estimate { link, model, setup_seconds, offline_seconds, online_seconds, seconds } =
         estimate;
     let LinkModel { rtt_ms, bandwidth_mbit } = model;
-    let time = match ahead {
-        false => format!("{seconds:.3} s"),
-        true => format!(
-            "{online_seconds:.3} s online, {offline_seconds:.3} s offline, {setup_seconds:.3} s setup"
-        ),
+    let time = if ahead {
+        format!(
+            "{online_seconds:.3} s online, {offline_seconds:.3} s offline, \
+             {setup_seconds:.3} s setup"
+        )
+    } else {
+        format!("{seconds:.3} s")
     };
     format!(
-        "{link:<17}{time} at {rtt_ms} ms round trip and {bandwidth_mbit} Mbit/s, computing left out\n"
+        "{link:<17}{time} at {rtt_ms} ms round trip and {bandwidth_mbit} Mbit/s, computing left \
+         out\n"
     )
 }
 
-/// What every layer costs by the publication and here, and how large it is.
-fn sizes(report: &Report) -> String {
-    let mut table = Table::new(
-        3,
-        &[
-            ["", "", "", "", "paper", "", "predicted", "non-linear", "", ""],
-            [
-                "layer",
-                "op",
-                "output",
-                "rounds",
-                "MB",
-                "rounds",
-                "path",
-                "values",
-                "parameters",
-                "MACs",
-            ],
-        ],
-    );
-    let row = |head: [String; 3], cells: Cells| {
-        let [name, op, shape] = head;
-        let Cells { paper, predicted, path, size } = cells;
-        let Size { nonlinear_values, parameters, macs } = size.unwrap_or_default();
-        let [paper_rounds, paper_mb] = match paper {
-            Some((rounds, mb)) => [rounds.to_string(), format!("{mb:.3}")],
-            None => ["-", "-"].map(str::to_owned),
-        };
-        [
-            name,
-            op,
-            shape,
-            paper_rounds,
-            paper_mb,
-            predicted.unwrap_or_default().rounds.to_string(),
-            path.to_string(),
-            thousands(nonlinear_values),
-            thousands(parameters),
-            thousands(macs),
-        ]
-    };
-    for layer in &report.layers {
-        let Layer { name, op, output_shape, paper, predicted, critical_path, size, .. } = layer;
-        let paper = paper.map(|paper| (paper.rounds, paper.mb));
-        let cells = Cells { paper, predicted: *predicted, path: *critical_path, size: *size };
-        table.row(row([name.clone(), op.clone(), shape_text(output_shape)], cells));
-    }
-    table.rule();
-    let Totals { paper, predicted, critical_path, size, .. } = report.totals;
-    let paper = paper.map(|paper| (paper.rounds, paper.mb));
-    let cells = Cells { paper, predicted, path: critical_path, size };
-    table.row(row(["total".into(), String::new(), String::new()], cells));
-    table.to_string()
-}
-
-struct Cells {
-    paper: Option<(u64, f64)>,
-    predicted: Option<Traffic>,
-    path: u32,
-    size: Option<Size>,
-}
-
-/// What goes over each link, of the layers that send anything.
+/// The payload of each link, by layers that send anything.
 fn payload(report: &Report) -> String {
-    let [a, b, c, d, e, f] = Link::ALL.map(|link| link.to_string());
-    let heads = ["payload bytes", &a, &b, &c, &d, &e, &f, "total"];
-    let mut table = Table::new(1, &[heads]);
-    let row = |name: &str, traffic: Traffic| {
-        let [a, b, c, d, e, f] = Link::ALL.map(|link| thousands(traffic.links[link]));
-        [name.to_owned(), a, b, c, d, e, f, thousands(traffic.bytes)]
-    };
-    for layer in &report.layers {
-        let traffic = layer.predicted.unwrap_or_default();
-        if traffic.bytes > 0 {
-            table.row(row(&layer.name, traffic));
-        }
-    }
-    table.rule();
-    table.row(row("total", report.totals.predicted.unwrap_or_default()));
+    let [a, b, c, d, e, f] = LINKS.each_ref();
+    let columns = [&PAYLOAD_LAYER, a, b, c, d, e, f, &PAYLOAD_TOTAL];
+    let sends = |layer: &&Layer| layer.predicted.unwrap_or_default().bytes > 0;
+    let table = text_table(1, &columns, report.layers.iter().filter(sends), &report.totals);
     let parties = Role::ALL.map(|role| format!("P{} is the {role}", role.index()));
     format!("{table}{}\n", parties.join(", "))
 }

@@ -2,30 +2,28 @@
 
 use std::path::PathBuf;
 
-use nets::{Output, Suite, graph::MAX_BATCH};
+use nets::{Output, SuiteName};
 
-use super::{run::absolute, say, summary};
+use super::{arguments::absolute, arguments::batch_size, output::say, summary};
 use crate::{
     config::Config,
-    control::Job,
-    data::Window,
+    data::ImageRange,
     error::{Error, Result},
-    launch::launch,
-    party::Work,
-    report::{self, Format, Material, Report, Seconds, Totals},
-    task::Task,
+    launch::{Job, launch},
+    party::{Task, Work},
+    report::{self, Material, Report, ReportFormat, Seconds, Totals},
 };
 
 /// Make material for queries ahead, with three parties as processes of this machine.
 ///
-/// What the dealer suite does before a query is done now and kept in files, each for one query. Then `tercet
-/// run --material DIR` answers without the crypto producer. DIR gets a directory for each party; on real
-/// hosts `tercet party --deal` makes each party's own.
+/// What the dealer suite does before a query is done now and kept in files, each for one query.
+/// Then `tercet run --material DIR` answers without the crypto producer. DIR gets a directory for
+/// each party; on real hosts `tercet party --deal` makes each party's own.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The config, with the model owner's weights; images are not needed.
     config: PathBuf,
-    /// Exchange activations and pools as this plan says: a TOML or JSON file.
+    /// ActivationPlan activations and pools as this plan says: a TOML or JSON file.
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
     /// How many queries.
@@ -35,7 +33,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// The most images that a query can have. Default: the data owner's count in the config.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MAX_BATCH as i64))]
+    #[arg(long, value_name = "N", value_parser = batch_size())]
     images: Option<u32>,
     /// Override what the data owner will learn: logits, or the label alone.
     #[arg(long, value_name = "WHAT")]
@@ -45,15 +43,15 @@ pub struct Args {
     report: Option<PathBuf>,
 }
 
-pub fn run(args: &Args) -> Result<()> {
+pub(super) fn run(args: &Args) -> Result<()> {
     if let Some(file) = &args.report {
-        Format::of(file)?;
+        ReportFormat::from_path(file)?;
     }
     let mut config = Config::load(&args.config)?;
-    config.network.take_plan_file(args.plan.as_deref())?;
+    config.network.set_plan_file(args.plan.as_deref())?;
     config.network.output = args.output.unwrap_or(config.network.output);
-    let suite = Suite::Dealer;
-    let task = Task::of(&config, Some(suite))?;
+    let suite = SuiteName::Dealer;
+    let task = Task::from_config(&config, Some(suite))?;
     let work = Work::Deal {
         queries: args.queries,
         images: args.images.map(|images| images as usize),
@@ -61,46 +59,39 @@ pub fn run(args: &Args) -> Result<()> {
     };
     let job = Job::Network {
         config: absolute(&config.file)?,
-        exchange: config.network.exchange.clone(),
+        activation_plan: config.network.activation_plan.clone(),
         suite: Some(suite),
-        output: task.output,
-        window: Window::default(),
+        output: task.suite.output(),
+        range: ImageRange::default(),
         overlap: false,
         dealt_first: false,
         work: work.clone(),
     };
     let jobs = work.purpose().parties().iter().map(|&role| (role, job.clone(), Vec::new()));
-    let names: Vec<String> = task.graph.nodes().iter().map(|node| node.name.clone()).collect();
+    let names: Vec<String> =
+        task.graph().nodes().iter().map(|node| node.name.clone()).collect();
     let launched = launch(jobs.collect(), &names)?;
 
     let setup_kept = launched.records.iter().any(|record| record.setup_kept);
     let images = launched.records[0].images;
-    let cost = task.cost_of(work.purpose(), images, setup_kept)?;
+    let cost = task.cost_for(work.purpose(), images, setup_kept)?;
     let layers = report::merge(&cost.layers, &cost.depths(), &launched.records)?;
-    let mut totals = Totals::of(&layers).with_usage(&launched.records);
+    let mut totals = Totals::sum(&layers).with_usage(&launched.records);
     let total = layers.iter().filter_map(|layer| layer.seconds).sum();
-    totals.seconds = Some(Seconds::of(&launched.records, total));
-    let material = Material::of(&launched.records)
+    totals.seconds = Some(Seconds::from_records(&launched.records, total));
+    let material = Material::from_records(&launched.records)
         .ok_or_else(|| Error::Run("the parties made no material".into()))?;
     let report = Report {
-        suite,
-        network: Some(task.graph.name().to_owned()),
+        network: Some(task.graph().name().to_owned()),
         images: Some(images),
-        output: Some(task.output),
-        party: None,
-        bench: None,
+        output: Some(task.suite.output()),
         random_inputs: config.random_inputs(&[protocols::Role::ModelOwner]),
-        estimates: Vec::new(),
-        wrong: None,
-        layers,
-        totals,
-        accuracy: None,
-        truncation_failure_bound: None,
         material: Some(material),
+        ..Report::new(suite, layers, totals)
     };
     let material = report.material.as_ref().expect("it was just put there");
     let text = [
-        format!("{}, what one query took ahead and the model once\n", task.graph.name()),
+        format!("{}, what one query took ahead and the model once\n", task.graph().name()),
         summary::layers(&report),
         summary::dealt(&args.out, material),
         "predicted = measured on every link of every layer\n".into(),

@@ -2,17 +2,21 @@
 
 use std::{fs, path::PathBuf};
 
-use nets::{Graph, NetworkCost, Output, Suite, cost::Totals};
+use nets::{Graph, NetworkCost, Output, SuiteName, cost::Totals};
 use protocols::Links;
 
-use super::{say, summary};
+use super::output::say;
 use crate::{
-    architecture::{NetworkFile, import},
-    config::Protocol,
-    error::{Error, Result},
-    report::{Layer, Size, shape_text},
-    table::{Table, thousands},
-    task::Task,
+    config::{NetworkFile, Protocol, import},
+    error::{Error, FileProblem, Result},
+    party::Task,
+    report::{
+        Layer, Table,
+        columns::{
+            Column, LAYER, MACS, OP, OUTPUT, PARAMETERS, PREDICTED_BYTES, PREDICTED_ROUNDS, Row,
+        },
+        thousands,
+    },
 };
 
 /// What an ONNX model is made of, and what it will cost in private, in both suites.
@@ -20,7 +24,7 @@ use crate::{
 /// The other two parties need the architecture: --public-graph writes it without the weights, and
 /// their configs name it as `graph` in [network].
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The model, or a public graph (.json).
     model: PathBuf,
     /// Write the architecture for the other parties.
@@ -28,13 +32,13 @@ pub struct Args {
     public_graph: Option<PathBuf>,
 }
 
-pub fn run(args: &Args) -> Result<()> {
-    let (graph, notes) = match args.model.extension().is_some_and(|ending| ending == "json") {
-        true => (NetworkFile::public(&args.model)?.graph, Vec::new()),
-        false => {
-            let import = import(&args.model)?;
-            (import.graph, import.notes)
-        }
+pub(super) fn run(args: &Args) -> Result<()> {
+    let is_public = args.model.extension().is_some_and(|ending| ending == "json");
+    let (graph, notes) = if is_public {
+        (NetworkFile::public(&args.model)?.graph, Vec::new())
+    } else {
+        let import = import(&args.model)?;
+        (import.graph, import.notes)
     };
     say(&text_of(&graph, &notes)?)?;
     let Some(file) = &args.public_graph else {
@@ -42,37 +46,14 @@ pub fn run(args: &Args) -> Result<()> {
     };
     let mut text = serde_json::to_string_pretty(&graph).expect("a graph has no odd keys");
     text.push('\n');
-    fs::write(file, text).map_err(|error| Error::file(file, format!("cannot be written: {error}")))
+    fs::write(file, text).map_err(|error| FileProblem::Unwritable(error).with_file(file))
 }
 
 fn text_of(graph: &Graph, notes: &[String]) -> Result<String> {
-    let costs = Suite::ALL.map(|suite| cost_of(graph, suite));
-    let layers_of = |cost: &NetworkCost| Layer::predicted(&cost.layers, &cost.depths());
+    let costs = SuiteName::ALL.map(|suite| cost_of(graph, suite));
     let [securenn, dealer] = &costs;
-    let dealer: Vec<Layer> = dealer.as_ref().map(layers_of).unwrap_or_default();
     let securenn = securenn.as_ref().map_err(|error| Error::Usage(error.to_string()))?;
-    let heads = [
-        ["", "", "", "", "", "securenn", "", "dealer", ""],
-        ["layer", "op", "output", "parameters", "MACs", "rounds", "bytes", "rounds", "bytes"],
-    ];
-    let mut table = Table::new(3, &heads);
-    for (place, layer) in layers_of(securenn).into_iter().enumerate() {
-        let Size { parameters, macs, .. } = layer.size.unwrap_or_default();
-        let [rounds, bytes] = summary::traffic(layer.predicted);
-        let [dealer_rounds, dealer_bytes] =
-            summary::traffic(dealer.get(place).and_then(|layer| layer.predicted));
-        table.row([
-            layer.name,
-            layer.op,
-            shape_text(&layer.output_shape),
-            thousands(parameters),
-            thousands(macs),
-            rounds,
-            bytes,
-            dealer_rounds,
-            dealer_bytes,
-        ]);
-    }
+    let table = layer_table(securenn, dealer.as_ref().ok());
     let mut text = format!(
         "{}: input {}, {} outputs, architecture {}\n\n{table}\n",
         graph.name(),
@@ -82,7 +63,7 @@ fn text_of(graph: &Graph, notes: &[String]) -> Result<String> {
     );
     let Totals { parameters, macs, .. } = securenn.totals();
     text += &format!("{} parameters, {} MACs\n", thousands(parameters), thousands(macs));
-    for (suite, cost) in Suite::ALL.into_iter().zip(&costs) {
+    for (suite, cost) in SuiteName::ALL.into_iter().zip(&costs) {
         text += &match cost {
             Ok(cost) => one_image(suite, &cost.totals()),
             Err(error) => format!("one image, {suite}: {error}\n"),
@@ -92,21 +73,49 @@ fn text_of(graph: &Graph, notes: &[String]) -> Result<String> {
     Ok(text)
 }
 
-/// One image in a suite's own fixed point, and in `dealer` with the bounds of a config that gives none.
-fn cost_of(graph: &Graph, suite: Suite) -> Result<NetworkCost> {
+/// The layers in both suites, as far as they run in `dealer`.
+fn layer_table(securenn: &NetworkCost, dealer: Option<&NetworkCost>) -> Table {
+    static HEAD: [&Column; 5] = [&LAYER, &OP, &OUTPUT, &PARAMETERS, &MACS];
+    static TRAFFIC: [&Column; 2] = [&PREDICTED_ROUNDS, &PREDICTED_BYTES];
+    let headings = |columns: &[&'static Column]| {
+        columns.iter().map(|column| column.heading).collect::<Vec<_>>()
+    };
+    let heads = [
+        vec!["", "", "", "", "", "securenn", "", "dealer", ""],
+        [headings(&HEAD), headings(&TRAFFIC), headings(&TRAFFIC)].concat(),
+    ];
+    let mut table = Table::new(3, &heads);
+    let rows = |cost: &NetworkCost| {
+        let layers = Layer::predicted(&cost.layers, &cost.depths());
+        layers.iter().map(Row::from).collect::<Vec<_>>()
+    };
+    let dealer = dealer.map(rows).unwrap_or_default();
+    for (place, row) in rows(securenn).iter().enumerate() {
+        let traffic = |row: Option<&Row>| {
+            TRAFFIC.map(|column| row.map_or("-".into(), |row| column.shown(row)))
+        };
+        let head = HEAD.map(|column| column.shown(row));
+        table.row([&head[..], &traffic(Some(row)), &traffic(dealer.get(place))].concat());
+    }
+    table
+}
+
+/// The cost of one image in a suite's own fixed point, and in `dealer` with the bounds of a config
+/// that gives none.
+fn cost_of(graph: &Graph, suite: SuiteName) -> Result<NetworkCost> {
     let wrong = |error: nets::Error| Error::Usage(error.to_string());
     let task = Task::new(graph.clone(), Output::Logits, &Protocol::default(), Some(suite), wrong)?;
     task.cost(1).map_err(wrong)
 }
 
-fn one_image(suite: Suite, totals: &Totals) -> String {
+fn one_image(suite: SuiteName, totals: &Totals) -> String {
     let mb = |links: Links| links.total() as f64 / 1e6;
     let Totals { rounds, critical_path, links, setup_links, offline_links, .. } = *totals;
     let mut text =
         format!("one image, {suite}: {rounds} rounds, {critical_path} one-way latencies, ");
     text += &match suite {
-        Suite::SecureNn => format!("{:.3} MB\n", mb(links)),
-        Suite::Dealer => format!(
+        SuiteName::SecureNn => format!("{:.3} MB\n", mb(links)),
+        SuiteName::Dealer => format!(
             "{:.3} MB online, {:.3} MB offline; {:.3} MB once for a model\n",
             mb(totals.online_links()),
             mb(offline_links),

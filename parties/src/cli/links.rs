@@ -1,13 +1,13 @@
-//! The links that times are predicted for.
+//! The options for the links that times are predicted for.
 
 use crate::{
     error::{Error, Result},
-    estimate::LinkModel,
+    report::LinkModel,
 };
 
 /// The links between the parties, by name or in numbers.
 #[derive(Clone, Copy, Debug, clap::Args)]
-pub struct LinkArgs {
+pub(super) struct LinkArgs {
     /// The links between the parties: lan is 0.5 ms and 10 Gbit/s, wan 40 ms and 100 Mbit/s.
     #[arg(long, value_enum)]
     link: Option<Preset>,
@@ -27,11 +27,11 @@ enum Preset {
 }
 
 impl LinkArgs {
-    /// The links asked for, and what they are called: `custom` where a number is given.
+    /// The links asked for, and their name: `custom` where a number is given.
     ///
     /// # Errors
     /// [`Error::Usage`] where half of them is left open.
-    pub fn one(&self) -> Result<Option<(&'static str, LinkModel)>> {
+    pub(super) fn model(&self) -> Result<Option<(&'static str, LinkModel)>> {
         let preset = self.link.map(|link| match link {
             Preset::Lan => ("lan", LinkModel::LAN),
             Preset::Wan => ("wan", LinkModel::WAN),
@@ -59,11 +59,11 @@ fn not_negative(text: &str) -> std::result::Result<f64, String> {
 }
 
 /// As a value parser.
-pub fn positive(text: &str) -> std::result::Result<f64, String> {
+pub(super) fn positive(text: &str) -> std::result::Result<f64, String> {
     number(text).filter(|number| *number > 0.0).ok_or("a number above 0".into())
 }
 
 /// A finite number that is not negative.
-pub fn number(text: &str) -> Option<f64> {
+pub(super) fn number(text: &str) -> Option<f64> {
     text.parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0)
 }

@@ -1,13 +1,16 @@
 //! The command line: one file a command.
 
 mod accuracy;
+mod arguments;
 mod bench;
 mod calibrate;
 mod cost;
 mod deal;
+mod evaluate;
 mod inspect;
 mod keygen;
 mod links;
+mod output;
 mod party;
 mod plan;
 mod predictions;
@@ -17,14 +20,12 @@ mod systems;
 mod tables;
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, IsTerminal},
     process::ExitCode,
 };
 
 use clap::{Parser, Subcommand, error::ErrorKind};
 use tracing_subscriber::{filter::LevelFilter, layer::SubscriberExt, util::SubscriberInitExt};
-
-use crate::error::{Error, Result};
 
 /// Three-party private neural-network inference.
 ///
@@ -86,28 +87,6 @@ pub fn main() -> ExitCode {
             eprintln!("error: {error}");
             error.exit_code().into()
         }
-    }
-}
-
-/// How `accuracy`, `cost`, `calibrate` and `tables` print.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-enum Form {
-    /// For people.
-    #[default]
-    Table,
-    /// One object.
-    Json,
-    /// A header and rows.
-    Csv,
-}
-
-/// Prints on standard output. Who closed it early has read enough.
-fn say(text: &str) -> Result<()> {
-    match io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::Run(format!("cannot write to standard output: {error}")))
-        }
-        _ => Ok(()),
     }
 }
 

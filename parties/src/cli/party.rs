@@ -5,38 +5,35 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use nets::{Output, graph::MAX_BATCH};
+use nets::Output;
 use protocols::Role;
 
-use super::{predictions, say, summary};
+use super::{arguments::batch_size, output::say, predictions, summary};
 use crate::{
     config::Config,
-    connect::Bound,
-    data::Window,
+    data::ImageRange,
     error::{Error, Result},
-    launched,
-    party::{Inputs, Ready, Record, Work, connect},
-    process,
-    report::{self, Format, Material, Report, Seconds, Totals},
-    survey,
-    task::Task,
-    tls::{Identity, Trust},
+    launch::launched,
+    link::{Bound, Identity, Trust},
+    party::{Inputs, Ready, Record, Task, Work, connect, process, survey},
+    report::{self, Material, Report, ReportFormat, Seconds, Totals},
 };
 
 /// Run one party, for real hosts.
 ///
 /// Start the three in any order, each with a config that has the shared tables and its own. The
-/// data owner prints its predictions, or writes them where its config says. With --material and --deal all
-/// three make material for later; with --material alone the model owner and the data owner answer from
-/// it, and there is no crypto producer.
+/// data owner prints its predictions, or writes them where its config says. With --material and
+/// --deal all three make material for later; with --material alone the model owner and the data
+/// owner answer from it, and there is no crypto producer.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// model-owner, data-owner or crypto-producer.
     role: Role,
     /// The config.
     #[arg(long, value_name = "CONFIG", required_unless_present = "launched")]
     config: Option<PathBuf>,
-    /// Exchange activations and pools as this plan says: a TOML or JSON file. The same at all three.
+    /// ActivationPlan activations and pools as this plan says: a TOML or JSON file. The same at all
+    /// three.
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
     /// Override what the data owner learns: logits, or the label alone. The same at all three.
@@ -49,25 +46,30 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     material: Option<PathBuf>,
     /// Make material for so many queries in the --material directory, and answer none.
-    #[arg(long, value_name = "N", requires = "material", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "material",
+        value_parser = clap::value_parser!(u64).range(1..=100_000)
+    )]
     deal: Option<u64>,
     /// Images of a dealt query, at the data owner. Default: its config's count.
-    #[arg(long, value_name = "N", requires = "deal", value_parser = clap::value_parser!(u32).range(1..=MAX_BATCH as i64))]
+    #[arg(long, value_name = "N", requires = "deal", value_parser = batch_size())]
     images: Option<u32>,
     /// Take orders from a launcher on standard input.
     #[arg(long, hide = true, conflicts_with_all = ["config", "output", "report", "material"])]
     launched: bool,
 }
 
-/// What `tercet party` came to.
-pub enum End {
+/// How `tercet party` ended.
+pub(super) enum End {
     /// All is done.
     Done,
     /// It failed with this exit code, and the launcher has been told.
     Told(u8),
 }
 
-pub fn run(args: &Args) -> Result<End> {
+pub(super) fn run(args: &Args) -> Result<End> {
     process::forbid_dumps()?;
     process::keep_freed_memory();
     let Some(file) = &args.config else {
@@ -75,7 +77,7 @@ pub fn run(args: &Args) -> Result<End> {
         return Ok(result.map_or_else(|error| End::Told(error.exit_code()), |()| End::Done));
     };
     if let Some(report) = &args.report {
-        Format::of(report)?;
+        ReportFormat::from_path(report)?;
     }
     let work = args.work();
     if !work.purpose().parties().contains(&args.role) {
@@ -84,7 +86,7 @@ pub fn run(args: &Args) -> Result<End> {
         return Err(Error::Usage(what.into()));
     }
     let mut config = Config::load(file)?;
-    config.network.take_plan_file(args.plan.as_deref())?;
+    config.network.set_plan_file(args.plan.as_deref())?;
     config.network.output = args.output.unwrap_or(config.network.output);
     by_hand(args.role, &config, &work, args.report.as_deref()).map(|()| End::Done)
 }
@@ -103,19 +105,8 @@ impl Args {
 }
 
 fn by_hand(role: Role, config: &Config, work: &Work, report: Option<&Path>) -> Result<()> {
-    let task = Task::of(config, None)?;
-    let inputs = match role {
-        Role::ModelOwner => {
-            let (model, encoded) = task.model(config)?;
-            if let Some(doubt) = survey::check(&task, config, &model)? {
-                tracing::warn!("{doubt}");
-            }
-            Inputs::Model(encoded)
-        }
-        Role::DataOwner | Role::CryptoProducer => {
-            task.inputs(role, config, Window::default(), work)?
-        }
-    };
+    let task = Task::from_config(config, None)?;
+    let inputs = checked_inputs(role, config, &task, work)?;
     let ready = Ready::new(&task, role, config, inputs, work)?;
     for what in config.random_inputs(&[role]) {
         tracing::warn!("{what} are random, the same in every run: the classes mean nothing");
@@ -135,9 +126,10 @@ fn by_hand(role: Role, config: &Config, work: &Work, report: Option<&Path>) -> R
     tracing::info!("all {count} parties are connected");
     let (record, results) = party.run(&task, &ready, &|_| {})?;
     if let Work::Deal { directory, .. } = work {
-        say(&summary::dealt(directory, &Material::of([&record]).expect("it was made")))?;
+        let material = Material::from_records([&record]).expect("it was made");
+        say(&summary::dealt(directory, &material))?;
     } else if role == Role::DataOwner {
-        let first = config.data_owner()?.first;
+        let first = config.data_owner()?.files.first;
         match predictions {
             Some(file) => predictions::write(&task, first, &results, file)?,
             None => say(&predictions::csv(&task, first, &results))?,
@@ -147,14 +139,30 @@ fn by_hand(role: Role, config: &Config, work: &Work, report: Option<&Path>) -> R
     report.map_or(Ok(()), |file| report_of.write(file))
 }
 
+/// What a party brings. The model owner is warned of layers that could overflow.
+fn checked_inputs(role: Role, config: &Config, task: &Task, work: &Work) -> Result<Inputs> {
+    match role {
+        Role::ModelOwner => {
+            let (model, encoded) = task.model(config)?;
+            if let Some(doubt) = survey::check(task, config, &model)? {
+                tracing::warn!("{doubt}");
+            }
+            Ok(Inputs::Model(encoded))
+        }
+        Role::DataOwner | Role::CryptoProducer => {
+            task.inputs(role, config, ImageRange::default(), work)
+        }
+    }
+}
+
 fn identify(role: Role, config: &Config) -> Result<(Identity, Trust)> {
     let mut certificates = Vec::with_capacity(3);
     for (other, host) in Role::ALL.into_iter().zip(&config.hosts) {
-        let file = config.required(&host.certificate, &format!("certificates.{other}"))?;
+        let file = config.required(&host.certificate, format!("certificates.{other}"))?;
         certificates.push(file.clone());
     }
     let certificates: [PathBuf; 3] = certificates.try_into().expect("one for each role");
-    let key = config.required(&config.hosts[role.index()].key, &format!("{role}.key"))?;
+    let key = config.required(&config.hosts[role.index()].key, format!("{role}.key"))?;
     let identity = Identity::load(role, &certificates[role.index()], key)?;
     Ok((identity, Trust::load(&certificates)?))
 }
@@ -173,7 +181,7 @@ fn bind(role: Role, config: &Config) -> Result<Bound> {
 
 fn address_of(role: Role, config: &Config) -> Result<SocketAddr> {
     let key = format!("addresses.{role}");
-    let address = config.required(&config.hosts[role.index()].address, &key)?;
+    let address = config.required(&config.hosts[role.index()].address, key.clone())?;
     let unknown = |why: String| {
         Error::file(
             &config.file,
@@ -186,27 +194,20 @@ fn address_of(role: Role, config: &Config) -> Result<SocketAddr> {
 
 /// What this party alone saw, compared with the prediction for its links.
 fn own_report(task: &Task, config: &Config, work: &Work, record: &Record) -> Result<Report> {
-    let cost = task.cost_of(work.purpose(), record.images, record.setup_kept);
+    let cost = task.cost_for(work.purpose(), record.images, record.setup_kept);
     let cost = cost.map_err(|error| Error::Run(error.to_string()))?;
     let layers = report::own_view(&cost.layers, &cost.depths(), record)?;
-    let mut totals = Totals::of(&layers).in_order(&layers, &cost);
+    let mut totals = Totals::sum(&layers).in_order(&layers, &cost);
     totals = totals.with_usage([record]);
     let total = layers.iter().filter_map(|layer| layer.seconds).sum();
-    totals.seconds = Some(Seconds::of([record], total));
+    totals.seconds = Some(Seconds::from_records([record], total));
     Ok(Report {
-        suite: task.suite,
-        network: Some(task.graph.name().to_owned()),
+        network: Some(task.graph().name().to_owned()),
         images: Some(record.images),
-        output: Some(task.output),
+        output: Some(task.suite.output()),
         party: Some(record.role),
-        bench: None,
         random_inputs: config.random_inputs(&[record.role]),
-        estimates: Vec::new(),
-        wrong: None,
-        layers,
-        totals,
-        accuracy: None,
-        truncation_failure_bound: None,
-        material: Material::of([record]),
+        material: Material::from_records([record]),
+        ..Report::new(task.suite.name(), layers, totals)
     })
 }

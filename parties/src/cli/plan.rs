@@ -8,35 +8,39 @@ use std::{
 };
 
 use nets::{
-    Exchange, Suite, Weights, planner,
-    zoo::{Plan, Published},
+    ActivationPlan, SuiteName, Weights, plans,
+    zoo::{Published, Ratios},
 };
 use serde_json::{Value, json};
 
-use super::{links::LinkArgs, run::absolute, say};
+use super::{
+    arguments::absolute,
+    links::{LinkArgs, number, positive},
+    output::say,
+};
 use crate::{
     config::{Config, parse_suite},
     error::{Error, Result},
+    party::Task,
     planner::{
         points::{self, Point},
         pricing::Pricing,
         results::{Failure, Found, Results, Settings},
         trainer::{Data, Next, Said, Start, Trainer},
     },
-    table::{Table, thousands},
-    task::Task,
+    report::{Table, thousands},
 };
 
-/// Search plans of activations that cost less: which are exchanged for polynomials, made partial or removed,
-/// channel by channel, and which max pools average.
+/// Search plans of activations that cost less: which are exchanged for polynomials, made partial or
+/// removed, channel by channel, and which max pools average.
 ///
-/// A plan's cost is what the ledger will count, or with --link, --rtt and --bandwidth the time from the query to the
-/// result. Its accuracy is that of a net trained for it, by Python, PyTorch and Ray (scripts/planner). DIR gets
-/// the plans that no other beats, as front.csv, front.json and front.svg, and for each a folder with a config,
-/// a plan and weights, for `tercet run DIR/01/config.toml`. A search that was interrupted goes on when it is started
-/// again.
+/// A plan's cost is what the ledger will count, or with --link, --rtt and --bandwidth the time from
+/// the query to the result. Its accuracy is that of a net trained for it, by Python, PyTorch and
+/// Ray (scripts/planner). DIR gets the plans that no other beats, as front.csv, front.json and
+/// front.svg, and for each a folder with a config, a plan and weights, for `tercet run
+/// DIR/01/config.toml`. A search that was interrupted goes on when it is started again.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The config, with the model owner's trained weights.
     config: PathBuf,
     /// Where to write what is found.
@@ -53,22 +57,27 @@ pub struct Args {
     accuracy: f64,
     /// Override the config's protocol suite.
     #[arg(long, value_parser = parse_suite)]
-    suite: Option<Suite>,
+    suite: Option<SuiteName>,
     #[command(flatten)]
     links: LinkArgs,
-    /// What is good: safenet weighs accuracy with the cost saved, channel by channel; delphi with the activations
-    /// exchanged, layer by layer.
+    /// What is good: safenet weighs accuracy with the cost saved, channel by channel; delphi with
+    /// the activations exchanged, layer by layer.
     #[arg(long, value_enum, default_value_t)]
     score: Score,
-    /// How to search: pbt trains a population of plans for one cost after the other (Delphi), tree halves groups of
-    /// layers that have one plan in common (SAFENet).
+    /// How to search: pbt trains a population of plans for one cost after the other (Delphi), tree
+    /// halves groups of layers that have one plan in common (SAFENet).
     #[arg(long, value_enum, default_value_t)]
     search: Search,
     /// For how many costs, from that of the network to that of none of its activations.
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(2..=1000))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 8,
+        value_parser = clap::value_parser!(u32).range(2..=1000)
+    )]
     points: u32,
     /// How long to search, in minutes, earlier searches in DIR included.
-    #[arg(long, value_name = "MINUTES", default_value_t = 30.0, value_parser = super::links::positive)]
+    #[arg(long, value_name = "MINUTES", default_value_t = 30.0, value_parser = positive)]
     time: f64,
     /// How many plans to train side by side. Default: as many as there are cores.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
@@ -76,8 +85,8 @@ pub struct Args {
     /// The Python that has PyTorch and Ray.
     #[arg(long, value_name = "PROGRAM", default_value = "python3")]
     python: PathBuf,
-    /// A shell command that searches instead, or `none`: then plans are made by cost and weights alone, and how
-    /// accurate they are is unknown.
+    /// A shell command that searches instead, or `none`: then plans are made by cost and weights
+    /// alone, and how accurate they are is unknown.
     #[arg(long, value_name = "COMMAND", conflicts_with = "python")]
     trainer: Option<String>,
     /// What is drawn by chance depends on it.
@@ -99,23 +108,23 @@ enum Search {
     Tree,
 }
 
-pub fn run(args: &Args) -> Result<()> {
+pub(super) fn run(args: &Args) -> Result<()> {
     let mut config = Config::load(&args.config)?;
-    let link = args.links.one()?.map(|(_, model)| model);
+    let link = args.links.model()?.map(|(_, model)| model);
     check_is_own(&config)?;
-    // They are of the network as it came.
+    // They are those of the original network.
     config.protocol.bounds = None;
-    let task = Task::of(&config, args.suite)?;
+    let task = Task::from_config(&config, args.suite)?;
     if config.model_owner()?.weights.is_none() && !config.network.has_weights() {
         let what = "`model-owner.weights` is left out: a plan is searched for a trained network";
         return Err(Error::file(&config.file, what));
     }
     let weights = task.weights(&config)?;
     let pricing = Pricing {
-        graph: task.graph,
-        suite: task.suite,
+        graph: task.graph().clone(),
+        suite: task.suite.name(),
         protocol: config.protocol.clone(),
-        output: task.output,
+        output: task.suite.output(),
         link,
     };
     let bytes = weights.to_safetensors(&pricing.graph);
@@ -139,7 +148,7 @@ pub fn run(args: &Args) -> Result<()> {
             other => other,
         },
     };
-    let own_bytes = pricing.cost(&Exchange::default())?.online_bytes;
+    let own_bytes = pricing.cost(&ActivationPlan::default())?.online_bytes;
     let places = places(&results, args.accuracy);
     let suite = pricing.suite.name();
     let points = points::write(&results, &places, own_bytes, args.accuracy, &config, suite)?;
@@ -147,12 +156,12 @@ pub fn run(args: &Args) -> Result<()> {
     ended
 }
 
-/// A plan is said by what differs from a network's own activations.
+/// A plan says what differs from the network's own activations, so these have to be in place.
 fn check_is_own(config: &Config) -> Result<()> {
     let network = &config.network;
-    let original = Published::named(&network.net).map(|net| Plan::original(net.kind()));
-    let own = network.plan.is_none() || network.plan == original;
-    if own && network.exchange.is_none() {
+    let original = Published::named(&network.net).map(|net| Ratios::original(net.kind()));
+    let own = network.ratios.is_none() || network.ratios == original;
+    if own && network.activation_plan.is_none() {
         return Ok(());
     }
     let what =
@@ -160,37 +169,15 @@ fn check_is_own(config: &Config) -> Result<()> {
     Err(Error::file(&config.file, what))
 }
 
-/// Lets another program search, and takes in what it finds. What was found by then counts also where it fails.
+/// Lets another program search, and adds its results. Those until then count also where it fails.
 fn search(
     args: &Args,
     command: Option<&str>,
     pricing: &Pricing,
     results: &mut Results,
 ) -> Result<()> {
-    let out = absolute(&args.out)?;
-    let seconds = 60.0 * args.time;
-    let sites = planner::sites(&pricing.graph);
-    let pools = planner::pools(&pricing.graph);
-    let start = Start {
-        graph: &pricing.graph,
-        sites: &sites,
-        pools: &pools,
-        weights: out.join(OWN),
-        data: Data {
-            name: args.data.clone(),
-            path: args.path.as_deref().map(absolute).transpose()?,
-        },
-        floor: args.accuracy,
-        score: args.score.name(),
-        search: args.search.name(),
-        points: args.points as usize,
-        seconds,
-        seed: args.seed,
-        out: out.clone(),
-        workers: args.workers.map_or_else(cores, |workers| workers as usize),
-    };
-    let mut trainer = Trainer::start(program(args, command)?, &start)?;
-    let until = Instant::now() + Duration::from_secs_f64(seconds) + PATIENCE;
+    let mut trainer = start(args, command, pricing)?;
+    let until = Instant::now() + Duration::from_secs_f64(60.0 * args.time) + PATIENCE;
     let mut spoke = false;
     loop {
         match trainer.next(until) {
@@ -207,26 +194,49 @@ fn search(
             Next::Nonsense(what) => fail(results, Value::Null, format!("the trainer said {what}"))?,
             Next::Gone => {
                 let how = trainer.end().unwrap_or_else(|| "it ended".into());
-                let advice = match spoke || command.is_some() {
-                    true => "what it found by then is kept",
-                    false => {
-                        "its own words are above; --python takes another Python, and \
-                              --trainer none does without"
-                    }
+                let advice = if spoke || command.is_some() {
+                    "what it found by then is kept"
+                } else {
+                    "its own words are above; --python takes another Python, and --trainer none \
+                     does without"
                 };
                 return Err(Error::Run(format!("the trainer is gone ({how}): {advice}")));
             }
             Next::Silent => {
                 let minutes = PATIENCE.as_secs() / 60;
                 return Err(Error::Run(format!(
-                    "the trainer did not end within {minutes} minutes of its time: what it found by then is kept"
+                    "the trainer did not end within {minutes} minutes of its time: what it found \
+                     by then is kept"
                 )));
             }
         }
     }
 }
 
-/// Does what a trainer's message is for.
+/// Starts the trainer.
+fn start(args: &Args, command: Option<&str>, pricing: &Pricing) -> Result<Trainer> {
+    let out = absolute(&args.out)?;
+    let data =
+        Data { name: args.data.clone(), path: args.path.as_deref().map(absolute).transpose()? };
+    let start = Start {
+        graph: &pricing.graph,
+        sites: &plans::sites(&pricing.graph),
+        pools: &plans::pools(&pricing.graph),
+        weights: out.join(OWN),
+        data,
+        floor: args.accuracy,
+        score: args.score.name(),
+        search: args.search.name(),
+        points: args.points as usize,
+        seconds: 60.0 * args.time,
+        seed: args.seed,
+        out,
+        workers: args.workers.map_or_else(cores, |workers| workers as usize),
+    };
+    Trainer::start(program(args, command)?, &start)
+}
+
+/// Acts on a trainer's message.
 fn take(said: Said, pricing: &Pricing, results: &mut Results, trainer: &mut Trainer) -> Result<()> {
     match said {
         Said::Cost { id, plans } => {
@@ -254,7 +264,7 @@ fn take(said: Said, pricing: &Pricing, results: &mut Results, trainer: &mut Trai
     }
 }
 
-/// What plans cost, each core taking a part of them.
+/// The costs of plans, each core taking a part of them.
 fn costs(plans: &[Value], pricing: &Pricing) -> Vec<Value> {
     let cost = |plan: &Value| match parse(plan).and_then(|plan| pricing.cost(&plan)) {
         Ok(cost) => json!(cost),
@@ -275,8 +285,8 @@ fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// A result, if the plan is one of this network's, its accuracies are such, and its weights are the plan's and can be
-/// shared.
+/// A result, if the plan fits this network, its accuracies are from 0 to 1, and its weights fit the
+/// plan and can be shared.
 fn checked(
     plan: &Value,
     accuracy: f64,
@@ -291,13 +301,13 @@ fn checked(
         }
     }
     let task = pricing.task(&plan)?;
-    let read = Weights::read(weights, &task.graph)?;
+    let read = Weights::read(weights, task.graph())?;
     task.encode(&read)?;
     let cost = pricing.cost(&plan)?;
     Ok(Found { plan, cost, accuracy: Some(accuracy), held_out, epochs: None, weights: None })
 }
 
-fn parse(plan: &Value) -> Result<Exchange> {
+fn parse(plan: &Value) -> Result<ActivationPlan> {
     serde_json::from_value(plan.clone()).map_err(|error| Error::Run(format!("no plan: {error}")))
 }
 
@@ -308,8 +318,8 @@ fn fail(results: &mut Results, plan: Value, reason: String) -> Result<()> {
 
 /// Plans without any training.
 fn rank(args: &Args, pricing: &Pricing, weights: &Weights, results: &mut Results) -> Result<()> {
-    let cost = |plan: &Exchange| pricing.cost(plan).map(|cost| cost.cost);
-    for plan in planner::ranked(&pricing.graph, weights, args.points as usize, cost)? {
+    let cost = |plan: &ActivationPlan| pricing.cost(plan).map(|cost| cost.cost);
+    for plan in plans::ranked(&pricing.graph, weights, args.points as usize, cost)? {
         if results.found.iter().any(|found| found.plan == plan) {
             continue;
         }
@@ -339,9 +349,10 @@ fn program(args: &Args, command: Option<&str>) -> Result<Command> {
 /// Where the repository's scripts are: below this directory, or where this was built.
 fn scripts() -> PathBuf {
     let here = Path::new("scripts");
-    match here.join("planner").is_dir() {
-        true => here.to_owned(),
-        false => Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts"),
+    if here.join("planner").is_dir() {
+        here.to_owned()
+    } else {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts")
     }
 }
 
@@ -349,7 +360,8 @@ fn python_is_there(python: &Path) -> bool {
     Command::new(python).arg("--version").output().is_ok()
 }
 
-/// The network as it came and the front; where no accuracy is known, all plans.
+/// The places of the original network and the Pareto front; where no accuracy is known, of all
+/// plans.
 fn places(results: &Results, floor: f64) -> Vec<usize> {
     let mut places = results.front(floor);
     if places.is_empty() && results.found.iter().all(|found| found.accuracy.is_none()) {
@@ -359,13 +371,13 @@ fn places(results: &Results, floor: f64) -> Vec<usize> {
             cost(b).total_cmp(&cost(a))
         });
     }
-    let own = results.own().filter(|own| !places.contains(own));
+    let own = results.original().filter(|own| !places.contains(own));
     own.into_iter().chain(places).collect()
 }
 
 /// One result in a line.
 fn line(found: &Found, number: usize, pricing: &Pricing) -> Result<String> {
-    let own = pricing.cost(&Exchange::default())?;
+    let own = pricing.cost(&ActivationPlan::default())?;
     Ok(format!(
         "plan {number}: {} right, {} held out, {:.1}% of the online bytes, {} rounds",
         percent(found.accuracy),
@@ -423,7 +435,7 @@ fn text_of(points: &[Point], results: &Results, pricing: &Pricing, args: &Args) 
 }
 
 fn share(text: &str) -> std::result::Result<f64, String> {
-    let share = super::links::number(text).filter(|share| *share <= 1.0);
+    let share = number(text).filter(|share| *share <= 1.0);
     share.ok_or("a share from 0 to 1".into())
 }
 

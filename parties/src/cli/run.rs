@@ -1,38 +1,33 @@
 //! `tercet run`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use nets::{
-    Model, Output, Suite, bounds, dealer,
-    headroom::{REFUSE_FAILURE, WARN_FAILURE},
-    reference,
+use nets::{Output, SuiteName};
+
+use super::{
+    evaluate::{Evaluated, Judged, check_wrong, evaluate},
+    output::say,
+    predictions, summary,
 };
-use protocols::Role;
-
-use super::{predictions, say, summary};
 use crate::{
-    config::{Config, Protocol, parse_suite},
-    control::Job,
-    data::{Batch, Window},
+    config::{Config, parse_suite},
+    data::ImageRange,
     error::{Error, Result},
-    launch::launch,
-    party::Work,
-    report::{self, Accuracy, Format, Material, Report, Seconds, Totals},
-    survey,
-    task::Task,
+    party::Task,
+    report::{Material, Report, ReportFormat},
 };
 
 /// Evaluate a network with three parties as processes of this machine.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The config, with the inputs of all parties; addresses and certificates are not needed.
     config: PathBuf,
-    /// Exchange activations and pools as this plan says: a TOML or JSON file.
+    /// ActivationPlan activations and pools as this plan says: a TOML or JSON file.
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
     /// Override the config's protocol suite.
     #[arg(long, value_parser = parse_suite)]
-    suite: Option<Suite>,
+    suite: Option<SuiteName>,
     /// Override what the data owner learns: logits, or the label alone.
     #[arg(long, value_name = "WHAT")]
     output: Option<Output>,
@@ -45,8 +40,8 @@ pub struct Args {
     /// With the dealer suite, deal everything before the query: a faster answer, more memory.
     #[arg(long)]
     dealt_first: bool,
-    /// With the dealer suite, answer with the next query that `tercet deal` left in this directory. The
-    /// crypto producer takes no part.
+    /// With the dealer suite, answer with the next query that `tercet deal` left in this directory.
+    /// The crypto producer takes no part.
     #[arg(long, value_name = "DIR", conflicts_with = "dealt_first")]
     material: Option<PathBuf>,
     /// Write a report: .json, .csv or .html.
@@ -54,255 +49,38 @@ pub struct Args {
     report: Option<PathBuf>,
 }
 
-pub fn run(args: &Args) -> Result<()> {
+pub(super) fn run(args: &Args) -> Result<()> {
     if let Some(file) = &args.report {
-        Format::of(file)?;
+        ReportFormat::from_path(file)?;
     }
     let mut config = Config::load(&args.config)?;
-    config.network.take_plan_file(args.plan.as_deref())?;
+    config.network.set_plan_file(args.plan.as_deref())?;
     config.network.output = args.output.unwrap_or(config.network.output);
     config.protocol.overlap |= args.overlap;
     config.protocol.dealt_first |= args.dealt_first;
     let predictions = predictions::file(&config)?;
-    let window = Window::of(args.images.map(|images| images as usize));
-    if args.dealt_first && args.suite.unwrap_or(config.protocol.suite) != Suite::Dealer {
+    let range = ImageRange::from_start(args.images.map(|images| images as usize));
+    if args.dealt_first && args.suite.unwrap_or(config.protocol.suite) != SuiteName::Dealer {
         return Err(Error::Usage(
             "--dealt-first needs --suite dealer: nothing is dealt ahead in the other".into(),
         ));
     }
-    let evaluated = evaluate(&config, args.suite, window, args.material.as_deref())?;
-    let Evaluated { plain, logits, judged, report } = &evaluated;
+    let evaluated = evaluate(&config, args.suite, range, args.material.as_deref())?;
+    let Evaluated { task, first, results, judged, report } = &evaluated;
     let text = [
-        heading(report, &plain.task, judged),
+        heading(report, task, judged),
         summary::layers(report),
         summary::totals(&report.totals),
         "predicted = measured on every link of every layer\n".into(),
     ];
     say(&text.join("\n"))?;
     if let Some(file) = &predictions {
-        predictions::write(&plain.task, plain.batch.first, logits, file)?;
+        predictions::write(task, *first, results, file)?;
     }
     if let Some(file) = &args.report {
         report.write(file)?;
     }
     check_wrong(judged.wrong)
-}
-
-/// A config's network on a batch, evaluated by three parties and compared with the plain results.
-pub struct Evaluated {
-    plain: Plain,
-    /// What the data owner got.
-    logits: Vec<u64>,
-    judged: Judged,
-    /// All of it that a report has.
-    pub report: Report,
-}
-
-/// Runs the parties on a config's network and judges the result; `suite` and `window` override the config,
-/// and where there is a directory of `material`, they answer from that.
-///
-/// # Errors
-/// What is wrong with the files before any connection, or what went wrong after.
-pub fn evaluate(
-    config: &Config,
-    suite: Option<Suite>,
-    window: Window,
-    material: Option<&Path>,
-) -> Result<Evaluated> {
-    let suite = suite.or(material.map(|_| Suite::Dealer));
-    let plain = Plain::prepare(config, suite, window)?;
-    plain.check_truncation(config)?;
-    let Plain { task, batch, .. } = &plain;
-    let images = batch.images;
-    let cost = task.cost(images).map_err(|error| Error::file(&config.file, error))?;
-
-    let Protocol { overlap, dealt_first, .. } = config.protocol;
-    let work = match material {
-        None => Work::Answer,
-        Some(directory) => Work::AnswerDealt { directory: absolute(directory)? },
-    };
-    let job = Job::Network {
-        config: absolute(&config.file)?,
-        exchange: config.network.exchange.clone(),
-        suite,
-        output: task.output,
-        window,
-        overlap,
-        dealt_first,
-        work: work.clone(),
-    };
-    let jobs = work.purpose().parties().iter().map(|&role| (role, job.clone(), Vec::new()));
-    let names: Vec<String> = cost.layers.iter().map(|layer| layer.name.clone()).collect();
-    let mut launched = launch(jobs.collect(), &names)?;
-
-    let setup_kept = launched.records.iter().any(|record| record.setup_kept);
-    let dealt = launched.records[0].images;
-    let cost = task.cost_of(work.purpose(), dealt, setup_kept)?;
-    let layers = report::merge(&cost.layers, &cost.depths(), &launched.records)?;
-    let mut totals = Totals::of(&layers).in_order(&layers, &cost);
-    totals = totals.with_usage(&launched.records);
-    let total = layers.iter().filter_map(|layer| layer.seconds).sum();
-    totals.seconds = Some(Seconds::of(&launched.records, total));
-    let logits = std::mem::take(&mut launched.words[Role::DataOwner.index()]);
-    let judged = plain.judge(&logits)?;
-    let report = Report {
-        suite: task.suite,
-        network: Some(task.graph.name().to_owned()),
-        images: Some(dealt),
-        output: Some(task.output),
-        party: None,
-        bench: None,
-        random_inputs: config.random_inputs(&Role::ALL),
-        estimates: Vec::new(),
-        wrong: Some(judged.wrong),
-        layers,
-        totals,
-        accuracy: Some(judged.accuracy),
-        truncation_failure_bound: plain.truncation_failure,
-        material: Material::of(&launched.records),
-    };
-    Ok(Evaluated { plain, logits, judged, report })
-}
-
-/// Refuses logits or labels that are wrong.
-///
-/// # Errors
-/// [`Error::Run`].
-pub fn check_wrong(wrong: usize) -> Result<()> {
-    match wrong {
-        0 => Ok(()),
-        wrong => Err(Error::Run(format!(
-            "{wrong} results are further from plain fixed point than truncation explains: discard the \
-             result and run again"
-        ))),
-    }
-}
-
-/// What only the launcher has: all inputs, and so the plain results.
-struct Plain {
-    task: Task,
-    model: Model,
-    batch: Batch,
-    /// The results of the fixed-point reference, at the scale of [`Task::result`].
-    fixed: Vec<u64>,
-    /// How far from it the parties' may be.
-    error: f64,
-    /// The largest bound of any image on the probability that a truncation spoils its result, in `securenn`.
-    truncation_failure: Option<f64>,
-}
-
-struct Judged {
-    accuracy: Accuracy,
-    fixed_correct: Option<usize>,
-    wrong: usize,
-}
-
-impl Plain {
-    fn prepare(config: &Config, suite: Option<Suite>, window: Window) -> Result<Plain> {
-        let task = Task::of(config, suite)?;
-        let (model, encoded) = task.model(config)?;
-        let (batch, words) = task.batch(config, window)?;
-        let graph = &task.graph;
-        let output = graph.output().index();
-        let (fixed, error, truncation_failure) = match &task.plan {
-            None => {
-                let mut fixed = reference::fixed(graph, &encoded, &words)?;
-                let errors = bounds::expected_error(graph, &encoded, &fixed)?;
-                let failures = bounds::truncation_failure(graph, &encoded, &fixed, &errors)?;
-                let failure = failures.into_iter().fold(0.0, f64::max);
-                (fixed.swap_remove(output), errors[output], Some(failure))
-            }
-            Some(plan) => {
-                let clear = dealer::reference::evaluate(graph, plan, &encoded, &words)?;
-                if let Some(what) = survey::beyond(&task, &clear) {
-                    return Err(Error::file(&config.file, what));
-                }
-                let error =
-                    dealer::reference::expected_error(graph, plan, &encoded, &words, &clear)?;
-                let fixed = clear.output(graph).iter().map(|x| x.cast_unsigned()).collect();
-                (fixed, error, None)
-            }
-        };
-        Ok(Plain { task, model, batch, fixed, error, truncation_failure })
-    }
-
-    /// Refuses a run that truncation is likely to spoil.
-    fn check_truncation(&self, config: &Config) -> Result<()> {
-        let Plain { task, model, batch, truncation_failure, .. } = self;
-        let bound = truncation_failure.unwrap_or(0.0);
-        if bound <= WARN_FAILURE {
-            return Ok(());
-        }
-        let advice = survey::advice(task, model, &batch.inputs)?;
-        let what = format!("truncation may spoil an image with probability {bound:.1e}: {advice}");
-        if bound > REFUSE_FAILURE {
-            return Err(Error::file(&config.file, what));
-        }
-        eprintln!("warning: {what}");
-        Ok(())
-    }
-
-    /// How many results of the data owner are off by more than coins can do. A label is, if the reference's
-    /// logit for it is behind the largest one by more than two logits can be off.
-    fn wrong(&self, secure: &[u64]) -> usize {
-        let Plain { task, fixed, error, .. } = self;
-        let off = |a: u64, b: u64| a.wrapping_sub(b).cast_signed() as f64;
-        match task.output {
-            Output::Logits => {
-                let pairs = secure.iter().zip(fixed);
-                pairs.filter(|&(&secure, &plain)| off(secure, plain).abs() > *error).count()
-            }
-            Output::Label => {
-                let classes = task.graph.dims(task.graph.output()).len();
-                let behind = |(logits, &label): (&[u64], &u64)| {
-                    let ahead = logits.iter().map(|&logit| off(logit, logits[label as usize]));
-                    ahead.fold(0.0, f64::max) > 2.0 * error
-                };
-                fixed.chunks_exact(classes).zip(secure).filter(|&pair| behind(pair)).count()
-            }
-        }
-    }
-
-    /// Compares what the data owner got with both references.
-    fn judge(&self, secure: &[u64]) -> Result<Judged> {
-        let Plain { task, model, batch, fixed, .. } = self;
-        let graph = &task.graph;
-        let classes = graph.dims(graph.output()).len();
-        let due = match task.output {
-            Output::Logits => fixed.len(),
-            Output::Label => batch.images,
-        };
-        if secure.len() != due {
-            let got = secure.len();
-            return Err(Error::Run(format!(
-                "the data owner has {got} results where {due} are due"
-            )));
-        }
-        let mut float = reference::float(graph, model, &batch.inputs)?;
-        let float = float.swap_remove(graph.output().index());
-        let float_classes = reference::classes(&float, classes);
-        let fixed_classes = reference::classes(&task.result().decode_slice(fixed), classes);
-        let secure_classes = task.classes(secure);
-        let correct = |found: &[usize]| {
-            let labels = batch.labels.as_ref()?;
-            Some(found.iter().zip(labels).filter(|(class, label)| class == label).count())
-        };
-        let agree = secure_classes.iter().zip(&float_classes).filter(|(a, b)| a == b).count();
-        let largest_error = || {
-            let logits = task.result().decode_slice(secure);
-            let errors = logits.iter().zip(&float).map(|(secure, float)| (secure - float).abs());
-            errors.fold(0.0, f64::max)
-        };
-        let accuracy = Accuracy {
-            images: batch.images,
-            plain_correct: correct(&float_classes),
-            secure_correct: correct(&secure_classes),
-            agree,
-            max_abs_error: (task.output == Output::Logits).then(largest_error),
-        };
-        let fixed_correct = correct(&fixed_classes);
-        Ok(Judged { accuracy, fixed_correct, wrong: self.wrong(secure) })
-    }
 }
 
 /// The lines above the table.
@@ -315,15 +93,16 @@ fn heading(report: &Report, task: &Task, judged: &Judged) -> String {
     };
     let mut text = format!(
         "{}, {images} images, {}, {} fractional bits\n",
-        task.graph.name(),
+        task.graph().name(),
         report.suite,
-        task.fixed.fractional_bits()
+        task.suite.fixed().fractional_bits()
     );
     if let Some(material) = &report.material {
         let Material { session, first, images: dealt, .. } = material;
         let session = &session[..16];
         text += &format!(
-            "answered with query {first} of session {session}, made for {dealt} images: it is used up\n"
+            "answered with query {first} of session {session}, made for {dealt} images: it is used \
+             up\n"
         );
     }
     if !report.random_inputs.is_empty() {
@@ -342,9 +121,4 @@ fn heading(report: &Report, task: &Task, judged: &Judged) -> String {
         None => "the data owner learns labels only\n".to_owned(),
     };
     text
-}
-
-/// A path that a party can use, whatever directory it starts in.
-pub(super) fn absolute(path: &Path) -> Result<PathBuf> {
-    std::path::absolute(path).map_err(|error| Error::file(path, error))
 }

@@ -1,60 +1,20 @@
-//! What `run` and `bench` print on standard output.
+//! What `run`, `deal`, `bench` and `cost` print on standard output.
 
 use std::path::Path;
 
 use protocols::Role;
 
-use crate::{
-    report::{Material, Report, Seconds, Totals, Traffic, shape_text},
-    table::{Table, thousands},
+use crate::report::{
+    Material, Report, Seconds, Totals, columns::RUN_COLUMNS, text_table, thousands,
 };
 
 /// The table of layers, its totals below.
-pub fn layers(report: &Report) -> String {
-    let mut table = Table::new(
-        3,
-        &[
-            ["", "", "", "", "paper", "", "predicted", "", "measured", ""],
-            ["layer", "op", "output", "rounds", "MB", "rounds", "bytes", "rounds", "bytes", "s"],
-        ],
-    );
-    for layer in &report.layers {
-        let [predicted_rounds, predicted_bytes] = traffic(layer.predicted);
-        let [measured_rounds, measured_bytes] = traffic(layer.measured);
-        table.row([
-            layer.name.clone(),
-            layer.op.clone(),
-            shape_text(&layer.output_shape),
-            shown(layer.paper.map(|paper| paper.rounds.to_string())),
-            shown(layer.paper.map(|paper| format!("{:.3}", paper.mb))),
-            predicted_rounds,
-            predicted_bytes,
-            measured_rounds,
-            measured_bytes,
-            shown(layer.seconds.map(|seconds| format!("{seconds:.3}"))),
-        ]);
-    }
-    table.rule();
-    let totals = &report.totals;
-    let [predicted_rounds, predicted_bytes] = traffic(totals.predicted);
-    let [measured_rounds, measured_bytes] = traffic(totals.measured);
-    table.row([
-        "total".into(),
-        String::new(),
-        String::new(),
-        shown(totals.paper.map(|paper| paper.rounds.to_string())),
-        shown(totals.paper.map(|paper| format!("{:.3}", paper.mb))),
-        predicted_rounds,
-        predicted_bytes,
-        measured_rounds,
-        measured_bytes,
-        shown(totals.seconds.map(|seconds| format!("{:.3}", seconds.total))),
-    ]);
-    table.to_string()
+pub(super) fn layers(report: &Report) -> String {
+    text_table(3, &RUN_COLUMNS, &report.layers, &report.totals)
 }
 
 /// Critical path, stages, wire bytes and what the parties' processes used.
-pub fn totals(totals: &Totals) -> String {
+pub(super) fn totals(totals: &Totals) -> String {
     let mut lines = critical_path(totals) + &stages(totals);
     if let (Some(wire), Some(measured)) = (totals.wire_bytes, totals.measured) {
         let payload = measured.bytes.max(1);
@@ -74,8 +34,8 @@ pub fn totals(totals: &Totals) -> String {
     lines
 }
 
-/// Where material lies and how large it is.
-pub fn dealt(directory: &Path, material: &Material) -> String {
+/// The places and sizes of material.
+pub(super) fn dealt(directory: &Path, material: &Material) -> String {
     let Material { session, queries, images, file_bytes, .. } = material;
     let mut lines = format!("{queries} queries of {images} images, session {}\n", &session[..16]);
     for (role, bytes) in file_bytes {
@@ -88,23 +48,23 @@ pub fn dealt(directory: &Path, material: &Material) -> String {
 }
 
 /// The line of the critical path.
-pub fn critical_path(totals: &Totals) -> String {
+pub(super) fn critical_path(totals: &Totals) -> String {
     let how = if totals.overlap { ", branches side by side" } else { "" };
     format!("critical path    {} one-way latencies{how}\n", totals.critical_path)
 }
 
 /// Bytes of each stage, and its time where it has one; nothing where all is online.
-pub fn stages(totals: &Totals) -> String {
+pub(super) fn stages(totals: &Totals) -> String {
     if !totals.sent_ahead() {
         return String::new();
     }
-    let of = |seconds: Option<f64>| seconds.map_or(String::new(), |s| format!(", {s:.3} s"));
+    let time = |seconds: Option<f64>| seconds.map_or(String::new(), |s| format!(", {s:.3} s"));
     let seconds = totals.seconds;
-    let setup = of(seconds.map(|seconds| seconds.setup));
-    let online = of(seconds.and_then(|seconds| seconds.online));
+    let setup = time(seconds.map(|seconds| seconds.setup));
+    let online = time(seconds.and_then(|seconds| seconds.online));
     let offline = match seconds {
         Some(Seconds { online: None, .. }) => ", dealt just ahead of its use".into(),
-        seconds => of(seconds.map(|seconds| seconds.offline)),
+        seconds => time(seconds.map(|seconds| seconds.offline)),
     };
     let line = |name, bytes, time: String| match bytes {
         0 => String::new(),
@@ -113,14 +73,4 @@ pub fn stages(totals: &Totals) -> String {
     line("setup", totals.setup_bytes, setup + ", once for a model and session")
         + &line("offline", totals.offline_bytes, offline)
         + &line("online", totals.online_bytes, online)
-}
-
-/// Rounds and bytes as cells.
-pub fn traffic(traffic: Option<Traffic>) -> [String; 2] {
-    let rounds = traffic.map(|traffic| traffic.rounds.to_string());
-    [shown(rounds), shown(traffic.map(|traffic| thousands(traffic.bytes)))]
-}
-
-fn shown(cell: Option<String>) -> String {
-    cell.unwrap_or_else(|| "-".into())
 }

@@ -2,18 +2,17 @@
 
 use nets::{
     System,
-    systems::{Figures, Row},
+    published::{Figures, Row},
 };
 use serde::Serialize;
 
-use super::{Form, say};
+use super::output::{Form, say};
 use crate::{
     error::{Error, Result},
-    report::quoted,
-    table::Table,
+    report::{Table, quoted},
 };
 
-pub fn run(system: System, form: Form) -> Result<()> {
+pub(super) fn run(system: System, form: Form) -> Result<()> {
     let rows = system.rows().map_err(|error| Error::Run(error.to_string()))?;
     say(&match form {
         Form::Table => table(system, &rows),
@@ -89,9 +88,10 @@ fn significant(figure: f64) -> String {
     let before = figure.abs().log10().floor();
     let decimals = if figure == 0.0 { 0 } else { (3.0 - before).clamp(0.0, 9.0) as usize };
     let text = format!("{figure:.decimals$}");
-    match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => text,
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
     }
 }
 

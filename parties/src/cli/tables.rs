@@ -2,15 +2,17 @@
 
 use nets::{
     System,
-    tables::{Figures, Row, TABLES, rows},
+    published::shafran::{Figures, Row, TABLES, rows},
 };
 use serde::Serialize;
 
-use super::{Form, say, systems};
+use super::{
+    output::{Form, say},
+    systems,
+};
 use crate::{
     error::{Error, Result},
-    report::quoted,
-    table::Table,
+    report::{Table, quoted},
 };
 
 /// The published cost tables, computed anew from the published formulas.
@@ -21,11 +23,11 @@ use crate::{
 /// cut to two decimals, as the publication does; JSON and CSV have all. Exits with 1 if a cell that
 /// should agree does not: known misprints are marked, cells without a published figure only shown.
 ///
-/// With --system, instead, what another system published about nets and operations that run here too,
-/// and below it what they take in each suite, as `tercet cost` predicts it: setup is sent once for a
-/// model, offline ahead of a query, online from it on. Seconds are published ones.
+/// With --system, instead, what another system published about nets and operations that run here
+/// too, and below it what they take in each suite, as `tercet cost` predicts it: setup is sent once
+/// for a model, offline ahead of a query, online from it on. Seconds are published ones.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// One table; all of them if not given.
     #[arg(value_name = "TABLE", value_parser = clap::builder::PossibleValuesParser::new(TABLES))]
     table: Option<String>,
@@ -37,7 +39,7 @@ pub struct Args {
     format: Form,
 }
 
-pub fn run(args: &Args) -> Result<()> {
+pub(super) fn run(args: &Args) -> Result<()> {
     if let Some(system) = args.system {
         return systems::run(system, args.format);
     }

@@ -1,17 +1,15 @@
-//! CIFAR, the binary version: records of labels and 3x32x32 bytes, red, green, blue, without a header.
-//! A record of CIFAR-10 begins with its class; one of CIFAR-100 with its coarse class (of 20) and its
-//! fine one. A network of 20 classes is taken to tell the coarse ones apart.
+//! CIFAR, the binary version: records of labels and 3x32x32 bytes, red, green, blue, without a
+//! header. A record of CIFAR-10 begins with its class; one of CIFAR-100 with its coarse class (of
+//! 20) and its fine one. A network of 20 classes is taken to tell the coarse ones apart.
 
 use std::{ops::Range, path::Path};
 
 use super::{
-    Format, Part, Samples, Source,
     records::{Opened, Records},
+    shape::InputShape,
+    source::{Part, Samples, Source},
 };
-use crate::{
-    config::Network,
-    error::{Error, Result},
-};
+use crate::error::{Error, FileProblem, Result};
 
 const SHAPE: [usize; 3] = [3, 32, 32];
 
@@ -20,51 +18,82 @@ const PIXELS: usize = 3 * 32 * 32;
 /// Coarse classes of CIFAR-100.
 const COARSE: usize = 20;
 
-/// Which of the two a file of this size is.
-pub fn format(path: &Path, size: u64) -> Result<Format> {
-    let whole = |format| size.is_multiple_of(record(format) as u64);
-    match [Format::Cifar10, Format::Cifar100].map(whole) {
-        [true, false] => Ok(Format::Cifar10),
-        [false, true] => Ok(Format::Cifar100),
-        [true, true] => {
-            let what = "may be CIFAR-10 or CIFAR-100: say which with `data-owner.format`";
-            Err(Error::file(path, what))
+/// Which CIFAR.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Version {
+    /// CIFAR-10.
+    Ten,
+    /// CIFAR-100.
+    Hundred,
+}
+
+impl Version {
+    /// The version that a file of this size is of.
+    pub(super) fn detect(path: &Path, size: u64) -> Result<Version> {
+        let whole = |version: Version| size.is_multiple_of(version.record() as u64);
+        match [Version::Ten, Version::Hundred].map(whole) {
+            [true, false] => Ok(Version::Ten),
+            [false, true] => Ok(Version::Hundred),
+            [true, true] => {
+                let what = "may be CIFAR-10 or CIFAR-100: say which with `data-owner.format`";
+                Err(Error::file(path, what))
+            }
+            [false, false] => {
+                let what = format!(
+                    "has {size} bytes, neither records of CIFAR-10 ({}) nor of CIFAR-100 ({}): \
+                     name another format as `data-owner.format`",
+                    Version::Ten.record(),
+                    Version::Hundred.record()
+                );
+                Err(Error::file(path, what))
+            }
         }
-        [false, false] => {
-            let what = format!(
-                "has {size} bytes, neither records of CIFAR-10 ({}) nor of CIFAR-100 ({}): name another \
-                 format as `data-owner.format`",
-                record(Format::Cifar10),
-                record(Format::Cifar100)
-            );
-            Err(Error::file(path, what))
+    }
+
+    /// The name in configs.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Version::Ten => "cifar10",
+            Version::Hundred => "cifar100",
         }
+    }
+
+    /// Bytes of labels in a record.
+    const fn labels(self) -> usize {
+        match self {
+            Version::Ten => 1,
+            Version::Hundred => 2,
+        }
+    }
+
+    /// Bytes of a record.
+    const fn record(self) -> usize {
+        self.labels() + PIXELS
     }
 }
 
-/// A batch file of either.
-pub fn images(path: &Path, format: Format, network: &Network) -> Result<Box<dyn Source<Part>>> {
-    if network.input != SHAPE {
-        let shape = network.input;
-        let what = format!("its images are {SHAPE:?}; the network's input is {shape:?}");
-        return Err(Error::file(path, what));
+/// A file of batches.
+pub(super) fn images(
+    path: &Path,
+    version: Version,
+    shape: InputShape,
+) -> Result<Box<dyn Source<Part>>> {
+    if shape.image != SHAPE {
+        let (found, network) = (SHAPE.to_vec(), shape.image);
+        return Err(FileProblem::OtherShape { found, network, hint: "" }.with_file(path));
     }
     let opened = Opened::new(path)?;
-    let record = record(format);
+    let record = version.record();
     let size = opened.size;
     if !size.is_multiple_of(record as u64) {
-        let what = format!("has {size} bytes; a record of {format} has {record}");
+        let name = version.name();
+        let what = format!("has {size} bytes; a record of {name} has {record}");
         return Err(Error::file(path, what));
     }
     let count = (size / record as u64) as usize;
     let records = opened.records(0, &[count, record], 1)?;
-    let labels = record - PIXELS;
-    let label = if format == Format::Cifar100 && network.classes != COARSE { 1 } else { 0 };
-    Ok(Box::new(Batches { records, labels, label }))
-}
-
-fn record(format: Format) -> usize {
-    PIXELS + if format == Format::Cifar100 { 2 } else { 1 }
+    let fine = version == Version::Hundred && shape.classes != COARSE;
+    Ok(Box::new(Batches { records, labels: version.labels(), label: usize::from(fine) }))
 }
 
 struct Batches {
@@ -107,30 +136,35 @@ mod tests {
         let files = Files::new();
         let ten = files.write("data_batch_1.bin", &batch(1, 3));
         let hundred = files.write("test.bin", &batch(2, 2));
-        assert_eq!(Format::of(&ten).unwrap(), Format::Cifar10);
-        assert_eq!(Format::of(&hundred).unwrap(), Format::Cifar100);
-        let read = |path, format, classes, range| {
-            images(path, format, &network(SHAPE, classes)).unwrap().read(range).unwrap()
+        let detect = |path: &Path| Version::detect(path, path.metadata().unwrap().len());
+        assert_eq!(detect(&ten).unwrap(), Version::Ten);
+        assert_eq!(detect(&hundred).unwrap(), Version::Hundred);
+        let read = |path, version, classes, range| {
+            images(path, version, input_shape(SHAPE, classes)).unwrap().read(range).unwrap()
         };
-        let part = read(&ten, Format::Cifar10, 10, 1..3);
+        let part = read(&ten, Version::Ten, 10, 1..3);
         assert_eq!(part.labels, Some(vec![8, 9]));
         let Samples::Bytes(pixels) = part.samples else { panic!() };
         assert_eq!((pixels.len(), &pixels[..2], pixels[PIXELS]), (2 * PIXELS, &[1, 2][..], 2));
-        assert_eq!(read(&hundred, Format::Cifar100, 100, 0..2).labels, Some(vec![17, 18]));
-        assert_eq!(read(&hundred, Format::Cifar100, 20, 0..2).labels, Some(vec![7, 8]));
+        assert_eq!(read(&hundred, Version::Hundred, 100, 0..2).labels, Some(vec![17, 18]));
+        assert_eq!(read(&hundred, Version::Hundred, 20, 0..2).labels, Some(vec![7, 8]));
     }
 
     #[test]
     fn what_is_no_batch_file_is_refused() {
         let files = Files::new();
         let cut = files.write("cut.bin", &batch(1, 2)[1..]);
-        let network = |shape| network(shape, 10);
-        refused(&cut, Format::of(&cut), "has 6145 bytes, neither records of CIFAR-10 (3073) nor");
-        let complaint = images(&cut, Format::Cifar10, &network(SHAPE));
+        let network = |image| input_shape(image, 10);
+        refused(
+            &cut,
+            Version::detect(&cut, 6145),
+            "has 6145 bytes, neither records of CIFAR-10 (3073) nor",
+        );
+        let complaint = images(&cut, Version::Ten, network(SHAPE));
         refused(&cut, complaint, "has 6145 bytes; a record of cifar10 has 3073");
         let empty = files.write("empty.bin", &[]);
-        refused(&empty, Format::of(&empty), "may be CIFAR-10 or CIFAR-100: say which");
-        let small = images(&cut, Format::Cifar10, &network([1, 28, 28]));
+        refused(&empty, Version::detect(&empty, 0), "may be CIFAR-10 or CIFAR-100: say which");
+        let small = images(&cut, Version::Ten, network([1, 28, 28]));
         refused(&cut, small, "its images are [3, 32, 32]; the network's input is [1, 28, 28]");
     }
 }

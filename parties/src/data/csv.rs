@@ -8,19 +8,21 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Part, Samples, Source, records::Opened};
-use crate::{
-    config::{Column, Network},
-    error::{Error, Result},
+use super::{
+    files::Column,
+    records::Opened,
+    shape::InputShape,
+    source::{Part, Samples, Source},
 };
+use crate::error::{Error, Result};
 
 /// A file of images.
-pub fn images(
+pub(super) fn images(
     path: &Path,
     label: Option<&Column>,
-    network: &Network,
+    shape: InputShape,
 ) -> Result<Box<dyn Source<Part>>> {
-    let values = network.dims().len();
+    let values = shape.values();
     let csv = Csv::open(path, label, |columns, label| {
         let found = columns - usize::from(label.is_some());
         let hint = match label {
@@ -29,18 +31,18 @@ pub fn images(
             }
             _ => "",
         };
-        match found == values {
-            true => Ok(()),
-            false => {
-                Err(format!("its rows have {found} values where the network takes {values}{hint}"))
-            }
+        if found != values {
+            return Err(format!(
+                "its rows have {found} values where the network takes {values}{hint}"
+            ));
         }
+        Ok(())
     })?;
     Ok(Box::new(csv))
 }
 
 /// A file of labels: a single column, or the one that is named.
-pub fn labels(path: &Path, label: Option<&Column>) -> Result<Box<dyn Source<Vec<i64>>>> {
+pub(super) fn labels(path: &Path, label: Option<&Column>) -> Result<Box<dyn Source<Vec<i64>>>> {
     let only = Column::Place(0);
     let csv = Csv::open(path, Some(label.unwrap_or(&only)), |columns, _| match (label, columns) {
         (None, 2..) => Err(format!(
@@ -61,15 +63,15 @@ struct Csv {
 }
 
 impl Csv {
-    /// Looks at the first row, for which `check` says whether so many columns, one of them a label or
-    /// not, will do; and counts the others.
+    /// Opens a file and counts its rows. `check` says whether the number of columns, and the place
+    /// of the label among them, are right.
     fn open(
         path: &Path,
         label: Option<&Column>,
         check: impl Fn(usize, Option<usize>) -> std::result::Result<(), String>,
     ) -> Result<Csv> {
         let wrong = |what: String| Error::file(path, what);
-        let mut lines = Lines::of(path)?;
+        let mut lines = Lines::open(path)?;
         let first = lines.next()?.ok_or_else(|| wrong("is empty".into()))?;
         let names: Vec<&str> = cells(first).collect();
         let header = names.iter().any(|cell| cell.parse::<f64>().is_err());
@@ -86,7 +88,8 @@ impl Csv {
             }
             Some(Column::Name(name)) => {
                 let what = format!(
-                    "has no header with a column '{name}': give its place as `data-owner.label_column`"
+                    "has no header with a column '{name}': give its place as \
+                     `data-owner.label_column`"
                 );
                 return Err(wrong(what));
             }
@@ -109,7 +112,7 @@ impl Csv {
         range: Range<usize>,
         mut row: impl FnMut(Cells) -> std::result::Result<(), String>,
     ) -> Result<()> {
-        let mut lines = Lines::of(&self.path)?;
+        let mut lines = Lines::open(&self.path)?;
         let skipped = range.start + usize::from(self.header);
         for _ in 0..skipped {
             lines.next()?;
@@ -117,9 +120,10 @@ impl Csv {
         for _ in range {
             let text = lines.next()?.unwrap_or_default();
             let found = cells(text).count();
-            let result = match found == self.columns {
-                true => row(Cells { text, label: self.label }),
-                false => Err(format!("has {found} columns, the first row {}", self.columns)),
+            let result = if found == self.columns {
+                row(Cells { text, label: self.label })
+            } else {
+                Err(format!("has {found} columns, the first row {}", self.columns))
             };
             if let Err(what) = result {
                 return Err(Error::file(&self.path, format!("line {} {what}", lines.number)));
@@ -209,7 +213,7 @@ struct Lines {
 const LONGEST_LINE: u64 = 1 << 24;
 
 impl Lines {
-    fn of(path: &Path) -> Result<Lines> {
+    fn open(path: &Path) -> Result<Lines> {
         let reader = BufReader::new(Opened::new(path)?.file);
         Ok(Lines { path: path.to_owned(), reader, buffer: Vec::new(), number: 0 })
     }
@@ -222,8 +226,7 @@ impl Lines {
             self.buffer.clear();
             self.number += 1;
             let read = (&mut self.reader).take(LONGEST_LINE).read_until(b'\n', &mut self.buffer);
-            let read =
-                read.map_err(|error| Error::file(&self.path, format!("cannot be read: {error}")))?;
+            let read = read.map_err(|error| Error::unreadable(&self.path, error))?;
             if read == 0 {
                 return Ok(None);
             }
@@ -253,7 +256,7 @@ mod tests {
     fn read(text: &str, label: Option<Column>, range: Range<usize>) -> Result<Part> {
         let files = Files::new();
         let file = files.write("x.csv", text.as_bytes());
-        images(&file, label.as_ref(), &network([2, 1, 1], 4))?.read(range)
+        images(&file, label.as_ref(), input_shape([2, 1, 1], 4))?.read(range)
     }
 
     #[test]

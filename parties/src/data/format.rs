@@ -1,13 +1,13 @@
-//! The formats of data files, and how one is told from another.
+//! The formats of data files, and how they are told apart.
 
 use std::{fmt, io::Read, path::Path};
 
-use super::{cifar, records::Opened};
+use super::{cifar::Version, records::Opened};
 use crate::error::{Error, Result};
 
 /// A format of images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub(crate) enum Format {
     /// MNIST's: dimensions, then bytes.
     Idx,
     /// CIFAR-10, binary version: a byte of label, then 3x32x32 pixels.
@@ -24,15 +24,15 @@ pub enum Format {
 
 impl Format {
     /// All formats.
-    pub const ALL: [Format; 6] =
+    pub(crate) const ALL: [Format; 6] =
         [Format::Idx, Format::Cifar10, Format::Cifar100, Format::Npy, Format::Images, Format::Csv];
 
     /// The name in configs.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Format::Idx => "idx",
-            Format::Cifar10 => "cifar10",
-            Format::Cifar100 => "cifar100",
+            Format::Cifar10 => Version::Ten.name(),
+            Format::Cifar100 => Version::Hundred.name(),
             Format::Npy => "npy",
             Format::Images => "images",
             Format::Csv => "csv",
@@ -43,7 +43,7 @@ impl Format {
     ///
     /// # Errors
     /// [`Error::File`] for one that cannot be read or told.
-    pub fn of(path: &Path) -> Result<Format> {
+    pub(crate) fn detect(path: &Path) -> Result<Format> {
         if path.is_dir() {
             return Ok(Format::Images);
         }
@@ -56,11 +56,14 @@ impl Format {
         }
         let mut opened = Opened::new(path)?;
         if ending == "bin" {
-            return cifar::format(path, opened.size);
+            return Ok(match Version::detect(path, opened.size)? {
+                Version::Ten => Format::Cifar10,
+                Version::Hundred => Format::Cifar100,
+            });
         }
         let mut start = Vec::new();
         let read = (&mut opened.file).take(8).read_to_end(&mut start);
-        read.map_err(|error| Error::file(path, format!("cannot be read: {error}")))?;
+        read.map_err(|error| Error::unreadable(path, error))?;
         match &start[..] {
             [0, 0, _, 1..=4, ..] => Ok(Format::Idx),
             [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => Ok(Format::Npy),

@@ -1,30 +1,27 @@
-//! IDX, the format of MNIST: two zero bytes, a type byte (8: unsigned bytes), the number of dimensions,
-//! each dimension as a big-endian u32, then the bytes.
+//! IDX, the format of MNIST: two zero bytes, a type byte (8: unsigned bytes), the number of
+//! dimensions, each dimension as a big-endian u32, then the bytes.
 
 use std::{ops::Range, path::Path};
 
 use super::{
-    Part, Samples, Source, fits,
     records::{Opened, Records},
+    shape::InputShape,
+    source::{Part, Samples, Source},
 };
-use crate::{
-    config::Network,
-    error::{Error, Result},
-};
+use crate::error::{Error, FileProblem, Result};
 
 /// A file of images.
-pub fn images(path: &Path, network: &Network) -> Result<Box<dyn Source<Part>>> {
+pub(super) fn images(path: &Path, shape: InputShape) -> Result<Box<dyn Source<Part>>> {
     let (dimensions, records) = open(path)?;
-    if !fits(&dimensions[1..], network) {
-        let (found, shape) = (&dimensions[1..], network.input);
-        let what = format!("its images are {found:?}; the network's input is {shape:?}");
-        return Err(Error::file(path, what));
+    if !shape.accepts(&dimensions[1..]) {
+        let (found, network) = (dimensions[1..].to_vec(), shape.image);
+        return Err(FileProblem::OtherShape { found, network, hint: "" }.with_file(path));
     }
     Ok(Box::new(Images(records)))
 }
 
 /// A file of labels.
-pub fn labels(path: &Path) -> Result<Box<dyn Source<Vec<i64>>>> {
+pub(super) fn labels(path: &Path) -> Result<Box<dyn Source<Vec<i64>>>> {
     let (dimensions, records) = open(path)?;
     if dimensions.len() != 1 {
         let what = format!("its dimensions are {dimensions:?}; labels have one dimension");
@@ -86,13 +83,13 @@ mod tests {
     fn a_range_of_images_is_read() {
         let files = Files::new();
         let file = files.write("images", &idx(&[4, 2, 3], 24));
-        let mut images = images(&file, &network([1, 2, 3], 4)).unwrap();
+        let mut images = images(&file, input_shape([1, 2, 3], 4)).unwrap();
         assert_eq!(images.count(), 4);
         let samples = Samples::Bytes((6..18).collect());
         assert_eq!(images.read(1..3).unwrap(), Part { samples, labels: None });
-        for (shape, dimensions) in [([1, 2, 3], [4, 1, 2, 3]), ([2, 3, 1], [4, 2, 3, 1])] {
+        for (image, dimensions) in [([1, 2, 3], [4, 1, 2, 3]), ([2, 3, 1], [4, 2, 3, 1])] {
             let file = files.write("images", &idx(&dimensions, 24));
-            assert_eq!(super::images(&file, &network(shape, 4)).unwrap().count(), 4);
+            assert_eq!(super::images(&file, input_shape(image, 4)).unwrap().count(), 4);
         }
         let file = files.write("labels", &idx(&[5], 5));
         assert_eq!(labels(&file).unwrap().read(3..5).unwrap(), [3, 4]);
@@ -115,7 +112,7 @@ mod tests {
         let files = Files::new();
         for (bytes, expected) in cases {
             let file = files.write("images", &bytes);
-            refused(&file, images(&file, &network([1, 2, 3], 4)), expected);
+            refused(&file, images(&file, input_shape([1, 2, 3], 4)), expected);
         }
         let file = files.write("labels", &idx(&[4, 1], 4));
         refused(&file, labels(&file), "its dimensions are [4, 1]; labels have one dimension");

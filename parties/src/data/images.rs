@@ -1,8 +1,8 @@
-//! Pictures, PNG or JPEG: a single one, a folder of them, or a folder of folders, each of them a class;
-//! files and folders count in the order of their names. Hidden ones are passed over.
+//! Pictures, PNG or JPEG: a single one, a folder of them, or a folder of folders, each of them a
+//! class; files and folders count in the order of their names. Hidden ones are passed over.
 //!
-//! A picture must have the network's size; it is not resized, because how that is done changes what a
-//! network says. It is made to fit the network's channels as PIL's `convert` does it: grey is
+//! A picture must have the network's size; it is not resized, because how that is done changes the
+//! network's answer. It is converted to the network's channels as PIL's `convert` does: grey is
 //! repeated for red, green and blue; colours become grey by ITU-R 601-2, (299 r + 587 g + 114 b) /
 //! 1000; transparency is ignored. Orientation in metadata is not applied.
 
@@ -20,25 +20,22 @@ use zune_jpeg::{
     zune_core::{colorspace::ColorSpace, options::DecoderOptions},
 };
 
-use super::{Part, Samples, Source};
-use crate::{
-    config::Network,
-    error::{Error, Result},
+use super::{
+    shape::InputShape,
+    source::{Part, Samples, Source},
 };
+use crate::error::{Error, Result};
 
 /// A picture, or a folder of them.
-pub fn images(path: &Path, network: &Network) -> Result<Box<dyn Source<Part>>> {
-    let shape = network.input;
-    if shape[0] != 1 && shape[0] != 3 {
-        let channels = shape[0];
+pub(super) fn images(path: &Path, shape: InputShape) -> Result<Box<dyn Source<Part>>> {
+    let channels = shape.image[0];
+    if channels != 1 && channels != 3 {
         let what = format!("pictures have 1 or 3 channels; the network's input has {channels}");
         return Err(Error::file(path, what));
     }
-    let (files, labels) = match path.is_dir() {
-        true => list(path, network.classes)?,
-        false => (vec![path.to_owned()], None),
-    };
-    Ok(Box::new(Pictures { files, labels, shape }))
+    let (files, labels) =
+        if path.is_dir() { list(path, shape.classes)? } else { (vec![path.to_owned()], None) };
+    Ok(Box::new(Pictures { files, labels, shape: shape.image }))
 }
 
 /// Files of pictures that are to have the network's size.
@@ -61,7 +58,8 @@ fn list(folder: &Path, classes: usize) -> Result<(Vec<PathBuf>, Option<Vec<i64>>
     }
     if folders.len() != classes {
         let what = format!(
-            "holds {} folders for {classes} classes: make one for each, empty where it has no picture",
+            "holds {} folders for {classes} classes: make one for each, empty where it has no \
+             picture",
             folders.len()
         );
         return Err(Error::file(folder, what));
@@ -80,16 +78,17 @@ fn list(folder: &Path, classes: usize) -> Result<(Vec<PathBuf>, Option<Vec<i64>>
 
 /// The folders and the pictures in a folder, by name.
 fn entries(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
-    let unreadable = |error| Error::file(folder, format!("cannot be read: {error}"));
+    let unreadable = |error| Error::unreadable(folder, error);
     let (mut folders, mut files) = (Vec::new(), Vec::new());
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')) {
             continue;
         }
-        match path.is_dir() {
-            true => folders.push(path),
-            false => files.push(path),
+        if path.is_dir() {
+            folders.push(path);
+        } else {
+            files.push(path);
         }
     }
     folders.sort();
@@ -125,7 +124,7 @@ struct Picture {
 
 impl Picture {
     fn read(path: &Path, width: usize, height: usize) -> Result<Picture> {
-        let unreadable = |error| Error::file(path, format!("cannot be read: {error}"));
+        let unreadable = |error| Error::unreadable(path, error);
         let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
         match file.fill_buf().map_err(unreadable)? {
             [0x89, b'P', b'N', b'G', ..] => Picture::png(path, file, width, height),
@@ -175,10 +174,10 @@ impl Picture {
         };
         decoder.set_options(options.jpeg_set_out_colorspace(colours));
         let bytes = decoder.decode().map_err(wrong)?;
-        match bytes.len() == width * height * depth {
-            true => Ok(Picture { depth, bytes }),
-            false => Err(Error::file(path, "is no whole JPEG file: it has other channels")),
+        if bytes.len() != width * height * depth {
+            return Err(Error::file(path, "is no whole JPEG file: it has other channels"));
         }
+        Ok(Picture { depth, bytes })
     }
 
     /// Appends the picture channel by channel.
@@ -195,7 +194,7 @@ impl Picture {
     }
 }
 
-/// A colour's grey, as PIL has it: in units of 2^-16, rounded.
+/// A colour's grey as PIL computes it: in units of 2^-16, rounded.
 fn luma(pixel: &[u8]) -> u8 {
     let [r, g, b] = [pixel[0], pixel[1], pixel[2]].map(u32::from);
     ((r * 19_595 + g * 38_470 + b * 7_471 + 0x8000) >> 16) as u8
@@ -281,7 +280,7 @@ mod tests {
     }
 
     fn read(path: &Path, shape: [usize; 3]) -> Result<Vec<u8>> {
-        let mut images = images(path, &network(shape, 4))?;
+        let mut images = images(path, input_shape(shape, 4))?;
         match images.read(0..1)?.samples {
             Samples::Bytes(bytes) => Ok(bytes),
             Samples::Numbers(_) => panic!("pictures are bytes"),
@@ -294,7 +293,7 @@ mod tests {
         let colours = [10, 20, 30, 200, 100, 50];
         let with_alpha = [10, 20, 30, 0, 200, 100, 50, 9];
         let planes = [10, 200, 20, 100, 30, 50];
-        // As PIL.Image.new("RGB", (1, 1), (10, 20, 30)).convert("L") has it.
+        // The result of PIL.Image.new("RGB", (1, 1), (10, 20, 30)).convert("L").
         let luma = [18, 124];
         let repeated = [7, 9, 7, 9, 7, 9];
         let cases = [
@@ -323,7 +322,8 @@ mod tests {
         }
         let file = files.write("x.jpeg", &jpeg([100, 90, 180]));
         let bytes = read(&file, [3, 8, 8]).unwrap();
-        // R = Y + 1.402 (Cr - 128), G = Y - 0.344 (Cb - 128) - 0.714 (Cr - 128), B = Y + 1.772 (Cb - 128).
+        // R = Y + 1.402 (Cr - 128), G = Y - 0.344 (Cb - 128) - 0.714 (Cr - 128),
+        // B = Y + 1.772 (Cb - 128).
         for (channel, expected) in [(0, 172.9), (1, 75.9), (2, 32.7)] {
             let plane = &bytes[64 * channel..64 * (channel + 1)];
             assert!(plane.iter().all(|&b| (f64::from(b) - expected).abs() < 1.5), "{plane:?}");
@@ -338,26 +338,26 @@ mod tests {
             files.write(name, &grey(value));
         }
         files.write("c/.DS_Store", b"");
-        let network = network([1, 1, 1], 3);
-        let mut all = images(files.path(), &network).unwrap();
+        let network = input_shape([1, 1, 1], 3);
+        let mut all = images(files.path(), network).unwrap();
         let samples = Samples::Bytes(vec![3, 4]);
         assert_eq!(all.read(1..3).unwrap(), Part { samples, labels: Some(vec![1, 1]) });
-        let mut flat = images(&files.path().join("b"), &network).unwrap();
+        let mut flat = images(&files.path().join("b"), network).unwrap();
         let samples = Samples::Bytes(vec![3, 4]);
         assert_eq!(flat.read(0..2).unwrap(), Part { samples, labels: None });
 
         let beside = files.write("z.png", &grey(0));
-        refused(&beside, images(files.path(), &network), "lies beside folders");
+        refused(&beside, images(files.path(), network), "lies beside folders");
         fs::remove_file(&beside).unwrap();
         let deep = files.write("a/deep/x.png", &grey(0));
         let deep = deep.parent().unwrap();
-        refused(deep, images(files.path(), &network), "is a folder where pictures of a class");
+        refused(deep, images(files.path(), network), "is a folder where pictures of a class");
         fs::remove_dir_all(deep).unwrap();
         let other = files.write("a/notes.txt", b"");
-        refused(&other, images(files.path(), &network), "is no picture: end its name with .png");
+        refused(&other, images(files.path(), network), "is no picture: end its name with .png");
         fs::remove_file(&other).unwrap();
         fs::remove_dir_all(files.path().join("c")).unwrap();
-        let complaint = images(files.path(), &network);
+        let complaint = images(files.path(), network);
         refused(files.path(), complaint, "holds 2 folders for 3 classes: make one for each");
     }
 
@@ -375,7 +375,8 @@ mod tests {
             ),
             (
                 jpeg([0]),
-                "is 8x8 pixels, the network takes 2x2: resize it as in training, or with ImageMagick",
+                "is 8x8 pixels, the network takes 2x2: resize it as in training, or with \
+                 ImageMagick",
             ),
             (png(2, 2, ColorType::Rgb, Sixteen, &[0; 24]), "has 16 bits a channel: save it with 8"),
             (good[..good.len() / 2].to_vec(), "is no whole PNG file: "),

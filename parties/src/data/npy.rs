@@ -1,32 +1,27 @@
-//! NumPy's .npy: a magic, a version, the length of a header, the header (a Python dictionary of the type,
-//! the order and the shape), then the elements. Read are little-endian bytes and floating point for
-//! images, and integers for labels, in C order.
+//! NumPy's .npy: a magic, a version, the length of a header, the header (a Python dictionary of the
+//! type, the order and the shape), then the elements. Images may be little-endian bytes or floating
+//! point, labels integers; both in C order.
 
 use std::{fmt, ops::Range, path::Path};
 
 use super::{
-    Part, Samples, Source, fits,
     records::{Opened, Records},
+    shape::InputShape,
+    source::{Part, Samples, Source},
 };
-use crate::{
-    config::Network,
-    error::{Error, Result},
-};
+use crate::error::{Error, FileProblem, Result};
 
-/// An array of images: [images, channels, rows, columns], without the channels where there is one, or
-/// [images, values].
-pub fn images(path: &Path, network: &Network) -> Result<Box<dyn Source<Part>>> {
+/// An array of images: [images, channels, rows, columns], without the channels where there is one,
+/// or [images, values].
+pub(super) fn images(path: &Path, input: InputShape) -> Result<Box<dyn Source<Part>>> {
     let Array { element, shape, records } = open(path)?;
-    let input = network.input;
     let found = shape.get(1..).unwrap_or_default();
-    if !fits(found, network) {
-        let [channels, height, width] = input;
-        let hint = match found == [height, width, channels] {
-            true => ": save it as array.transpose(0, 3, 1, 2)",
-            false => "",
-        };
-        let what = format!("its images are {found:?}; the network's input is {input:?}{hint}");
-        return Err(Error::file(path, what));
+    if !input.accepts(found) {
+        let [channels, height, width] = input.image;
+        let channels_last = found == [height, width, channels];
+        let hint = if channels_last { ": save it as array.transpose(0, 3, 1, 2)" } else { "" };
+        let (found, network) = (found.to_vec(), input.image);
+        return Err(FileProblem::OtherShape { found, network, hint }.with_file(path));
     }
     match element {
         Element { class: Class::Float, .. } | Element { class: Class::Unsigned, size: 1 } => {
@@ -41,7 +36,7 @@ pub fn images(path: &Path, network: &Network) -> Result<Box<dyn Source<Part>>> {
 }
 
 /// An array of labels.
-pub fn labels(path: &Path) -> Result<Box<dyn Source<Vec<i64>>>> {
+pub(super) fn labels(path: &Path) -> Result<Box<dyn Source<Vec<i64>>>> {
     let Array { element, shape, records } = open(path)?;
     if shape.len() != 1 {
         let what = format!("its shape is {shape:?}; labels have one dimension");
@@ -100,8 +95,8 @@ impl Source<Vec<i64>> for Labels {
             let unused = 64 - 8 * size;
             match class {
                 Class::Signed => (word << unused).cast_signed() >> unused,
-                // One beyond all labels stays so.
-                _ => word.try_into().unwrap_or(i64::MAX),
+                // One that is out of range stays so.
+                Class::Unsigned | Class::Float => word.try_into().unwrap_or(i64::MAX),
             }
         };
         Ok(self.records.read(range)?.chunks_exact(size).map(label).collect())
@@ -125,7 +120,7 @@ enum Class {
 
 impl Element {
     /// By the code in a header, such as `f4`.
-    fn of(code: &str) -> Option<Element> {
+    fn parse(code: &str) -> Option<Element> {
         let (class, size) = match code {
             "u1" | "u2" | "u4" | "u8" => (Class::Unsigned, &code[1..]),
             "i1" | "i2" | "i4" | "i8" => (Class::Signed, &code[1..]),
@@ -212,7 +207,7 @@ fn entry<'h>(header: &'h str, key: &str) -> Option<&'h str> {
 /// The type that a header describes: an order of bytes, then a code.
 fn element_of(descr: &str) -> std::result::Result<Element, String> {
     let (order, code) = descr.split_at_checked(1).unwrap_or_default();
-    match (order, Element::of(code)) {
+    match (order, Element::parse(code)) {
         ("<" | "|", Some(element)) => Ok(element),
         (">", Some(element)) => {
             Err(format!("is big-endian ('{descr}'): save it as array.astype('{element}')"))
@@ -258,7 +253,7 @@ mod tests {
         let files = Files::new();
         let read = |file: &[u8], shape| {
             let file = files.write("x.npy", file);
-            let part = images(&file, &network(shape, 4)).unwrap().read(1..2).unwrap();
+            let part = images(&file, input_shape(shape, 4)).unwrap().read(1..2).unwrap();
             assert_eq!(part.labels, None);
             part.samples
         };
@@ -327,11 +322,11 @@ mod tests {
         ];
         for (bytes, expected) in cases {
             let file = files.write("x.npy", &bytes);
-            refused(&file, images(&file, &network([1, 2, 3], 4)), expected);
+            refused(&file, images(&file, input_shape([1, 2, 3], 4)), expected);
         }
         let numbers = bytes(&[0.0, 1.0, f32::NAN, 1.0], f32::to_le_bytes);
         let file = files.write("x.npy", &npy("<f4", "(2, 2)", &numbers));
-        let nan = images(&file, &network([2, 1, 1], 4)).unwrap().read(0..2);
+        let nan = images(&file, input_shape([2, 1, 1], 4)).unwrap().read(0..2);
         refused(&file, nan, "image 1 (from 0) has a value that is not finite");
         let file = files.write("y.npy", &npy("<f4", "(4,)", &numbers));
         refused(&file, labels(&file), "its elements are float32; save labels as int64");

@@ -10,7 +10,7 @@ use std::{
 use crate::error::{Error, Result};
 
 /// An open file.
-pub struct Opened {
+pub(super) struct Opened {
     /// Its name.
     pub path: PathBuf,
     /// The file, as far as it has been read.
@@ -24,8 +24,8 @@ impl Opened {
     ///
     /// # Errors
     /// [`Error::File`] if it cannot be read, or is a folder.
-    pub fn new(path: &Path) -> Result<Opened> {
-        let unreadable = |error| Error::file(path, format!("cannot be read: {error}"));
+    pub(super) fn new(path: &Path) -> Result<Opened> {
+        let unreadable = |error| Error::unreadable(path, error);
         let file = File::open(path).map_err(unreadable)?;
         let metadata = file.metadata().map_err(unreadable)?;
         if metadata.is_dir() {
@@ -38,17 +38,22 @@ impl Opened {
     ///
     /// # Errors
     /// [`Error::File`].
-    pub fn fill(&mut self, bytes: &mut [u8], what: &str) -> Result<()> {
+    pub(super) fn fill(&mut self, bytes: &mut [u8], what: &str) -> Result<()> {
         let short = |_| Error::file(&self.path, format!("ends within its header; {what}"));
         self.file.read_exact(bytes).map_err(short)
     }
 
-    /// The records after a header of this length, if the file has exactly those that its dimensions, the
-    /// outermost of which counts records, promise of elements of so many bytes.
+    /// The records after a header of `header` bytes, if the file is exactly as long as its
+    /// `dimensions` promise for elements of `element` bytes. The outermost dimension counts records.
     ///
     /// # Errors
     /// [`Error::File`].
-    pub fn records(self, header: u64, dimensions: &[usize], element: usize) -> Result<Records> {
+    pub(super) fn records(
+        self,
+        header: u64,
+        dimensions: &[usize],
+        element: usize,
+    ) -> Result<Records> {
         let promised = dimensions
             .iter()
             .try_fold(element as u64, |product, &dimension| product.checked_mul(dimension as u64))
@@ -68,7 +73,7 @@ impl Opened {
 }
 
 /// The records of a file.
-pub struct Records {
+pub(super) struct Records {
     path: PathBuf,
     file: File,
     header: u64,
@@ -78,17 +83,17 @@ pub struct Records {
 
 impl Records {
     /// How many there are.
-    pub fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.count
     }
 
     /// The bytes of each.
-    pub fn length(&self) -> usize {
+    pub(super) fn length(&self) -> usize {
         self.length
     }
 
     /// The file.
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -96,13 +101,13 @@ impl Records {
     ///
     /// # Errors
     /// [`Error::File`] if it can no longer be read.
-    pub fn read(&mut self, range: Range<usize>) -> Result<Vec<u8>> {
+    pub(super) fn read(&mut self, range: Range<usize>) -> Result<Vec<u8>> {
         let start = self.header + (range.start * self.length) as u64;
         let mut bytes = vec![0; range.len() * self.length];
         self.file
             .seek(SeekFrom::Start(start))
             .and_then(|_| self.file.read_exact(&mut bytes))
-            .map_err(|error| Error::file(&self.path, format!("cannot be read: {error}")))?;
+            .map_err(|error| Error::unreadable(&self.path, error))?;
         Ok(bytes)
     }
 }

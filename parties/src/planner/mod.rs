@@ -1,10 +1,12 @@
-//! The search for plans that cost less: what they cost, who searches, what was found, and what is written.
+//! The search for activation plans that cost less: prices, the trainer, its results, and the files
+//! that a search leaves.
 //!
-//! The search itself is another program's, [`trainer`] speaks with it. What it finds is checked here before it counts.
+//! Another program searches; [`trainer`] speaks with it. Its results are checked here before they
+//! count.
 
-pub mod points;
-pub mod pricing;
-pub mod results;
-pub mod trainer;
+pub(crate) mod points;
+pub(crate) mod pricing;
+pub(crate) mod results;
+pub(crate) mod trainer;
 
 mod picture;

@@ -1,12 +1,12 @@
-//! What is written of a search: the front as CSV, JSON and a picture, and a folder for each of its points with all
-//! that `tercet run` needs.
+//! The files that a search leaves: the Pareto front as CSV, JSON and a picture, and a folder for
+//! each of its points with everything that `tercet run` needs.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-use nets::Exchange;
+use nets::ActivationPlan;
 use serde::Serialize;
 use toml::{Table, Value};
 
@@ -15,16 +15,16 @@ use super::{
     results::{Failure, Found, Results},
 };
 use crate::{
-    config::Config,
+    config::{Config, file_keys},
     error::{Error, Result},
 };
 
-/// A point of the front.
+/// A point of the Pareto front.
 #[derive(Clone, Debug, Serialize)]
-pub struct Point {
+pub(crate) struct Point {
     /// Its number, and the name of its folder.
     pub point: String,
-    /// What of the online bytes is left of those of the network as it came.
+    /// Its online bytes as a share of those of the original network.
     pub online_share: f64,
     /// The plan and what is known of it.
     #[serde(flatten)]
@@ -45,7 +45,7 @@ struct Front<'a> {
 ///
 /// # Errors
 /// [`Error::Run`] if something cannot be written.
-pub fn write(
+pub(crate) fn write(
     results: &Results,
     places: &[usize],
     own_bytes: u64,
@@ -96,10 +96,11 @@ fn write_point(directory: &Path, point: &Point, config: &Config, suite: &str) ->
     write_file(&folder.join("config.toml"), text.as_bytes())
 }
 
-/// The search's config with a point's plan and weights; its other files are named by their whole paths.
+/// The search's config with a point's plan and weights; its other files are named by absolute
+/// paths.
 fn point_config(
     config: &Config,
-    plan: &Exchange,
+    plan: &ActivationPlan,
     has_weights: bool,
     suite: &str,
 ) -> Result<String> {
@@ -107,9 +108,9 @@ fn point_config(
     let text = fs::read_to_string(file).map_err(|error| Error::file(file, error))?;
     let mut root: Table = toml::from_str(&text).map_err(|error| Error::file(file, error))?;
     let base = file.parent().unwrap_or(Path::new("."));
-    for (table, key) in FILES {
+    for (table, key) in file_keys() {
         let value = root.get_mut(table).and_then(|table| table.get_mut(key));
-        value.into_iter().try_for_each(|value| make_whole(value, base))?;
+        value.into_iter().try_for_each(|value| make_absolute(value, base))?;
     }
     let mut set = |table: &str, key: &str, value: Option<&str>| {
         let table = root.entry(table).or_insert_with(|| Value::Table(Table::new()));
@@ -120,9 +121,9 @@ fn point_config(
         }
     };
     set("protocol", "suite", Some(suite));
-    // Bounds are of the network as it came.
+    // Bounds are those of the original network.
     set("protocol", "bounds", None);
-    set("network", "plan", (*plan != Exchange::default()).then_some(PLAN));
+    set("network", "plan", (*plan != ActivationPlan::default()).then_some(PLAN));
     if has_weights {
         set("model-owner", "weights", Some(WEIGHTS));
         if config.network.file.is_some() {
@@ -135,29 +136,13 @@ fn point_config(
     Ok(format!("{head}{}", toml::to_string(&root).expect("it was TOML")))
 }
 
-/// Keys of a config that name files.
-const FILES: [(&str, &str); 12] = [
-    ("network", "onnx"),
-    ("network", "graph"),
-    ("model-owner", "weights"),
-    ("model-owner", "calibration"),
-    ("model-owner", "key"),
-    ("model-owner", "state"),
-    ("data-owner", "images"),
-    ("data-owner", "labels"),
-    ("data-owner", "key"),
-    ("data-owner", "state"),
-    ("crypto-producer", "key"),
-    ("crypto-producer", "state"),
-];
-
 /// The architecture of a network from a file, in the search's directory.
-pub const GRAPH: &str = "graph.json";
+pub(crate) const GRAPH: &str = "graph.json";
 
 const PLAN: &str = "plan.toml";
 const WEIGHTS: &str = "weights.safetensors";
 
-fn make_whole(value: &mut Value, base: &Path) -> Result<()> {
+fn make_absolute(value: &mut Value, base: &Path) -> Result<()> {
     match value {
         Value::String(path) => {
             let whole = std::path::absolute(base.join(&*path))
@@ -165,7 +150,7 @@ fn make_whole(value: &mut Value, base: &Path) -> Result<()> {
             *path = whole.to_string_lossy().into_owned();
             Ok(())
         }
-        Value::Array(paths) => paths.iter_mut().try_for_each(|path| make_whole(path, base)),
+        Value::Array(paths) => paths.iter_mut().try_for_each(|path| make_absolute(path, base)),
         _ => Ok(()),
     }
 }
@@ -210,7 +195,7 @@ fn csv(points: &[Point]) -> String {
 ///
 /// # Errors
 /// [`Error::Run`].
-pub fn write_file(path: &PathBuf, content: &[u8]) -> Result<()> {
+pub(crate) fn write_file(path: &PathBuf, content: &[u8]) -> Result<()> {
     fs::write(path, content).map_err(|error| unwritable(path, &error))
 }
 

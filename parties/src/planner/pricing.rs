@@ -1,34 +1,35 @@
-//! What plans cost, for one image.
+//! The cost of activation plans, for one image.
 
-use nets::{Exchange, Graph, Output, Suite};
+use nets::{ActivationPlan, Graph, Output, SuiteName};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     config::Protocol,
     error::{Error, Result},
-    estimate::LinkModel,
-    task::Task,
+    party::Task,
+    report::LinkModel,
 };
 
 /// How plans of one network are priced: by what the ledger will count.
 #[derive(Clone, Debug)]
-pub struct Pricing {
-    /// The network as it is.
+pub(crate) struct Pricing {
+    /// The original network.
     pub graph: Graph,
     /// The suite, and how it runs.
-    pub suite: Suite,
-    /// As the config has it; bounds are of another network as soon as activations change.
+    pub suite: SuiteName,
+    /// The config's; bounds are those of another network as soon as activations change.
     pub protocol: Protocol,
     /// What the data owner learns.
     pub output: Output,
-    /// The links, if time rather than bytes is to become less.
+    /// The links, if the search minimises time rather than bytes.
     pub link: Option<LinkModel>,
 }
 
-/// What a plan costs.
+/// The cost of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PlanCost {
-    /// What is to become less: seconds from the query to the result over the links, or else bytes.
+pub(crate) struct PlanCost {
+    /// What the search minimises: seconds from the query to the result over the links, or else
+    /// bytes.
     pub cost: f64,
     /// Bytes from the query on.
     pub online_bytes: u64,
@@ -49,18 +50,18 @@ impl Pricing {
     /// The network under a plan, as it runs.
     ///
     /// # Errors
-    /// Any error of [`Exchange::apply`], and bounds that do not fit.
-    pub fn task(&self, plan: &Exchange) -> Result<Task> {
+    /// Any error of [`ActivationPlan::apply`], and bounds that do not fit.
+    pub(crate) fn task(&self, plan: &ActivationPlan) -> Result<Task> {
         let wrong = |error: nets::Error| Error::Run(error.to_string());
         let graph = plan.apply(&self.graph).map_err(wrong)?;
         Task::new(graph, self.output, &self.protocol, Some(self.suite), wrong)
     }
 
-    /// What a plan costs.
+    /// The cost of a plan.
     ///
     /// # Errors
     /// As [`Pricing::task`].
-    pub fn cost(&self, plan: &Exchange) -> Result<PlanCost> {
+    pub(crate) fn cost(&self, plan: &ActivationPlan) -> Result<PlanCost> {
         let totals = self.task(plan)?.cost(1)?.totals();
         let online = totals.online_links();
         let bytes = |links: protocols::Links| links.iter().map(|(_, bytes)| bytes).sum::<u64>();

@@ -1,4 +1,4 @@
-//! What a search found, in a file that only grows: a search that was interrupted goes on with it.
+//! The results of a search, in a file that only grows: an interrupted search goes on with it.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use nets::{Exchange, planner};
+use nets::{ActivationPlan, plans};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -19,27 +19,27 @@ const FILE: &str = "results.jsonl";
 /// Where the weights of results are.
 const WEIGHTS: &str = "weights";
 
-/// What makes two searches the same: one goes on with the results of the other.
+/// What two searches must have in common for one to go on with the results of the other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// The network's hash.
     pub network: String,
-    /// That of its weights.
+    /// The hash of its weights.
     pub weights: String,
     /// The suite.
     pub suite: String,
 }
 
-/// A plan and what is known of it.
+/// A plan with its cost and accuracy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Found {
+pub(crate) struct Found {
     /// The plan.
-    pub plan: Exchange,
+    pub plan: ActivationPlan,
     /// What it costs.
     pub cost: PlanCost,
-    /// The share of the images right that steer the search; unknown without a trainer.
+    /// The share of right answers on the images that steer the search; unknown without a trainer.
     pub accuracy: Option<f64>,
-    /// Of images by which nothing was chosen.
+    /// The same on held-out images, by which nothing was chosen.
     #[serde(default)]
     pub held_out: Option<f64>,
     /// How long it was trained, in passes over the data.
@@ -50,9 +50,9 @@ pub struct Found {
     pub weights: Option<String>,
 }
 
-/// A plan that could not be trained, or what a trainer said that was nonsense.
+/// A plan that could not be trained, or a message of the trainer that makes no sense.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// The plan, as the trainer gave it.
     #[serde(default)]
     pub plan: Value,
@@ -69,24 +69,24 @@ enum Entry {
     Failure(Failure),
 }
 
-/// All that was found.
+/// All results of a search.
 #[derive(Debug)]
-pub struct Results {
+pub(crate) struct Results {
     /// The search's directory.
     pub directory: PathBuf,
     /// Plans, in the order in which they were found.
     pub found: Vec<Found>,
-    /// What went wrong.
+    /// Plans that failed.
     pub failures: Vec<Failure>,
     file: File,
 }
 
 impl Results {
-    /// Those in a directory, which is made if it is not there.
+    /// Opens the results in a directory, which is made if it is not there.
     ///
     /// # Errors
     /// [`Error::File`] if the directory has other results, or none but is not empty.
-    pub fn open(directory: &Path, settings: &Settings) -> Result<Results> {
+    pub(crate) fn open(directory: &Path, settings: &Settings) -> Result<Results> {
         let path = directory.join(FILE);
         let unusable = |error| Error::file(&path, format!("cannot be used: {error}"));
         fs::create_dir_all(directory.join(WEIGHTS)).map_err(unusable)?;
@@ -107,8 +107,8 @@ impl Results {
             })?;
             match entry {
                 Entry::Settings(own) if own != *settings => {
-                    let what = "has the results for another network, other weights or another suite; \
-                                give another --out, or remove it";
+                    let what = "has the results for another network, other weights or another \
+                                suite; give another --out, or remove it";
                     return Err(Error::file(&path, what));
                 }
                 Entry::Settings(_) => {}
@@ -127,11 +127,12 @@ impl Results {
         Ok(results)
     }
 
-    /// Adds a plan, taking the file of its weights, and drops weights that nobody will want.
+    /// Adds a plan, taking the file of its weights, and drops weights that are off the Pareto
+    /// front.
     ///
     /// # Errors
     /// [`Error::Run`] if the directory cannot be written.
-    pub fn add(&mut self, mut found: Found, weights: Option<&Path>) -> Result<()> {
+    pub(crate) fn add(&mut self, mut found: Found, weights: Option<&Path>) -> Result<()> {
         if let Some(weights) = weights {
             let name = format!("{WEIGHTS}/{:05}.safetensors", self.found.len());
             let to = self.directory.join(&name);
@@ -144,7 +145,7 @@ impl Results {
         self.found.push(found);
         let front = self.front(0.0);
         for (place, found) in self.found.iter_mut().enumerate() {
-            let wanted = front.contains(&place) || found.plan == Exchange::default();
+            let wanted = front.contains(&place) || found.plan == ActivationPlan::default();
             if let Some(weights) = found.weights.take_if(|_| !wanted) {
                 // It only takes up space.
                 let _ = fs::remove_file(self.directory.join(weights));
@@ -153,19 +154,19 @@ impl Results {
         Ok(())
     }
 
-    /// Adds what went wrong.
+    /// Adds a failure.
     ///
     /// # Errors
     /// As [`Results::add`].
-    pub fn fail(&mut self, failure: Failure) -> Result<()> {
+    pub(crate) fn fail(&mut self, failure: Failure) -> Result<()> {
         self.append(&Entry::Failure(failure.clone()))?;
         self.failures.push(failure);
         Ok(())
     }
 
-    /// The places of the plans that no other beats, of those with this accuracy at least, from the dearest to
+    /// The Pareto front of the plans with this accuracy at least: their places, from the dearest to
     /// the cheapest.
-    pub fn front(&self, floor: f64) -> Vec<usize> {
+    pub(crate) fn front(&self, floor: f64) -> Vec<usize> {
         let reach = |found: &Found| found.accuracy.is_some_and(|accuracy| accuracy >= floor);
         let places: Vec<usize> =
             (0..self.found.len()).filter(|&place| reach(&self.found[place])).collect();
@@ -173,12 +174,12 @@ impl Results {
             .iter()
             .map(|&place| (self.found[place].cost.cost, self.found[place].accuracy.unwrap_or(0.0)))
             .collect();
-        planner::front(&points).into_iter().map(|point| places[point]).collect()
+        plans::pareto_front(&points).into_iter().map(|point| places[point]).collect()
     }
 
-    /// The network as it came, as accurate as it was measured.
-    pub fn own(&self) -> Option<usize> {
-        self.found.iter().position(|found| found.plan == Exchange::default())
+    /// The place of the original network, if its accuracy was measured.
+    pub(crate) fn original(&self) -> Option<usize> {
+        self.found.iter().position(|found| found.plan == ActivationPlan::default())
     }
 
     fn append(&mut self, entry: &Entry) -> Result<()> {

@@ -1,5 +1,6 @@
-//! The program that searches and trains: a child process, spoken with in lines of JSON over its stdin and stdout
-//! (`scripts/planner/README.md` lists them). Nothing that it says is believed before it is checked.
+//! The program that searches and trains: a child process that exchanges lines of JSON with this one
+//! over its stdin and stdout (`scripts/planner/README.md` lists them). Nothing that it says is
+//! trusted before it is checked.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -10,16 +11,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nets::{Graph, planner::Site};
+use nets::{Graph, plans::Site};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
 
-/// The first message: all that a search needs.
+/// The first message: everything that a search needs.
 #[derive(Clone, Debug, Serialize)]
-pub struct Start<'a> {
-    /// The network as it is.
+pub(crate) struct Start<'a> {
+    /// The original network.
     pub graph: &'a Graph,
     /// The activations that may change.
     pub sites: &'a [Site],
@@ -39,7 +40,7 @@ pub struct Start<'a> {
     pub points: usize,
     /// How long, earlier searches in the same directory included.
     pub seconds: f64,
-    /// What is drawn by chance depends on it.
+    /// The seed of random choices.
     pub seed: u64,
     /// The search's directory.
     pub out: PathBuf,
@@ -49,20 +50,20 @@ pub struct Start<'a> {
 
 /// A data set.
 #[derive(Clone, Debug, Serialize)]
-pub struct Data {
+pub(crate) struct Data {
     /// One that `scripts/train/data.py` knows.
     pub name: String,
     /// Its folder, where it needs one.
     pub path: Option<PathBuf>,
 }
 
-/// What a trainer says.
+/// A message of the trainer.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Said {
-    /// What do these plans cost?
+pub(crate) enum Said {
+    /// It asks for the cost of these plans.
     Cost {
-        /// To be said again in the answer.
+        /// The answer repeats it.
         id: u64,
         /// As in plan files.
         plans: Vec<Value>,
@@ -97,16 +98,16 @@ pub enum Said {
         /// Until the end.
         seconds_left: f64,
     },
-    /// That was all.
+    /// The search is over.
     Done {},
 }
 
-/// What comes next from a trainer.
+/// The next event at a trainer's output.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Next {
-    /// Something that can be understood.
+pub(crate) enum Next {
+    /// A message.
     Said(Said),
-    /// Something else.
+    /// A line that is no message.
     Nonsense(String),
     /// Nothing more: it closed its output.
     Gone,
@@ -116,7 +117,7 @@ pub enum Next {
 
 /// A running trainer; it is ended when this is dropped.
 #[derive(Debug)]
-pub struct Trainer {
+pub(crate) struct Trainer {
     child: Child,
     input: ChildStdin,
     lines: Receiver<Vec<u8>>,
@@ -127,7 +128,7 @@ impl Trainer {
     ///
     /// # Errors
     /// [`Error::Run`] if it cannot be started.
-    pub fn start(mut command: Command, start: &Start<'_>) -> Result<Trainer> {
+    pub(crate) fn start(mut command: Command, start: &Start<'_>) -> Result<Trainer> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().map_err(|error| {
             let program = command.get_program().to_string_lossy().into_owned();
@@ -153,8 +154,8 @@ impl Trainer {
         Ok(trainer)
     }
 
-    /// What it says next, before a time.
-    pub fn next(&self, until: Instant) -> Next {
+    /// The next event, before a time.
+    pub(crate) fn next(&self, until: Instant) -> Next {
         let wait = until.saturating_duration_since(Instant::now());
         match self.lines.recv_timeout(wait) {
             Ok(line) => {
@@ -172,16 +173,16 @@ impl Trainer {
         }
     }
 
-    /// Answers a question of costs.
+    /// Answers a question for costs.
     ///
     /// # Errors
     /// [`Error::Run`] if it is gone.
-    pub fn answer(&mut self, id: u64, costs: &[Value]) -> Result<()> {
+    pub(crate) fn answer(&mut self, id: u64, costs: &[Value]) -> Result<()> {
         self.say(&json!({ "costs": { "id": id, "costs": costs } }))
     }
 
-    /// Waits for its end, and tells how it was if it was not well.
-    pub fn end(mut self) -> Option<String> {
+    /// Waits for its end; returns how it ended unless that was well.
+    pub(crate) fn end(mut self) -> Option<String> {
         let until = Instant::now() + END;
         loop {
             match self.child.try_wait() {
@@ -213,7 +214,7 @@ impl Drop for Trainer {
 /// Plans of a question for costs are long, but not that long.
 const LONGEST_LINE: u64 = 64 << 20;
 
-/// How much of nonsense is shown.
+/// How much of a line that is no message is shown.
 const SHOWN: usize = 120;
 
 /// How long a trainer may take to end that has said that it is done.

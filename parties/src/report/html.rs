@@ -1,7 +1,10 @@
 //! A report as one self-contained page.
 
-use super::{Layer, Report, Seconds, Totals, shape_text};
-use crate::table::thousands;
+use super::{
+    columns::{Column, RUN_COLUMNS, Row},
+    contents::{Report, Seconds, Totals},
+    table::thousands,
+};
 
 const STYLE: &str = "\
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 70em; padding: 0 1em; }
@@ -20,50 +23,25 @@ pub(super) fn page(report: &Report) -> String {
         (None, None) => String::new(),
     };
     let title = escape(&format!("tercet: {what}, {}", report.suite));
-    let rows: String = report.layers.iter().map(row).collect();
-    let total = total_row(&report.totals);
+    let heads: String =
+        RUN_COLUMNS.iter().map(|column| format!("<th>{}</th>", column.title)).collect();
+    let rows: String = report.layers.iter().map(|layer| row(&layer.into())).collect();
+    let total = row(&Row::from(&report.totals));
     let facts: String =
         facts(report).iter().map(|fact| format!("<li>{}</li>\n", escape(fact))).collect();
     format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>{title}</title>\n\
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <title>{title}</title>\n\
          <style>\n{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n<ul>\n{facts}</ul>\n<table>\n\
-         <thead><tr><th>layer</th><th>op</th><th>output</th><th>paper rounds</th><th>paper MB</th>\
-         <th>predicted rounds</th><th>predicted bytes</th><th>measured rounds</th>\
-         <th>measured bytes</th><th>seconds</th></tr></thead>\n<tbody>\n{rows}</tbody>\n\
+         <thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody>\n\
          <tfoot>\n{total}</tfoot>\n</table>\n</body>\n</html>\n"
     )
 }
 
-fn row(layer: &Layer) -> String {
-    let cells = [
-        escape(&layer.name),
-        escape(&layer.op),
-        shape_text(&layer.output_shape),
-        shown(layer.paper.map(|paper| paper.rounds.to_string())),
-        shown(layer.paper.map(|paper| format!("{:.3}", paper.mb))),
-        shown(layer.predicted.map(|traffic| traffic.rounds.to_string())),
-        shown(layer.predicted.map(|traffic| thousands(traffic.bytes))),
-        shown(layer.measured.map(|traffic| traffic.rounds.to_string())),
-        shown(layer.measured.map(|traffic| thousands(traffic.bytes))),
-        shown(layer.seconds.map(|seconds| format!("{seconds:.3}"))),
-    ];
-    cells_row(&cells)
-}
-
-fn total_row(totals: &Totals) -> String {
-    let cells = [
-        "total".into(),
-        String::new(),
-        String::new(),
-        shown(totals.paper.map(|paper| paper.rounds.to_string())),
-        shown(totals.paper.map(|paper| format!("{:.3}", paper.mb))),
-        shown(totals.predicted.map(|traffic| traffic.rounds.to_string())),
-        shown(totals.predicted.map(|traffic| thousands(traffic.bytes))),
-        shown(totals.measured.map(|traffic| traffic.rounds.to_string())),
-        shown(totals.measured.map(|traffic| thousands(traffic.bytes))),
-        shown(totals.seconds.map(|seconds| format!("{:.3}", seconds.total))),
-    ];
-    cells_row(&cells)
+fn row(row: &Row) -> String {
+    let cell = |column: &&Column| format!("<td>{}</td>", escape(&column.shown(row)));
+    let cells: String = RUN_COLUMNS.iter().map(cell).collect();
+    format!("<tr>{cells}</tr>\n")
 }
 
 fn facts(report: &Report) -> Vec<String> {
@@ -91,15 +69,6 @@ fn facts(report: &Report) -> Vec<String> {
         facts.push(format!("secure and plain agree on {agree} of {images} images"));
     }
     facts
-}
-
-fn cells_row(cells: &[String]) -> String {
-    let cells: String = cells.iter().map(|cell| format!("<td>{cell}</td>")).collect();
-    format!("<tr>{cells}</tr>\n")
-}
-
-fn shown(cell: Option<String>) -> String {
-    cell.unwrap_or_else(|| "-".into())
 }
 
 fn escape(text: &str) -> String {

@@ -1,9 +1,10 @@
-//! Argmax: the place of the largest of K values. P1 learns it and nothing else of them: not even how much
-//! larger the largest is.
+//! Argmax: the place of the largest of K values. P1 learns it and nothing else of them: not even
+//! how much larger the largest is.
 //!
-//! A value y_i, held as u + v, becomes y_i 2^c + K - 1 - i for K <= 2^c, which is local, and the largest of
-//! these is found as in [`maxpool`]. No two are equal, and among equal values the first one's is the largest. Its
-//! last c bits are K - 1 - i; P0 sends its half of them, under a mask r of their own.
+//! A value y_i, held as u + v, becomes y_i 2^c + K - 1 - i for K <= 2^c, which is local, and the
+//! largest of these is found as in [`maxpool`]. No two are equal, and among equal values the first
+//! one's is the largest. Its last c bits are K - 1 - i; P0 sends its half of them, under a mask r
+//! of their own.
 //!
 //! | stage | from -> to | payload | bits a row |
 //! |---|---|---|---|
@@ -14,11 +15,13 @@
 //!
 //! r comes from P1 and P2's seed. P1 need not know the masks of the values.
 //!
-//! Functionality: given the halves of K values for each row, P1 gets the place of the first of the largest.
+//! Functionality: given the halves of K values for each row, P1 gets the place of the first of the
+//! largest.
 //!
-//! Simulation. The tree's messages are those of the gadget. P0 sees v - r beside them, uniform as r is, which is
-//! used for nothing else. P1 sees K - 1 - i - r mod 2^c, which follows from i and r. More than c bits of the
-//! largest must never be sent: P1 knows the masks of a tree's wires and would read the value.
+//! Simulation. The tree's messages are those of the gadget. P0 sees v - r beside them, uniform as r
+//! is, which is used for nothing else. P1 sees K - 1 - i - r mod 2^c, which follows from i and r.
+//! More than c bits of the largest must never be sent: P1 knows the masks of a tree's wires and
+//! would read the value.
 //!
 //! Domain: values of `bits` bits, sign included, for the gate that [`Rows::gate`] gives.
 
@@ -54,13 +57,13 @@ pub struct Rows {
     classes: usize,
 }
 
-/// What P0 holds before the query.
+/// P0's material, before the query.
 pub struct ServerMaterial<'s> {
     tree: ServerTree<'s>,
     share: Dealt<'s>,
 }
 
-/// What P1 holds before the query.
+/// P1's material, before the query.
 pub struct ClientMaterial {
     tree: ClientTree,
     mask: Vec<u64>,
@@ -81,8 +84,8 @@ impl Rows {
         Width::new((self.classes - 1).ilog2() + 1)
     }
 
-    /// The gate of values of this many bits, sign included. They need to be known in a ring of c bits less
-    /// than the gate's only.
+    /// The gate of values of this many bits, sign included. They need to be known in a ring of c
+    /// bits less than the gate's only.
     pub fn gate(&self, bits: u32) -> Gate {
         // Differences have one bit more than values.
         let bound = bits + 1 + self.label().bits();

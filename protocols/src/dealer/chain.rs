@@ -1,23 +1,24 @@
 //! The chain gadget: \[a < tau\] XOR omega for a public a, in one message of D (D + 1) / 2 bits.
 //!
-//! tau (low bits only) and omega are known to P2 alone; a becomes known to P0 and P1. Both are cut into D
-//! digits, digit 0 on top. With e_k(a) = \[a_k = tau_k\] and t_k(a) = \[a_k < tau_k\], omega XORed into t_0, the bit
-//! is t_0 + e_0 (t_1 + e_1 (... t_{D-1})) over GF(2), the determinant of a bidiagonal matrix. P2 deals a
-//! perfect randomised encoding of it: with fresh bits R\[i\]\[k\] for i < k (and R\[k\]\[k\] = 1) and rho_k for
-//! k < D - 1, it tabulates for every digit k, every value a of it and every i <= k
+//! tau (low bits only) and omega are known to P2 alone; a becomes known to P0 and P1. Both are cut
+//! into D digits, digit 0 on top. With e_k(a) = \[a_k = tau_k\] and t_k(a) = \[a_k < tau_k\], omega
+//! XORed into t_0, the bit is t_0 + e_0 (t_1 + e_1 (... t_{D-1})) over GF(2), the determinant of a
+//! bidiagonal matrix. P2 deals a perfect randomised encoding of it: with fresh bits R\[i\]\[k\] for
+//! i < k (and R\[k\]\[k\] = 1) and rho_k for k < D - 1, it tabulates for every digit k, every value
+//! a of it and every i <= k
 //!
 //! - A_k\[a\]\[i\] = R\[i\]\[k\] e_k(a) XOR R\[i\]\[k+1\], for k < D - 1,
-//! - B_k\[a\]\[i\] = R\[i\]\[k\] (t_k(a) XOR rho_k e_k(a) XOR rho_{k-1}), without rho_k for the last digit and
-//!   without rho_{k-1} for the first.
+//! - B_k\[a\]\[i\] = R\[i\]\[k\] (t_k(a) XOR rho_k e_k(a) XOR rho_{k-1}), without rho_k for
+//!   the last digit and without rho_{k-1} for the first.
 //!
-//! P0 holds the tables under pads that P1 can draw. It looks up its one entry of each digit and sends P1
-//! the A entries and c\[i\], the XOR of the B entries over k; P1 strips the pads, solves, and learns the
-//! determinant and nothing else: what it sees is uniform among the encodings with that determinant
-//! (enumerated in the tests for D = 2, 3, 4). One table, one look-up: two entries of one table would tell
-//! more.
+//! P0 holds the tables under pads that P1 can draw. It looks up its one entry of each digit and
+//! sends P1 the A entries and c\[i\], the XOR of the B entries over k; P1 strips the pads, solves,
+//! and learns the determinant and nothing else: what it sees is uniform among the encodings with
+//! that determinant (enumerated in the tests for D = 2, 3, 4). One table, one look-up: two entries
+//! of one table would tell more.
 //!
-//! Everything is bit-sliced: a [`Block`] holds one bit of 512 values, so looking up is a sum over all
-//! entries and no memory access depends on a digit.
+//! Everything is bit-sliced: a [`Block`] holds one bit of 512 values, so looking up is a sum over
+//! all entries and no memory access depends on a digit.
 
 use std::sync::LazyLock;
 
@@ -43,11 +44,11 @@ pub struct Split {
 }
 
 impl Split {
-    /// The cheapest split of so many bits, a bit online counting as four ahead.
+    /// The cheapest split of `bits` bits, a bit online counting as four ahead.
     ///
     /// # Panics
     /// For no bits, or more than 62.
-    pub fn of(bits: u32) -> &'static Split {
+    pub fn cheapest(bits: u32) -> &'static Split {
         static ALL: LazyLock<Vec<Split>> =
             LazyLock::new(|| (1..=MAX_BITS).map(Split::search).collect());
         assert!((1..=MAX_BITS).contains(&bits), "{bits} bits to compare");
@@ -61,7 +62,7 @@ impl Split {
             .expect("12 digits of 6 bits hold 62")
     }
 
-    /// The split into so many digits that has the smallest tables, if there is one.
+    /// The split into `digits` digits that has the smallest tables, if there is one.
     pub fn with_digits(bits: u32, digits: usize) -> Option<Split> {
         // best[b]: the smallest tables for the digits so far, holding b bits.
         let mut best: Vec<Option<(usize, Vec<u32>)>> = vec![None; bits as usize + 1];
@@ -121,7 +122,8 @@ impl Split {
     }
 }
 
-/// Bits of one entry of digit `k`'s table: A for i <= k, except in the last digit, then B for i <= k.
+/// Bits of one entry of digit `k`'s table: A for i <= k, except in the last digit, then B for i <=
+/// k.
 const fn columns(k: usize, digits: usize) -> usize {
     if k + 1 == digits { digits } else { 2 * (k + 1) }
 }
@@ -131,8 +133,8 @@ const fn place(k: usize, i: usize) -> usize {
     k * (k + 1) / 2 + i
 }
 
-/// P2: XORs the tables of a batch of values onto `tables`, which hold their pads. `tau` are the planes of
-/// the low bits, lowest first; `random` are fresh, [`Split::random_planes`] of them.
+/// P2: XORs the tables of a batch of values onto `tables`, which hold their pads. `tau` are the
+/// planes of the low bits, lowest first; `random` are fresh, [`Split::random_planes`] of them.
 ///
 /// # Panics
 /// If there are too few planes of anything.
@@ -162,8 +164,8 @@ pub fn encode(split: &Split, tau: &[Block], omega: Block, random: &[Block], tabl
     }
 }
 
-/// P0 and P1: of a batch of values the entries at `a`, whose planes are the low bits, lowest first: the A
-/// entries, then the sums c.
+/// P0 and P1: of a batch of values the entries at `a`, whose planes are the low bits, lowest first:
+/// the A entries, then the sums c.
 ///
 /// # Panics
 /// As [`encode`].
@@ -194,7 +196,7 @@ pub fn look_up(split: &Split, a: &[Block], tables: &[Block], opened: &mut [Block
 ///
 /// # Panics
 /// As [`encode`].
-pub fn solve(split: &Split, opened: &[Block]) -> Block {
+pub(crate) fn solve(split: &Split, opened: &[Block]) -> Block {
     let digits = split.digits();
     let (links, sums) = opened.split_at(place(digits - 1, 0));
     // y_j is at j + 1.
@@ -245,11 +247,11 @@ mod tests {
         assert_eq!(of(19, 5), (320, 15));
         assert_eq!(of(17, 5), (248, 15));
         assert_eq!(of(15, 5), (184, 15));
-        assert_eq!(Split::of(19).widths, [5, 4, 3, 3, 4]);
-        assert_eq!(Split::of(1).widths, [1]);
+        assert_eq!(Split::cheapest(19).widths, [5, 4, 3, 3, 4]);
+        assert_eq!(Split::cheapest(1).widths, [1]);
         assert_eq!(Split::with_digits(3, 4), None);
         for bits in 1..=62 {
-            assert_eq!(Split::of(bits).widths.iter().sum::<u32>(), bits);
+            assert_eq!(Split::cheapest(bits).widths.iter().sum::<u32>(), bits);
         }
     }
 
@@ -285,8 +287,8 @@ mod tests {
         }
     }
 
-    /// Every state of the digits and every choice of the random bits: what P1 sees depends on the bit alone,
-    /// and all sights of one bit are equally likely.
+    /// Every state of the digits and every choice of the random bits: what P1 sees depends on the
+    /// bit alone, and all sights of one bit are equally likely.
     #[test]
     fn what_is_opened_tells_the_bit_and_no_more() {
         for digits in 2..=4 {

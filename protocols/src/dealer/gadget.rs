@@ -1,24 +1,27 @@
-//! Non-linear functions of values that P0 and P2 hold as u + v: two one-way messages, whatever the function.
+//! Non-linear functions of values that P0 and P2 hold as u + v: two one-way messages, whatever the
+//! function.
 //!
 //! | stage | from -> to | payload | bits a value |
 //! |---|---|---|---|
-//! | ahead | P2 -> P0 | the tables of each chain; P0's shares of what the function needs | chains * tables + shares |
+//! | ahead | P2 -> P0 | tables of each chain; P0's shares | chains * tables + shares |
 //! | online 1 | P0 -> P1 | T; of each chain the opened entries | n + chains * D (D + 1) / 2 |
-//! | online 2 | P1 -> P0 | of each chain the masked sign; P1's share of the result minus its new mask | chains + l_out |
+//! | online 2 | P1 -> P0 | each chain's masked sign; P1's result minus r | chains + l_out |
 //!
-//! A [`Function`] says at which points it needs the sign of t (a chain each: [`super::chain`]), what of tau
-//! and of the sign's masks P2 shares between P0 and P1, and how each of the two combines its shares with what
-//! is public to both: T and the masked signs. The result is a wire: z at P0, r at P1 and P2.
+//! A [`Function`] says at which points it needs the sign of t (a chain each: [`super::chain`]),
+//! what of tau and of the sign's masks P2 shares between P0 and P1, and how each of the two
+//! combines its shares with what is public to both: T and the masked signs. The result is a wire: z
+//! at P0, r at P1 and P2.
 //!
-//! Correlated randomness, for each value: from P0 and P2's seed q; from P1 and P2's the pads of the tables,
-//! P1's shares and r; from P2's own the encoding's bits and the masks of the signs. P2 receives nothing.
+//! Correlated randomness, for each value: from P0 and P2's seed q; from P1 and P2's the pads of the
+//! tables, P1's shares and r; from P2's own the encoding's bits and the masks of the signs. P2
+//! receives nothing.
 //!
-//! Simulation. P0 sees, ahead, tables and shares under pads and shares that only P1 and P2 can draw: uniform.
-//! Online it sees the signs under masks that P2 alone knows, uniform and used once, and P1's share minus r,
-//! uniform because r is. u0, the bits of u + q below s, decides the coin of a truncation: the
-//! functionality draws it and hands it to P0, who has no output. P1 sees T, uniform because of q (over all of
-//! Z_{2^n}: n + s <= l), and encodings of the masked signs, which have one uniform distribution for each
-//! masked sign, itself uniform. P2 sees nothing.
+//! Simulation. P0 sees, ahead, tables and shares under pads and shares that only P1 and P2 can
+//! draw: uniform. Online it sees the signs under masks that P2 alone knows, uniform and used once,
+//! and P1's share minus r, uniform because r is. u0, the bits of u + q below s, decides the coin of
+//! a truncation: the functionality draws it and hands it to P0, who has no output. P1 sees T,
+//! uniform because of q (over all of Z_{2^n}: n + s <= l), and encodings of the masked signs, which
+//! have one uniform distribution for each masked sign, itself uniform. P2 sees nothing.
 
 use std::{ops::Range, sync::Mutex};
 
@@ -78,7 +81,8 @@ pub trait Function: Sync {
     /// The function itself, of the value at a place of the batch.
     fn ideal(&self, place: usize, t: i64) -> i64;
 
-    /// The smallest and the largest value that it is exact for: where t minus any point has a sign too.
+    /// The smallest and the largest value that it is exact for: where t minus any point has a sign
+    /// too.
     fn domain(&self, gate: &Gate) -> (i64, i64) {
         let points = self.points();
         let farthest = points.iter().fold((0, 0), |(low, high), p| (low.min(*p), high.max(*p)));
@@ -87,7 +91,7 @@ pub trait Function: Sync {
     }
 }
 
-/// What P2 knows of a chunk of a batch.
+/// P2's knowledge of a chunk of a batch.
 pub struct Secret<'a> {
     /// The place of the first value in the batch.
     pub first: usize,
@@ -99,7 +103,7 @@ pub struct Secret<'a> {
     pub pads: &'a [Vec<u64>],
 }
 
-/// What P0 and P1 both know of a chunk of a batch.
+/// The values of a chunk of a batch that P0 and P1 both know.
 pub struct Public<'a> {
     /// The place of the first value in the batch.
     pub first: usize,
@@ -119,7 +123,7 @@ impl Public<'_> {
     }
 }
 
-/// What P0 holds of a layer before the query: used once, by move.
+/// P0's material for a layer, before the query: used once, by move.
 pub struct ServerMaterial<'s>(Vec<Mutex<Option<ServerLane<'s>>>>);
 
 struct ServerLane<'s> {
@@ -127,13 +131,13 @@ struct ServerLane<'s> {
     dealt: Dealt<'s>,
 }
 
-/// What P2 dealt, or where it is to be taken from when it is needed.
+/// A message of P2, or the step to take it from when it is needed.
 pub(super) enum Dealt<'s> {
     Held(Vec<u8>),
     Coming(Box<Server<'s>>),
 }
 
-/// What P1 holds of a layer before the query: used once, by move.
+/// P1's material for a layer, before the query: used once, by move.
 pub struct ClientMaterial {
     lanes: Vec<Mutex<Option<Prf>>>,
     mask: Vec<u64>,
@@ -141,7 +145,7 @@ pub struct ClientMaterial {
 
 /// Messages of `count` values.
 pub fn cost(function: &dyn Function, gate: &Gate, count: usize) -> Cost {
-    let sizes = Sizes::of(function, gate, count);
+    let sizes = Sizes::new(function, gate, count);
     Cost::none()
         .ahead(Role::CryptoProducer, Role::ModelOwner, sizes.dealt() as u64)
         .send(OPEN, Role::ModelOwner, Role::DataOwner, sizes.opened() as u64)
@@ -185,8 +189,8 @@ pub fn prepare(ctx: &Client<'_>, count: usize) -> Result<ClientMaterial> {
     Ok(ClientMaterial { lanes, mask: masks.concat() })
 }
 
-/// P0, ahead: takes what P2 dealt, at once or, where the memory for a whole layer's is not to be spent, each
-/// part when it is needed.
+/// P0, ahead: takes what P2 dealt, at once or, where the memory for a whole layer's is not to be
+/// spent, each part when it is needed.
 ///
 /// # Errors
 /// A transport error.
@@ -200,7 +204,7 @@ pub fn collect<'s>(
     let chunks = ctx.chunks_of(count, LANES);
     let lanes = ctx.lanes(chunks.len(), |lane, index| {
         let remask = lane.narrow("open", 0).into_prf_with(Role::CryptoProducer);
-        let sizes = Sizes::of(function, gate, chunks[index].len());
+        let sizes = Sizes::new(function, gate, chunks[index].len());
         let dealt = Dealt::coming(lane.narrow(DEALT, 0), sizes.dealt(), take)?;
         Ok(Mutex::new(Some(ServerLane { remask, dealt })))
     })?;
@@ -256,7 +260,7 @@ impl ServerMaterial<'_> {
 }
 
 impl<'s> Dealt<'s> {
-    /// What P2 sends in the first phase of this step.
+    /// P2's message in the first phase of this step.
     pub(super) fn coming(mut ctx: Server<'s>, len: usize, take: Take) -> Result<Dealt<'s>> {
         Ok(match take {
             Take::Ahead => Dealt::Held(ctx.recv(Role::CryptoProducer, OPEN, len)?),
@@ -304,14 +308,14 @@ struct Sizes {
 }
 
 impl Sizes {
-    fn of(function: &dyn Function, gate: &Gate, count: usize) -> Sizes {
+    fn new(function: &dyn Function, gate: &Gate, count: usize) -> Sizes {
         let points = function.points().len();
         Sizes {
             count,
             opened: gate.opened(),
             out: gate.out(),
             points,
-            split: (points > 0).then(|| Split::of(gate.low_bits())),
+            split: (points > 0).then(|| Split::cheapest(gate.low_bits())),
             shared: function.shared(gate),
         }
     }
@@ -340,7 +344,7 @@ impl Sizes {
 fn result_mask<R: Copy + Send + Sync>(ctx: &Context<'_, R>, count: usize) -> Vec<u64> {
     let other = match ctx.party() {
         Role::DataOwner => Role::CryptoProducer,
-        _ => Role::DataOwner,
+        Role::ModelOwner | Role::CryptoProducer => Role::DataOwner,
     };
     ctx.narrow("result", 0).into_prf_with(other).words(count)
 }
@@ -355,7 +359,7 @@ fn deal(
     v: &[u64],
 ) -> Vec<u8> {
     let count = v.len();
-    let sizes = Sizes::of(function, gate, count);
+    let sizes = Sizes::new(function, gate, count);
     let mut remask = ctx.narrow("open", 0).into_prf_with(Role::ModelOwner);
     let pairs = v.iter().zip(remask.words(count));
     let tau: Vec<u64> = pairs.map(|(&v, q)| gate.tau(v, q)).collect();
@@ -365,7 +369,8 @@ fn deal(
         let low = gate.low_bits();
         let tau = BitPlanes::transpose(&tau, 0, low + 1);
         let random = ctx.prf_private();
-        // A chain of its own for every point: two look-ups in one table would tell their difference.
+        // A chain of its own for every point: two look-ups in one table would tell their
+        // difference.
         for _ in 0..sizes.points {
             let mask = random.bit_planes(1, count);
             // One plane more, as a split of one digit needs none.
@@ -400,7 +405,7 @@ fn serve_chunk(
     u: &[u64],
 ) -> Result<Vec<u64>> {
     let count = u.len();
-    let sizes = Sizes::of(function, gate, count);
+    let sizes = Sizes::new(function, gate, count);
     let ServerLane { mut remask, dealt } = material;
     let dealt = dealt.taken(sizes.dealt())?;
     let (tables, mut shares) = dealt.split_at(sizes.tables());
@@ -449,7 +454,7 @@ fn answer_chunk(
     mask: &[u64],
 ) -> Result<()> {
     let count = mask.len();
-    let sizes = Sizes::of(function, gate, count);
+    let sizes = Sizes::new(function, gate, count);
     // What needs no message is done before it comes.
     let tables: Vec<BitPlanes> = match sizes.split {
         Some(split) => {
@@ -491,7 +496,7 @@ fn answer_chunk(
     ctx.send(Role::ModelOwner, ANSWER, message)
 }
 
-/// What stands in a chain's tables at T minus a point.
+/// The entries of a chain's tables at T minus a point.
 struct LookedUp {
     /// The low n - 1 bits of T minus the point.
     at: BitPlanes,

@@ -1,14 +1,14 @@
 //! The public parameters of a non-linear layer, and what is opened under them.
 //!
-//! A value y in Z_{2^l} is held as u at P0 and v at P2, y = u + v. With rho = -v and Y = u + 2^(k-1) =
-//! y + 2^(k-1) + rho, P0 opens T = (Y >> s) mod 2^n, n = k - s + 1, and P2 knows tau = (rho >> s) mod 2^n.
-//! With m the top bit of T,
+//! A value y in Z_{2^l} is held as u at P0 and v at P2, y = u + v. With rho = -v and Y = u +
+//! 2^(k-1) = y + 2^(k-1) + rho, P0 opens T = (Y >> s) mod 2^n, n = k - s + 1, and P2 knows tau =
+//! (rho >> s) mod 2^n. With m the top bit of T,
 //!
 //! t = T - tau + \[m = 0\] msb(tau) 2^n - 2^(k-1-s) = floor(y / 2^s) + coin,
 //!
-//! exactly, for -2^(k-1) <= y <= 2^(k-1). The coin is \[u0 < y mod 2^s\] for u0 = Y mod 2^s, which P0 alone
-//! knows. Every T has a fresh mask: u and v are remasked by q, known to P0 and P2, before it is opened.
-//! Without it P1, who knows the masks of wires, would read differences of secrets.
+//! exactly, for -2^(k-1) <= y <= 2^(k-1). The coin is \[u0 < y mod 2^s\] for u0 = Y mod 2^s, which
+//! P0 alone knows. Every T has a fresh mask: u and v are remasked by q, known to P0 and P2, before
+//! it is opened. Without it P1, who knows the masks of wires, would read differences of secrets.
 
 use fixedpoint::width::Width;
 

@@ -6,15 +6,16 @@
 //! | ahead | P1 -> P0 | e = D r + z' |
 //! | ahead | P2 -> P0 | c = A r - z' - v, only if P1 is to know the mask of the result |
 //!
-//! x is a wire: z = x - r at P0, r at P1 and P2. A is drawn from a key of P0 and P2, z' (and v) from one of
-//! P1 and P2, fresh for every layer and query. P2 has v = A r - z' or, if P1 is to know it, v from that
-//! stream; P0 computes u = W z + e (+ c) + b = y - v. All in Z_{2^l}; the result's scale is the sum of both.
+//! x is a wire: z = x - r at P0, r at P1 and P2. A is drawn from a key of P0 and P2, z' (and v)
+//! from one of P1 and P2, fresh for every layer and query. P2 has v = A r - z' or, if P1 is to know
+//! it, v from that stream; P0 computes u = W z + e (+ c) + b = y - v. All in Z_{2^l}; the result's
+//! scale is the sum of both.
 //!
-//! Simulation. P1 sees D, uniform because it does not know A. P0 sees e, uniform because of z', and c, uniform
-//! because of v; of u it can compute what it holds anyway, W z + e + c. P0 + P1's views of one layer used by
-//! two layers stay independent, as each has a z' of its own. v = A r - z' is not uniform to who knows
-//! e and W, but P0, who does, has u = y - v and no more; nothing that depends on v is sent before a gadget
-//! masks it anew. P2 receives nothing.
+//! Simulation. P1 sees D, uniform because it does not know A. P0 sees e, uniform because of z', and
+//! c, uniform because of v; of u it can compute what it holds anyway, W z + e + c. P0 + P1's views
+//! of one layer used by two layers stay independent, as each has a z' of its own. v = A r - z' is
+//! not uniform to who knows e and W, but P0, who does, has u = y - v and no more; nothing that
+//! depends on v is sent before a gadget masks it anew. P2 receives nothing.
 
 use std::ops::Range;
 
@@ -51,11 +52,11 @@ pub enum Mask {
     Known,
 }
 
-/// The key of A, for all layers of a model: P0's and P2's. It may outlive a session, with D, but not the
-/// weights, as they are encoded: under one key, two versions tell P1 their difference.
+/// The key of A, for all layers of a model: P0's and P2's. It may outlive a session, with D, but
+/// not the weights, as they are encoded: under one key, two versions tell P1 their difference.
 pub struct WeightKey(Seed);
 
-/// What P0 holds of a linear layer before the query: e, or e + c.
+/// P0's material for a linear layer, before the query: e, or e + c.
 pub struct LinearMaterial(Vec<u64>);
 
 impl WeightKey {
@@ -77,12 +78,12 @@ impl LinearMaterial {
     }
 }
 
-/// What a layer's D takes, once.
+/// The message of a layer's D, sent once.
 pub fn setup_cost(width: Width, weights: usize) -> Cost {
     Cost::none().ahead(Role::ModelOwner, Role::DataOwner, width.bytes(weights) as u64)
 }
 
-/// What a query takes.
+/// Messages of a query.
 pub fn cost(shape: &ConvShape, width: Width, mask: Mask) -> Cost {
     let per_image = shape.output_len() / shape.batch;
     let sizes =
@@ -242,8 +243,8 @@ pub fn serve(
     Ok(u)
 }
 
-/// Runs a layer on groups of images, each in a lane of its own, which gets their shape and the range of
-/// their inputs.
+/// Runs a layer on groups of images, each in a lane of its own, which gets their shape and the
+/// range of their inputs.
 fn by_images<R: Copy + Send + Sync>(
     ctx: &Context<'_, R>,
     shape: &ConvShape,
@@ -331,7 +332,7 @@ mod tests {
                 let recall = |ctx: &mut Client<'_>| recall(ctx, shape, mask);
                 Ok(session.query(Stage::Ahead, 0, "layer", recall)?.0)
             }
-            _ => Ok(vec![]),
+            Role::ModelOwner | Role::CryptoProducer => Ok(vec![]),
         });
         assert_eq!(again.results[1], Ok(known));
         let mut y = shape.convolve(&x, &weights);

@@ -1,12 +1,13 @@
 //! Max pool: the largest value of each window, as a tree of max(a, b) = b + relu(a - b).
 //!
-//! ceil(log2 n) levels of [`super::gadget`] with [`Relu`], nothing being cut off (s = 0), for n values a
-//! window; values without a partner move up a level. Sums and differences of halves are local. Every difference that is
-//! opened has its own fresh mask, as every gadget's values have: without it P1, who knows the masks of
-//! wires, would read the differences of a window's values. Messages and simulation are those of the gadget.
+//! ceil(log2 n) levels of [`super::gadget`] with [`Relu`], nothing being cut off (s = 0), for n
+//! values a window; values without a partner move up a level. Sums and differences of halves are
+//! local. Every difference that is opened has its own fresh mask, as every gadget's values have:
+//! without it P1, who knows the masks of wires, would read the differences of a window's values.
+//! Messages and simulation are those of the gadget.
 //!
-//! Domain: differences of a window's values are in the gate's. Padding counts as -2^(k-2): where there is any, no
-//! value is below that, and none is 2^(k-2) or more.
+//! Domain: differences of a window's values are in the gate's. Padding counts as -2^(k-2): where
+//! there is any, no value is below that, and none is 2^(k-2) or more.
 
 use fixedpoint::{pool::PoolShape, ring};
 
@@ -29,10 +30,10 @@ pub(super) fn phases(shape: &PoolShape) -> u16 {
     LEVEL_PHASES * levels(shape.window_len()).len() as u16
 }
 
-/// What P0 holds of a pooling layer before the query.
+/// P0's material for a pooling layer, before the query.
 pub struct ServerTree<'s>(Vec<ServerMaterial<'s>>);
 
-/// What P1 holds of a pooling layer before the query.
+/// P1's material for a pooling layer, before the query.
 pub struct ClientTree(Vec<ClientMaterial>);
 
 impl ServerTree<'_> {
@@ -206,8 +207,8 @@ fn columns(shape: &PoolShape, values: &[u64], padding: u64) -> Vec<Vec<u64>> {
     (0..shape.window_len()).map(column).collect()
 }
 
-/// Climbs the tree: `relu` gets each level's leads a - b, pair by pair, and gives the halves of their
-/// positive parts.
+/// Climbs the tree: `relu` gets each level's leads a - b, pair by pair, and gives the halves of
+/// their positive parts.
 fn climb(
     mut columns: Vec<Vec<u64>>,
     mut relu: impl FnMut(usize, &[u64]) -> Result<Vec<u64>>,

@@ -1,19 +1,20 @@
-//! The `dealer` suite: P0 knows the weights, P1 the query and the masks, and P2 deals ahead of the query. Semi-honest
-//! security against one corrupted party, as in [`crate::securenn`], for a tenth of the bytes.
+//! The `dealer` suite: P0 knows the weights, P1 the query and the masks, and P2 deals ahead of the
+//! query. Semi-honest security against one corrupted party, as in [`crate::securenn`], for a tenth
+//! of the bytes.
 //!
-//! The split into a preprocessing and an online phase is that of Mishra, Lehmkuhl, Srinivasan, Zheng and
-//! Popa, "Delphi: A Cryptographic Inference Service for Neural Networks" (USENIX Security 2020), section 4, with
-//! its homomorphic encryption and garbled circuits replaced by correlated randomness from P2, **who
-//! receives nothing and takes no part in the online phase**. Everything is exact but for the coin of a
-//! truncation.
+//! The split into a preprocessing and an online phase is that of Mishra, Lehmkuhl, Srinivasan,
+//! Zheng and Popa, "Delphi: A Cryptographic Inference Service for Neural Networks" (USENIX Security
+//! 2020), section 4, with its homomorphic encryption and garbled circuits replaced by correlated
+//! randomness from P2, **who receives nothing and takes no part in the online phase**. Everything
+//! is exact but for the coin of a truncation.
 //!
-//! A wire x of Z_{2^l} is z = x - r at P0 and r at P1 and P2. Sums, concatenation, shuffles and sums of
-//! windows are local. l is chosen layer by layer, and elements travel packed at l bits.
+//! A wire x of Z_{2^l} is z = x - r at P0 and r at P1 and P2. Sums, concatenation, shuffles and
+//! sums of windows are local. l is chosen layer by layer, and elements travel packed at l bits.
 //!
 //! | protocol | ahead | online messages |
 //! |---|---|---|
 //! | [`linear`]: convolutions, fully connected layers | D once; e, c | none |
-//! | [`gadget`] with a [`Function`]: [`truncation`], [`relu`], [`spline`], [`power`], [`polynomial`], [`sign`] | tables, shares; of a polynomial D once | 2 |
+//! | [`gadget`] with a [`Function`] | tables, shares; D of a polynomial, once | 2 |
 //! | [`maxpool`] over n values | the same, for each level | 2 ceil(log2 n) |
 //! | [`argmax`] of K values | the same, and one share | 2 ceil(log2 K) + 1 |
 //! | [`reveal`]: input, output | | 1 |
@@ -30,9 +31,10 @@
 //! | masked signs: P1 -> P0 | bits of P2 |
 //! | the last u, or of a label its own bits only: P0 -> P1 | nothing: it is the result |
 //!
-//! P1 never learns A, q, c or the masks of signs; P0 never learns r, z' or tau. P1 and P2 together know the
-//! weights, P0 and P2 the query: that they do not collude is what the suite rests on. Every mask is drawn once:
-//! its stream is named by the session and the step, and material is consumed by move.
+//! P1 never learns A, q, c or the masks of signs; P0 never learns r, z' or tau. P1 and P2 together
+//! know the weights, P0 and P2 the query: that they do not collude is what the suite rests on.
+//! Every mask is drawn once: its stream is named by the session and the step, and material is
+//! consumed by move.
 
 pub mod argmax;
 pub mod chain;
@@ -46,8 +48,6 @@ pub mod relu;
 pub mod reveal;
 pub mod sign;
 pub mod spline;
-#[cfg(test)]
-mod test_gadget;
 pub mod truncation;
 
 pub use gadget::Function;

@@ -1,37 +1,41 @@
-//! Polynomials of t of degree 1 to 3 with secret coefficients, a set for each channel, fused with the truncation
-//! before them: p(t) = c_d t^d + ... + c_1 t + c_0.
+//! Polynomials of t of degree 1 to 3 with secret coefficients, a set for each channel, fused with
+//! the truncation before them: p(t) = c_d t^d + ... + c_1 t + c_0.
 //!
 //! | stage | from -> to | payload |
 //! |---|---|---|
-//! | once | P0 -> P1 | D = c - A for c_1, ..., c_d: [`super::linear::send_weights`], in the ring of the result |
+//! | once | P0 -> P1 | D = c - A for c_1, ..., c_d, in the ring of the result |
 //! | each query | | as in [`super::gadget`] |
 //!
-//! With t = T - tau_m ([`super::power`]) and X_j = tau_m^j, p(t) = sum_k T^k (c_k + G_k) is a polynomial of the public
-//! T, where G_k = sum_{i > k} binom(i, k) (-1)^(i-k) c_i X_{i-k}. The c_k are P0's own. P2 shares X_1, ..., X_d. Of such
-//! an X, P0 has x and P1 x', and c X = c x + D x' + A x'. P0 knows c and x, P1 knows D and x', and P2, who draws
-//! what P1 draws, knows A and x'. So P2 shares W_k = sum_{i > k} binom(i, k) (-1)^(i-k) A_i x'_{i-k} too, and all else is
-//! local. Each of these is one value for m = 1 and a multiple of 2^n less for m = 0, as powers are.
+//! With t = T - tau_m ([`super::power`]) and X_j = tau_m^j, p(t) = sum_k T^k (c_k + G_k) is a
+//! polynomial of the public T, where G_k = sum_{i > k} binom(i, k) (-1)^(i-k) c_i X_{i-k}. The c_k
+//! are P0's own. P2 shares X_1, ..., X_d. Of such an X, P0 has x and P1 x', and c X = c x + D x' +
+//! A x'. P0 knows c and x, P1 knows D and x', and P2, who draws what P1 draws, knows A and x'. So
+//! P2 shares W_k = sum_{i > k} binom(i, k) (-1)^(i-k) A_i x'_{i-k} too, and all else is local. Each
+//! of these is one value for m = 1 and a multiple of 2^n less for m = 0, as powers are.
 //!
-//! P2 deals 2 d (2 l_out - n) bits a value, twice what the power alone takes; online there is no more than for a
-//! truncation. Fewer values would not do, as long as P0's share is affine in c, which P2 does not know: the slopes hold
-//! d values that P0 must not know, the X_j, and what is added is a polynomial of T with d coefficients, the W_k. (For d = 2,
-//! W_1 and what X_2 is less for m = 0 are even, which would save 3 bits.) Wires for all powers and a linear layer after
-//! them would take d (2 l_out - n) + 2 l_out ahead, but (d - 1) l_out more online, where a bit counts as four
-//! ([`super::chain`]). For l_out = 33, n = 21: 180 ahead and 54 online against 156 and 87 for d = 2, 270 and 54
-//! against 201 and 120 for d = 3.
+//! P2 deals 2 d (2 l_out - n) bits a value, twice what the power alone takes; online there is no
+//! more than for a truncation. Fewer values would not do, as long as P0's share is affine in c,
+//! which P2 does not know: the slopes hold d values that P0 must not know, the X_j, and what is
+//! added is a polynomial of T with d coefficients, the W_k. (For d = 2, W_1 and what X_2 is less
+//! for m = 0 are even, which would save 3 bits.) Wires for all powers and a linear layer after them
+//! would take d (2 l_out - n) + 2 l_out ahead, but (d - 1) l_out more online, where a bit counts as
+//! four ([`super::chain`]). For l_out = 33, n = 21: 180 ahead and 54 online against 156 and 87 for
+//! d = 2, 270 and 54 against 201 and 120 for d = 3.
 //!
 //! All arithmetic is modulo 2^l_out: the result must fit, its terms may wrap.
 //!
-//! Simulation. P1 sees D, once, and T. D is uniform, as only P0 and P2 know A, and however many queries follow,
-//! nothing else that P1 sees depends on A or c. T is as in [`super::gadget`]. P0 sees, ahead, X_j less x'_j and W_k less
-//! P1's share of it. Both are drawn anew for every value and used once, so these are uniform and independent of tau and
-//! each other, though P0 knows A and W_k is made of A and x'. Online it sees P1's share of the result, made of D and x',
-//! less r: uniform because r is. A is the same in all queries, but it masks nothing that P0 sees, and of what P1 sees D
-//! alone, once. P2 sees nothing.
+//! Simulation. P1 sees D, once, and T. D is uniform, as only P0 and P2 know A, and however many
+//! queries follow, nothing else that P1 sees depends on A or c. T is as in [`super::gadget`]. P0
+//! sees, ahead, X_j less x'_j and W_k less P1's share of it. Both are drawn anew for every value
+//! and used once, so these are uniform and independent of tau and each other, though P0 knows A and
+//! W_k is made of A and x'. Online it sees P1's share of the result, made of D and x', less r:
+//! uniform because r is. A is the same in all queries, but it masks nothing that P0 sees, and of
+//! what P1 sees D alone, once. P2 sees nothing.
 //!
-//! This rests on three rules. W_k has shares of its own: as it is, W_{d-1} = -d A_d x'_1 would tell P0 x'_1, and with it
-//! tau. A key and a name are for one list of coefficients, in one version: from D of two, P1 reads their difference
-//! ([`super::WeightKey`]). P1's answer has a fresh r: without it, P0 would read the result.
+//! This rests on three rules. W_k has shares of its own: as it is, W_{d-1} = -d A_d x'_1 would tell
+//! P0 x'_1, and with it tau. A key and a name are for one list of coefficients, in one version:
+//! from D of two, P1 reads their difference ([`super::WeightKey`]). P1's answer has a fresh r:
+//! without it, P0 would read the result.
 
 use std::ops::Range;
 
@@ -57,11 +61,13 @@ pub struct Polynomial {
 }
 
 impl Polynomial {
-    /// Polynomials of channels of `plane` values, which alternate in a batch. `coefficients` has `degree` a channel, that
-    /// of t first: c at P0, D at P1, A at P2. `constants` has one a channel, c_0, at P0, and is empty elsewhere.
+    /// Polynomials of channels of `plane` values, which alternate in a batch. `coefficients` has
+    /// `degree` a channel, that of t first: c at P0, D at P1, A at P2. `constants` has one a
+    /// channel, c_0, at P0, and is empty elsewhere.
     ///
     /// # Panics
-    /// If the degree is not from 1 to 3, the plane is empty or the numbers of coefficients do not fit.
+    /// If the degree is not from 1 to 3, the plane is empty or the numbers of coefficients do not
+    /// fit.
     pub fn new(
         degree: usize,
         plane: usize,
@@ -79,7 +85,7 @@ impl Polynomial {
         Polynomial { plane, coefficients, constants, ..shape }
     }
 
-    /// What is known without coefficients: enough for costs, and for P0 to take what P2 deals.
+    /// A polynomial without its coefficients: enough for costs, and for P0 to take what P2 deals.
     ///
     /// # Panics
     /// If the degree is not from 1 to 3.
@@ -101,19 +107,19 @@ impl Polynomial {
         channels::runs(self.plane, self.channels(), first, count)
     }
 
-    /// The coefficients of a channel, that of t first.
-    fn of(&self, channel: usize) -> &[u64] {
+    /// The coefficients c_1, ..., c_d of a channel.
+    fn channel_coefficients(&self, channel: usize) -> &[u64] {
         &self.coefficients[channel * self.degree..][..self.degree]
     }
 
-    /// sum_{i > k} binom(i, k) (-1)^(i-k) c_i X_{i-k} for k = 0, ..., d - 1, from X_1, ..., X_d, values from the place
-    /// `first` on.
+    /// sum_{i > k} binom(i, k) (-1)^(i-k) c_i X_{i-k} for k = 0, ..., d - 1, from X_1, ..., X_d,
+    /// values from the place `first` on.
     fn folded(&self, first: usize, powers: &[impl AsRef<[u64]>]) -> Vec<Vec<u64>> {
         let count = powers[0].as_ref().len();
         let mut folded = vec![vec![0u64; count]; self.degree];
         for (channel, range) in self.runs(first, count) {
             for (k, folded) in folded.iter_mut().enumerate() {
-                let of = self.of(channel).iter().zip(1..).skip(k);
+                let of = self.channel_coefficients(channel).iter().zip(1..).skip(k);
                 for ((c, i), power) in of.zip(powers) {
                     let factor = c.wrapping_mul(signed_binomial(i, k));
                     let power = &power.as_ref()[range.clone()];
@@ -163,7 +169,7 @@ impl Function for Polynomial {
         for (channel, range) in self.runs(first, opened.len()) {
             // What is public to P0 alone.
             let own = |c: u64| c.wrapping_mul(public.one);
-            let coefficients = self.of(channel);
+            let coefficients = self.channel_coefficients(channel);
             let constant = self.constants.get(channel).copied().unwrap_or(0);
             let lower = std::iter::once(constant).chain(coefficients.iter().copied());
             let lower: Vec<u64> = lower.map(own).collect();
@@ -177,11 +183,11 @@ impl Function for Polynomial {
         result
     }
 
-    /// What P0's coefficients give, modulo 2^64.
+    /// The value of the polynomial with P0's coefficients, modulo 2^64.
     fn ideal(&self, place: usize, t: i64) -> i64 {
         let channel = place / self.plane % self.channels();
         let times = |sum: u64, c: &u64| sum.wrapping_add(*c).wrapping_mul(t.cast_unsigned());
-        let sum = self.of(channel).iter().rev().fold(0, times);
+        let sum = self.channel_coefficients(channel).iter().rev().fold(0, times);
         sum.wrapping_add(self.constants[channel]).cast_signed()
     }
 }
@@ -201,26 +207,8 @@ fn signed_binomial(i: usize, k: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::test_gadget::check_of, *};
-    use crate::test_world::{polynomials_for_tests, words_for_tests};
-
-    /// Coefficients below 2^`bits` in magnitude.
-    fn small(test_seed: u64, bits: u32, count: usize) -> Vec<u64> {
-        let words = words_for_tests(test_seed, count).into_iter();
-        words.map(|word| (word % (2 << bits)).wrapping_sub(1 << bits)).collect()
-    }
-
-    #[test]
-    fn equal_their_ideals_and_their_costs() {
-        for degree in 1..=MAX_DEGREE {
-            for (channels, plane) in [(1, 1), (1, 5000), (3, 1), (7, 13), (64, 49)] {
-                let c = small(81, 3, channels * degree);
-                let polynomials = polynomials_for_tests(degree, plane, c, small(82, 3, channels));
-                let of = polynomials.each_ref().map(|of| of as &dyn Function);
-                check_of(of, 0, |out| 1 << (out.saturating_sub(6) / degree as u32).min(31));
-            }
-        }
-    }
+    use super::*;
+    use crate::test_world::polynomials_for_tests;
 
     #[test]
     fn equal_the_powers() {

@@ -1,9 +1,10 @@
 //! t^2 and t^3, fused with the truncation before them.
 //!
-//! t = T - tau_m where tau_m takes one of two values that P2 knows, by m = msb(T), which is public: t^2 = T^2 -
-//! 2 T tau_m + tau_m^2 and so on. P2 shares, for each power of tau_m, its value for m = 1 and, divided by 2^n
-//! and modulo 2^(l_out - n), how much less it is for m = 0. No sign is needed. The true power must fit the
-//! ring of the result. Messages and simulation are those of [`super::gadget`].
+//! t = T - tau_m where tau_m takes one of two values that P2 knows, by m = msb(T), which is public:
+//! t^2 = T^2 - 2 T tau_m + tau_m^2 and so on. P2 shares, for each power of tau_m, its value for m =
+//! 1 and, divided by 2^n and modulo 2^(l_out - n), how much less it is for m = 0. No sign is
+//! needed. The true power must fit the ring of the result. Messages and simulation are those of
+//! [`super::gadget`].
 
 use fixedpoint::width::Width;
 
@@ -93,8 +94,8 @@ impl Function for Cube {
     }
 }
 
-/// The rings of `count` values of which each is one of two, by m: that for m = 1 and, divided by 2^n, how much
-/// less it is for m = 0.
+/// The rings of `count` values of which each is one of two, by m: that for m = 1 and, divided by
+/// 2^n, how much less it is for m = 0.
 pub(crate) fn shared(gate: &Gate, count: usize) -> Vec<Width> {
     (0..count).flat_map(|_| [gate.out()].into_iter().chain(gate.wrap())).collect()
 }
@@ -124,15 +125,4 @@ pub(crate) fn lifted(
 ) -> Vec<Vec<u64>> {
     let each = shares.chunks_exact(shares.len() / count);
     each.map(|shares| lift(gate, opened, &shares[0], shares.get(1))).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{super::test_gadget::check_within, *};
-
-    #[test]
-    fn equal_their_ideals_and_their_costs() {
-        check_within(&Square, 0, |out| 1 << ((out - 2) / 2).min(31));
-        check_within(&Cube, 0, |out| 1 << ((out - 2) / 3).min(20));
-    }
 }

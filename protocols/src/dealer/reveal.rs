@@ -5,9 +5,9 @@
 //! | input, online | P1 -> P0 | x - r |
 //! | output, online | P0 -> P1 | u |
 //!
-//! P0 sees x - r, uniform because of r. P1 sees u, from which and its v follows the result, and only it: to
-//! simulate u take the result minus v. The result comes at its full scale; what it tells beyond the rounded
-//! logits is the last bits of the sums.
+//! P0 sees x - r, uniform because of r. P1 sees u, from which and its v follows the result, and
+//! only it: to simulate u take the result minus v. The result comes at its full scale; what it
+//! tells beyond the rounded logits is the last bits of the sums.
 
 use fixedpoint::{
     ring,

@@ -1,8 +1,8 @@
 //! Truncation: floor(y / 2^s) plus a coin, with no other error.
 //!
-//! t = T - tau_m, tau_m = tau - \[m = 0\] msb(tau) 2^n + 2^(k-1-s) with m = msb(T). P2 shares tau and msb(tau),
-//! the latter modulo 2^(l_out - n), since it only appears times 2^n. No sign is needed. Messages and
-//! simulation are those of [`super::gadget`].
+//! t = T - tau_m, tau_m = tau - \[m = 0\] msb(tau) 2^n + 2^(k-1-s) with m = msb(T). P2 shares tau
+//! and msb(tau), the latter modulo 2^(l_out - n), since it only appears times 2^n. No sign is
+//! needed. Messages and simulation are those of [`super::gadget`].
 
 use fixedpoint::width::Width;
 
@@ -63,14 +63,4 @@ pub(crate) fn lift(gate: &Gate, opened: &[u64], tau: &[u64], tops: Option<&Vec<u
         tau.wrapping_sub((top << n) & below)
     };
     opened.iter().zip(tau).zip(tops).map(lift).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{super::test_gadget::check, *};
-
-    #[test]
-    fn cuts_bits_off_exactly() {
-        check(&Truncation, 0);
-    }
 }

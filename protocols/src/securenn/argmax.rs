@@ -1,13 +1,14 @@
-//! The place of the largest value of each row, to the data owner alone: [`maxpool`] with windows of whole rows, of which
-//! only the index is revealed.
+//! The place of the largest value of each row, to the data owner alone: [`maxpool`] with windows of
+//! whole rows, of which only the index is revealed.
 //!
 //! | phase | payload |
 //! |---|---|
 //! | 1 .. 9 (n - 1) | [`maxpool`] of n values |
 //! | the next | [`output`] of the index |
 //!
-//! Of equal values the first is chosen. Domain: differences of values in a row lie in that of
-//! [`super::drelu`]. Who sees what: the messages of the two; P1 learns the place and nothing of the values.
+//! The first of equal values is chosen. Domain: differences of values in a row lie in that of
+//! [`super::drelu`]. Who sees what: the messages of the two; P1 learns the place and nothing of the
+//! values.
 
 use fixedpoint::{Padding, pool::PoolShape};
 
@@ -30,7 +31,7 @@ pub fn cost(rows: usize, len: usize) -> Cost {
     maxpool::cost(&shape(rows, len)).then(output::cost(rows))
 }
 
-/// Those of the maxima; what reveals the result is not in the literature.
+/// The published cost of the maxima; the literature has nothing on revealing the place.
 pub fn paper(rows: usize, len: usize) -> Paper {
     maxpool::paper(&shape(rows, len))
 }

@@ -6,17 +6,18 @@
 //!
 //! | phase | from -> to | payload | elements |
 //! |---|---|---|---|
-//! | 1 | P2 -> P0, P2 -> P1 | shares of x; of its bits; of `x[0]` | 1 over 2^64 - 1; 64 digits; 1 over 2^64 |
+//! | 1 | P2 -> P0, P2 -> P1 | shares of x, bits, `x[0]` | 1 over 2^64 - 1; 64 digits; 1 over 2^64 |
 //! | 2 | P0 <-> P1 | 2 a_j + x_j | 1 over 2^64 - 1 |
 //! | 3 | P0 -> P2, P1 -> P2 | [`private_compare`] of x with r under beta | 64 digits |
-//! | 4 | P2 -> P0, P2 -> P1 | shares of beta'; the [`product`]'s triple to P1 | 1 over 2^64; 1 to P1 |
+//! | 4 | P2 -> P0, P2 -> P1 | shares of beta'; [`product`]'s triple | 1 over 2^64; 1 to P1 |
 //! | 5 | P0 <-> P1 | the product's openings | 2 over 2^64 |
 //!
-//! Randomness of P0 and P1: beta, and a sharing of zero for the output. Of each with P2: the triple.
+//! Randomness of P0 and P1: beta, and a sharing of zero for the output. Of each with P2: the
+//! triple.
 //!
 //! Who sees what: P0 and P1 see r, uniform because x is, and their own half of each fresh sharing;
-//! the openings are masked by the triple. P2 receives what [`private_compare`] gives it: beta' masked
-//! by beta.
+//! the openings are masked by the triple. P2 receives what [`private_compare`] gives it: beta'
+//! masked by beta.
 //!
 //! Zero has two representations mod 2^64 - 1. r is made canonical as it is opened, x is dealt
 //! canonical; otherwise the comparison fails where r is 0.
@@ -24,10 +25,10 @@
 use fixedpoint::odd_ring;
 
 use super::{
-    DIGITS, WORD,
     private_compare::{self, Comparand},
     product,
     share_convert::{EVALUATORS, deal_bits, deal_odd},
+    units::{DIGITS, L, LOG_P, WORD},
 };
 use crate::{
     context::{Dealer, Evaluator},
@@ -49,7 +50,7 @@ pub fn cost(count: usize) -> Cost {
 
 /// 4 l log p + 13 l bits a value, 5 rounds.
 pub fn paper(count: f64) -> Paper {
-    Paper { rounds: 5, bits: count * (4.0 * super::L * super::LOG_P + 13.0 * super::L) }
+    Paper { rounds: 5, bits: count * (4.0 * L * LOG_P + 13.0 * L) }
 }
 
 /// P0 and P1, on one chunk: words mod 2^64 - 1 in, words mod 2^64 out.
@@ -160,6 +161,6 @@ mod tests {
 
     #[test]
     fn agrees_with_the_published_formula_up_to_the_packing() {
-        super::super::assert_paper(&cost(640), &paper(640.0), 4.0 * 640.0);
+        super::super::units::assert_paper(&cost(640), &paper(640.0), 4.0 * 640.0);
     }
 }

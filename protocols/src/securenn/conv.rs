@@ -1,12 +1,15 @@
 //! Convolution: MatMul (SecureNN, Algorithm 1) of the weights with the im2col matrix.
 //!
-//! Phases, messages and what they reveal are those of [`super::linear`]: the weights are opened once
-//! per layer, the im2col matrix of every image (and every group) column block by column block. It is
-//! the im2col matrix that is opened, padding included, as the published formula counts.
+//! Phases, messages and what they reveal are those of [`super::linear`]: the weights are opened
+//! once per layer, the im2col matrix of every image (and every group) column block by column block.
+//! It is the im2col matrix that is opened, padding included, as the published formula counts.
 
 use fixedpoint::conv::ConvShape;
 
-use super::linear::{self, LinearShape};
+use super::{
+    linear::{self, LinearShape},
+    units::L,
+};
 use crate::{
     context::{Dealer, Evaluator},
     cost::{Cost, Paper},
@@ -19,19 +22,20 @@ pub fn cost(shape: &ConvShape) -> Cost {
     linear_shape(shape).cost()
 }
 
-/// Eq. (3) and (4): (2 m^2 f^2 i + 2 f^2 o i + m^2 o) l bits an image, in each of g groups with i and o
-/// divided by g, and 2 rounds in all. m is the input side of the layer, as the equation is written.
+/// Eq. (3) and (4): (2 m^2 f^2 i + 2 f^2 o i + m^2 o) l bits an image, in each of g groups with i
+/// and o divided by g, and 2 rounds in all. m is the input side of the layer, as the equation is
+/// written.
 pub fn paper(shape: &ConvShape) -> Paper {
     let area = shape.height * shape.width;
     let per_group = 2 * area * shape.patch()
         + 2 * shape.patch() * (shape.out_channels / shape.groups)
         + area * (shape.out_channels / shape.groups);
     let elements = per_group * shape.groups * shape.batch;
-    Paper { rounds: 2, bits: elements as f64 * super::L }
+    Paper { rounds: 2, bits: elements as f64 * L }
 }
 
-/// P0 and P1: `weights` [out, in / groups, kh, kw], `input` NCHW; shares of the result in NCHW, at the
-/// sum of both scales.
+/// P0 and P1: `weights` [out, in / groups, kh, kw], `input` NCHW; shares of the result in NCHW, at
+/// the sum of both scales.
 ///
 /// # Errors
 /// A transport error, or tensors of another size.
@@ -126,7 +130,7 @@ mod tests {
 
     #[test]
     fn agrees_with_the_published_formula_at_stride_one() {
-        super::super::assert_paper(&cost(&BASE), &paper(&BASE), 0.0);
+        super::super::units::assert_paper(&cost(&BASE), &paper(&BASE), 0.0);
         // The worked example after eq. (6).
         assert_eq!(format!("{:.2}", paper(&BASE).megabytes()), "0.58");
         let relu = super::super::relu::paper(32.0 * 32.0 * 16.0);

@@ -9,15 +9,18 @@
 //! | 4-8 | [`compute_msb`], its phase 1 with the other's phase 4 |
 //!
 //! Domain: -2^62 <= a < 2^62, because a is doubled; outside of it every result is wrong, which the
-//! range analysis must exclude. 2a is even, so it is never 2^64 - 1, which [`share_convert`] excludes.
+//! range analysis must exclude. 2a is even, so it is never 2^64 - 1, which [`share_convert`]
+//! excludes.
 //!
 //! Who sees what: nothing but the messages of the two, each simulated from its own functionality,
 //! whose output is freshly shared.
 
 use super::{
-    compute_msb, deal_in_chunks,
+    chunks::{deal_in_chunks, in_chunks},
+    compute_msb,
     elementwise::{Elementwise, symmetric},
-    in_chunks, share_convert,
+    share_convert,
+    units::{L, LOG_P},
 };
 use crate::{
     context::{Dealer, Evaluator},
@@ -29,7 +32,8 @@ use crate::{
 /// Phases of a DReLU.
 pub(crate) const PHASES: u16 = 8;
 
-/// The phase in which P2 sends for the last time: what it deals for a step that follows travels then.
+/// The phase in which P2 sends for the last time: what it deals for a step that follows travels
+/// then.
 pub(crate) const LAST_DEALT_PHASE: u16 = 7;
 
 /// 1 for a >= 0, else 0.
@@ -47,7 +51,7 @@ impl Elementwise for Drelu {
 
     /// 8 l log p + 19 l bits a value, 8 rounds.
     fn paper(&self, count: f64) -> Paper {
-        Paper { rounds: 8, bits: count * (8.0 * super::L * super::LOG_P + 19.0 * super::L) }
+        Paper { rounds: 8, bits: count * (8.0 * L * LOG_P + 19.0 * L) }
     }
 
     fn evaluate(&self, ctx: &mut Evaluator<'_>, x: &Share) -> Result<Share> {
@@ -107,27 +111,4 @@ pub fn deal(ctx: &mut Dealer<'_>, count: usize) -> Result<()> {
 #[allow(missing_docs)]
 pub fn ideal(x: &[u64]) -> Vec<u64> {
     Drelu.ideal(x)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::test_world::{TestWorld, share_for_tests, signed_for_tests};
-
-    #[test]
-    fn equals_its_ideal_and_its_cost() {
-        let x = signed_for_tests(31, 1 << 62, 20_000);
-        let shares = share_for_tests(32, &x);
-        let outcome = TestWorld::new(31).layer(
-            |ctx| evaluate(ctx, &shares[ctx.side().index() as usize]),
-            |ctx| deal(ctx, x.len()),
-        );
-        assert_eq!(outcome.open(), ideal(&x));
-        outcome.assert_cost(&cost(x.len()));
-    }
-
-    #[test]
-    fn agrees_with_the_published_formula_up_to_the_packing() {
-        super::super::assert_paper(&cost(640), &paper(640.0), 8.0 * 640.0);
-    }
 }

@@ -1,4 +1,4 @@
-//! What all element-wise functions of the suite have in common.
+//! The trait of all element-wise functions of the suite.
 
 use fixedpoint::truncation;
 
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// An element-wise function of the `securenn` suite, as [`crate::dealer::Function`] is one of the
-/// `dealer` suite. The functions that take secret coefficients hold one party's shares of them.
+/// `dealer` suite. A function with secret coefficients holds one party's shares of them.
 pub trait Elementwise: Sync {
     /// The name in reports.
     fn name(&self) -> &'static str;
@@ -49,8 +49,8 @@ pub trait Elementwise: Sync {
         self.ideal_with(x, &mut truncation::floor_shift)
     }
 
-    /// The smallest and the largest value (signed) that it is defined for and whose truncations fail
-    /// with negligible probability.
+    /// The smallest and the largest value (signed) that it is defined for and whose truncations
+    /// fail with negligible probability.
     fn domain(&self) -> (i64, i64);
 }
 

@@ -5,8 +5,11 @@
 
 use crate::{context::Evaluator, share::Share};
 
-/// The owner's half of its own `values`.
-pub fn own(ctx: &mut Evaluator<'_>, values: &[u64]) -> Share {
+// moves with nets
+pub use {owner_share as own, peer_share as others};
+
+/// The owner's half of its `values`.
+pub fn owner_share(ctx: &mut Evaluator<'_>, values: &[u64]) -> Share {
     let mut own = values.to_vec();
     let peer = ctx.peer();
     ctx.prf_with(peer).subtract_from(&mut own);
@@ -14,7 +17,7 @@ pub fn own(ctx: &mut Evaluator<'_>, values: &[u64]) -> Share {
 }
 
 /// The half of `count` values that the other evaluator owns.
-pub fn others(ctx: &mut Evaluator<'_>, count: usize) -> Share {
+pub fn peer_share(ctx: &mut Evaluator<'_>, count: usize) -> Share {
     let peer = ctx.peer();
     Share::new(ctx.prf_with(peer).words(count))
 }

@@ -6,16 +6,18 @@
 //! | 1-8 | [`drelu`] |
 //! | 9-10 | [`product`] of the factor and a |
 //!
-//! The factor has f fractional bits (1 - s is encoded as enc(1) - enc(s), so that a value above zero
-//! is multiplied by exactly 1); the result is truncated by f bits, locally. Domain: that of [`drelu`];
-//! the truncation is off by 2^(64 - f) with probability |a| 2^f / 2^64. Who sees what: nothing but the messages of the two.
+//! The factor has f fractional bits (1 - s is encoded as enc(1) - enc(s), so that a value above
+//! zero is multiplied by exactly 1); the result is truncated by f bits, locally. Domain: that of
+//! [`drelu`]; the truncation is off by 2^(64 - f) with probability |a| 2^f / 2^64. Who sees what:
+//! nothing but the messages of the two.
 
 use fixedpoint::encoding::FixedPoint;
 
 use super::{
+    chunks::in_chunks,
     drelu,
     elementwise::{Elementwise, PRODUCT_BITS, symmetric},
-    in_chunks, product,
+    product,
     relu::Relu,
 };
 use crate::{
@@ -51,7 +53,7 @@ impl Elementwise for LeakyRelu {
         "leaky-relu"
     }
 
-    /// Those of ReLU.
+    /// The messages of ReLU.
     fn cost(&self, count: usize) -> Cost {
         Relu.cost(count)
     }
@@ -125,32 +127,13 @@ pub fn ideal(x: &[u64], slope: f64, fixed: &FixedPoint) -> Vec<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use fixedpoint::ring;
-
-    use crate::test_world::{TestWorld, share_for_tests, signed_for_tests};
-
-    #[test]
-    fn equals_its_ideal_up_to_the_coin_and_its_cost() {
-        let fixed = FixedPoint::default();
-        let x = signed_for_tests(35, 1 << 24, 20_000);
-        let shares = share_for_tests(36, &x);
-        for slope in [0.0, SLOPE, 0.37, 1.0] {
-            let outcome = TestWorld::new(35).layer(
-                |ctx| evaluate(ctx, &shares[ctx.side().index() as usize], slope, &fixed),
-                |ctx| deal(ctx, x.len()),
-            );
-            let coins = ring::sub(&outcome.open(), &ideal(&x, slope, &fixed));
-            assert!(coins.iter().all(|coin| *coin <= 1));
-            outcome.assert_cost(&cost(x.len()));
-        }
-    }
 
     #[test]
     fn ideal_is_the_leaky_relu_of_real_numbers() {
         let fixed = FixedPoint::default();
         let x = fixed.encode_slice(&[1.5, -1.0, 0.0, -20.0]).unwrap();
         for slope in [SLOPE, 0.25] {
-            let y = fixed.decode_slice(&ideal(&x, slope, &fixed));
+            let y = fixed.decode_slice(&LeakyRelu { slope, fixed }.ideal(&x));
             for (y, expected) in y.into_iter().zip([1.5, -slope, 0.0, -20.0 * slope]) {
                 assert!((y - expected).abs() < 0.002, "{y} for {expected}");
             }

@@ -1,4 +1,4 @@
-//! What matrix products and convolutions have in common: SecureNN's MatMul (Algorithm 1) with one
+//! The common part of matrix products and convolutions: SecureNN's MatMul (Algorithm 1) with one
 //! left matrix per group and a right matrix that comes in pieces.
 //!
 //! | phase | from -> to | payload | elements |
@@ -6,17 +6,16 @@
 //! | 1 | P2 -> P1 | C_1 = A B - C_0 | as the result |
 //! | 2 | P0 <-> P1 | F = left - A, once; E = right - B, piece by piece | as both matrices |
 //!
-//! Randomness: P0 with P2: A_0, B_0, C_0. P1 with P2: A_1, B_1. P0 with P1: a sharing of zero for the
-//! output. With E and F opened, side j computes left_j E + F (right_j - j E) + C_j.
+//! Randomness: P0 with P2: A_0, B_0, C_0. P1 with P2: A_1, B_1. P0 with P1: a sharing of zero for
+//! the output. With E and F opened, side j computes left_j E + F (right_j - j E) + C_j.
 //!
 //! Who sees what: E and F are uniform to P0 and P1 because the other half of A and B is; C_1 is
-//! uniform to P1 because C_0 is. P2 receives nothing. A masks the left matrix once, and every column
-//! has a B of its own: pieces are the blocks of one large triple.
+//! uniform to P1 because C_0 is. P2 receives nothing. A masks the left matrix once, and every
+//! column has a B of its own: pieces are the blocks of one large triple.
 //!
-//! The pieces of a lane travel in one message each way, so that a depthwise convolution does not send
-//! a message per channel; lanes stream, so that a party
-//! holds `window` of them at once. P2 waits for nobody here; how far it runs ahead is the transport's to
-//! bound.
+//! The pieces of a lane travel in one message each way, so that a depthwise convolution does not
+//! send a message per channel; lanes stream, so that a party holds `window` of them at once. P2
+//! waits for nobody here; how far it runs ahead is the transport's to bound.
 
 use std::{
     ops::Range,
@@ -25,7 +24,7 @@ use std::{
 
 use fixedpoint::{Side, gemm, ring};
 
-use super::WORD;
+use super::units::WORD;
 use crate::{
     context::{Context, Dealer, Evaluator},
     cost::Cost,
@@ -112,6 +111,26 @@ impl LinearShape {
         })
     }
 
+    /// Adds to a lane's results the products of two left matrices a group with a right one each.
+    fn add_products(
+        &self,
+        pieces: &[Piece],
+        lefts: [&[u64]; 2],
+        rights: [&[u64]; 2],
+        mut results: &mut [u64],
+    ) {
+        let [first, second] = rights.map(|right| self.parts(pieces, self.inner, right));
+        for ((piece, first), second) in pieces.iter().zip(first).zip(second) {
+            let width = piece.columns.len();
+            let (result, rest) = results.split_at_mut(self.rows * width);
+            results = rest;
+            for (left, right) in lefts.into_iter().zip([first, second]) {
+                let left = self.left(piece.group, left);
+                gemm::multiply(self.rows, self.inner, width, left, right, result);
+            }
+        }
+    }
+
     /// The result of a lane, put where it belongs: images, then groups, then rows, then columns.
     fn store(&self, pieces: &[Piece], result: &[u64], out: &mut [u64]) {
         for (piece, part) in pieces.iter().zip(self.parts(pieces, self.rows, result)) {
@@ -138,13 +157,7 @@ pub(crate) fn evaluate(
 
     // step 2, the left matrix
     let mut left_ctx = ctx.narrow("left", 0);
-    let mut opened = Vec::with_capacity(left.len());
-    for part in left.chunks(LEFT_PART) {
-        let mut masked = part.to_vec();
-        left_ctx.prf_with(Role::CryptoProducer).subtract_from(&mut masked);
-        left_ctx.send_words(peer, 2, &masked)?;
-        opened.extend(masked);
-    }
+    let mut opened = send_left(&mut left_ctx, left)?;
     // The other half is taken by whichever lane needs it first, after that lane has sent its own
     // columns: nobody waits for one opening before sending the other.
     let receive_left = move || -> Result<Vec<u64>> {
@@ -186,18 +199,7 @@ pub(crate) fn evaluate(
         if side == Side::One {
             ring::sub_assign(&mut right, &opened);
         }
-        let opened_left = opened_left()?;
-        let mut rest = result.as_mut_slice();
-        let parts = shape.parts(pieces, shape.inner, &right);
-        let opened_parts = shape.parts(pieces, shape.inner, &opened);
-        for ((piece, right), opened) in pieces.iter().zip(parts).zip(opened_parts) {
-            let width = piece.columns.len();
-            let (out, tail) = rest.split_at_mut(shape.rows * width);
-            rest = tail;
-            let (rows, inner) = (shape.rows, shape.inner);
-            gemm::multiply(rows, inner, width, shape.left(piece.group, left), opened, out);
-            gemm::multiply(rows, inner, width, shape.left(piece.group, opened_left), right, out);
-        }
+        shape.add_products(pieces, [left, opened_left()?], [&opened, &right], &mut result);
         Ok(result)
     })?;
     let mut out = vec![0; shape.images * shape.groups * shape.rows * shape.columns];
@@ -205,6 +207,19 @@ pub(crate) fn evaluate(
         shape.store(pieces, &result, &mut out);
     }
     Ok(out)
+}
+
+/// Sends the left matrix under A, part by part. Gives this party's half of what is opened.
+fn send_left(ctx: &mut Evaluator<'_>, left: &[u64]) -> Result<Vec<u64>> {
+    let peer = ctx.peer();
+    let mut opened = Vec::with_capacity(left.len());
+    for part in left.chunks(LEFT_PART) {
+        let mut masked = part.to_vec();
+        ctx.prf_with(Role::CryptoProducer).subtract_from(&mut masked);
+        ctx.send_words(peer, 2, &masked)?;
+        opened.extend(masked);
+    }
+    Ok(opened)
 }
 
 /// P2.

@@ -7,7 +7,10 @@ use std::ops::Range;
 
 use fixedpoint::gemm;
 
-use super::linear::{self, LinearShape};
+use super::{
+    linear::{self, LinearShape},
+    units::L,
+};
 use crate::{
     context::{Dealer, Evaluator},
     cost::{Cost, Paper},
@@ -35,7 +38,7 @@ pub fn cost(shape: &MatMulShape) -> Cost {
 pub fn paper(shape: &MatMulShape) -> Paper {
     let MatMulShape { m, k, n } = *shape;
     let elements = 2 * (m * k + k * n) + m * n;
-    Paper { rounds: 2, bits: elements as f64 * super::L }
+    Paper { rounds: 2, bits: elements as f64 * L }
 }
 
 /// P0 and P1: shares of x y, at the sum of both scales.
@@ -102,7 +105,7 @@ mod tests {
         );
         assert_eq!(outcome.open(), ideal(&shape, &x, &y));
         outcome.assert_cost(&cost(&shape));
-        super::super::assert_paper(&cost(&shape), &paper(&shape), 0.0);
+        super::super::units::assert_paper(&cost(&shape), &paper(&shape), 0.0);
     }
 
     #[test]

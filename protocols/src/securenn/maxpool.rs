@@ -9,14 +9,16 @@
 //!
 //! The selection keeps the first of equal values, as PyTorch and numpy do. Both openings are sent
 //! before either is received, so that they are one phase. Domain: differences of values in a window
-//! lie in that of [`drelu`]; |x| < 2^60 where windows reach into padding. Who sees what: nothing but
-//! the messages of the two.
+//! lie in that of [`drelu`]; |x| < 2^60 where windows reach into padding. Who sees what: nothing
+//! but the messages of the two.
 
 use fixedpoint::{pool::PoolShape, ring};
 
 use super::{
-    WORD, drelu,
+    chunks::deal_in_chunks,
+    drelu,
     product::{self, Opening},
+    units::{L, LOG_P, WORD},
 };
 use crate::{
     context::{Dealer, Evaluator},
@@ -26,7 +28,7 @@ use crate::{
     share::Share,
 };
 
-/// What padding counts as: below every value, and far enough from the edge of DReLU's domain.
+/// The value of padding: below every other, and far enough from the edge of DReLU's domain.
 const PADDING: u64 = (1u64 << 60).wrapping_neg();
 
 // moves with nets
@@ -67,7 +69,7 @@ pub fn cost(shape: &PoolShape) -> Cost {
 pub fn paper(shape: &PoolShape) -> Paper {
     let steps = shape.window_len() as u64 - 1;
     let values = (shape.output_len() as u64 * steps) as f64;
-    Paper { rounds: 9 * steps, bits: values * (8.0 * super::L * super::LOG_P + 29.0 * super::L) }
+    Paper { rounds: 9 * steps, bits: values * (8.0 * L * LOG_P + 29.0 * L) }
 }
 
 /// P0 and P1: `x` in NCHW order.
@@ -94,7 +96,7 @@ pub fn evaluate(ctx: &mut Evaluator<'_>, shape: &PoolShape, x: &Share) -> Result
 /// # Errors
 /// A transport error.
 pub fn deal(ctx: &mut Dealer<'_>, shape: &PoolShape) -> Result<()> {
-    super::deal_in_chunks(ctx, shape.output_len(), |ctx, count| {
+    deal_in_chunks(ctx, shape.output_len(), |ctx, count| {
         for i in 1..shape.window_len() {
             let step = ctx.narrow(&i.to_string(), step_offset(i));
             drelu::deal_chunk(&mut step.narrow("drelu", 0), count)?;
@@ -213,6 +215,10 @@ mod tests {
     #[test]
     fn agrees_with_the_published_formula_up_to_the_packing() {
         let values = 3 * TWO_BY_TWO.output_len();
-        super::super::assert_paper(&cost(&TWO_BY_TWO), &paper(&TWO_BY_TWO), 8.0 * values as f64);
+        super::super::units::assert_paper(
+            &cost(&TWO_BY_TWO),
+            &paper(&TWO_BY_TWO),
+            8.0 * values as f64,
+        );
     }
 }

@@ -4,13 +4,14 @@
 //! |---|---|---|---|
 //! | 1 | P0 -> P1 | its half | 1 over 2^64 |
 //!
-//! Who sees what: P1 receives P0's half, which is the result minus its own half: it learns the result,
-//! as it should. The result is that of the probabilistic truncation: its last bit is a coin that
-//! depends on both halves before the truncation, so the functionality P1 learns from includes it. P0 and P2 receive nothing.
+//! Who sees what: P1 receives P0's half, which is the result minus its own half: it learns the
+//! result, as it should. The result is that of the probabilistic truncation: its last bit is a coin
+//! that depends on both halves before the truncation, so the functionality P1 learns from includes
+//! it. P0 and P2 receive nothing.
 
 use fixedpoint::{Side, ring};
 
-use super::WORD;
+use super::units::WORD;
 use crate::{context::Evaluator, cost::Cost, error::Result, party::Role, share::Share};
 
 /// Messages of `count` values.
@@ -48,12 +49,13 @@ mod tests {
             |ctx| {
                 let sum = match ctx.party() {
                     Role::ModelOwner => {
-                        let own = input::own(&mut ctx.narrow("weights", 0), &weights);
-                        own.add(&input::others(&mut ctx.narrow("image", 0), image.len()))
+                        let own = input::owner_share(&mut ctx.narrow("weights", 0), &weights);
+                        own.add(&input::peer_share(&mut ctx.narrow("image", 0), image.len()))
                     }
-                    _ => {
-                        let others = input::others(&mut ctx.narrow("weights", 0), weights.len());
-                        others.add(&input::own(&mut ctx.narrow("image", 0), &image))
+                    Role::DataOwner | Role::CryptoProducer => {
+                        let others =
+                            input::peer_share(&mut ctx.narrow("weights", 0), weights.len());
+                        others.add(&input::owner_share(&mut ctx.narrow("image", 0), &image))
                     }
                 };
                 super::evaluate(ctx, &sum)

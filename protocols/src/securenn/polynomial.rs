@@ -6,14 +6,14 @@
 //! | 1-2 | [`product`] of c_d and a |
 //! | 2 i + 1, 2 i + 2 | [`product`] of the sum so far and a, for each degree more |
 //!
-//! Coefficients and values have f fractional bits. Every product is truncated by f bits, locally: off by 2^(64 - f) with
-//! the probability that its magnitude is of 2^64. Who sees what: nothing but the messages of the products,
-//! each of which masks the coefficients of every value anew.
+//! Coefficients and values have f fractional bits. Every product is truncated by f bits, locally:
+//! off by 2^(64 - f) with the probability that its magnitude is of 2^64. Who sees what: nothing but
+//! the messages of the products, each of which masks the coefficients of every value anew.
 
 use fixedpoint::{encoding::FixedPoint, truncation};
 
 use super::{
-    deal_in_chunks,
+    chunks::deal_in_chunks,
     elementwise::{Elementwise, PRODUCT_BITS, symmetric},
     product,
 };
@@ -40,7 +40,7 @@ pub struct PolynomialShape {
 pub struct Polynomial {
     /// The degree, and the channels that the coefficients belong to.
     pub shape: PolynomialShape,
-    /// A share of the coefficients, `degree` a channel and that of a first; none at P2.
+    /// A share of the coefficients c_1, ..., c_d of each channel in turn; none at P2.
     pub coefficients: Share,
     /// A share of the constants c_0, one a channel; none at P2.
     pub constants: Share,
@@ -49,7 +49,7 @@ pub struct Polynomial {
 }
 
 impl Polynomial {
-    /// What is known without coefficients: enough for costs, and for P2 to deal.
+    /// A polynomial whose coefficients are unknown: enough for costs, and for P2 to deal.
     pub fn without_coefficients(degree: usize, fixed: FixedPoint) -> Polynomial {
         let shape = PolynomialShape { degree, channels: 0, plane: 0 };
         Polynomial { shape, coefficients: Share::default(), constants: Share::default(), fixed }
@@ -71,7 +71,7 @@ impl Elementwise for Polynomial {
         (0..self.shape.degree).fold(Cost::none(), |cost, _| cost.then(product::cost(count)))
     }
 
-    /// Those of the products.
+    /// The published cost of the products.
     fn paper(&self, count: f64) -> Paper {
         let (product, degree) = (product::paper(count), self.shape.degree);
         Paper { rounds: product.rounds * degree as u64, bits: product.bits * degree as f64 }
@@ -197,43 +197,9 @@ pub fn ideal(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        Error,
-        test_world::{TestWorld, share_for_tests, signed_for_tests},
-    };
+    use crate::{Error, Role, test_world::TestWorld};
 
     const FIXED: FixedPoint = FixedPoint::new(13);
-
-    #[test]
-    fn equals_its_ideal_up_to_the_coins_and_its_cost() {
-        // Magnitudes below 4, of coefficients too.
-        let x = signed_for_tests(60, 1 << 15, 5000);
-        let xs = share_for_tests(61, &x);
-        for degree in 1..=4 {
-            for (channels, plane) in [(1, 1), (1, 5000), (3, 1), (7, 13), (64, 49)] {
-                let shape = PolynomialShape { degree, channels, plane };
-                let c = signed_for_tests(62, 1 << 15, channels * degree);
-                let c0 = signed_for_tests(63, 1 << 15, channels);
-                let (cs, c0s) = (share_for_tests(64, &c), share_for_tests(65, &c0));
-                let outcome = TestWorld::new(66).layer(
-                    |ctx| {
-                        let side = ctx.side().index() as usize;
-                        evaluate(ctx, &shape, &cs[side], &c0s[side], &xs[side], &FIXED)
-                    },
-                    |ctx| deal(ctx, &shape, x.len()),
-                );
-                // A coin grows by a factor of 4 with every product after it, and there is one more each.
-                let slack = (0..degree).fold(0, |slack, _| 4 * slack + 1);
-                let due = ideal(&shape, &c, &c0, &x, &FIXED);
-                for (got, due) in outcome.open().into_iter().zip(due) {
-                    assert!(got.wrapping_sub(due).cast_signed().unsigned_abs() <= slack);
-                }
-                outcome.assert_cost(&cost(degree, x.len()));
-            }
-            let (cost, paper) = (cost(degree, 640), paper(degree, 640.0));
-            assert_eq!((cost.rounds(), 8.0 * cost.bytes() as f64), (paper.rounds, paper.bits));
-        }
-    }
 
     #[test]
     fn ideal_is_the_polynomial_of_real_numbers() {
@@ -245,7 +211,9 @@ mod tests {
             0 => 3.0 + x + 0.5 * x * x - 0.25 * x * x * x,
             _ => -1.0 + 2.0 * x * x + x * x * x,
         };
-        let got = FIXED.decode_slice(&ideal(&shape, &c, &c0, &encode(&x), &FIXED));
+        let (coefficients, constants) = (Share::new(c), Share::new(c0));
+        let polynomial = Polynomial { shape, coefficients, constants, fixed: FIXED };
+        let got = FIXED.decode_slice(&polynomial.ideal(&encode(&x)));
         for (got, due) in got.into_iter().zip(x.iter().enumerate().map(real)) {
             assert!((got - due).abs() < 0.002, "{got} for {due}");
         }
@@ -255,13 +223,13 @@ mod tests {
     fn coefficients_that_are_missing_are_refused() {
         let shape = PolynomialShape { degree: 2, channels: 3, plane: 1 };
         let share = |count| Share::new(vec![0; count]);
+        let (coefficients, constants) = (share(5), share(3));
+        let polynomial = Polynomial { shape, coefficients, constants, fixed: FIXED };
         let outcome = TestWorld::new(67).run(|session| match session.role() {
-            crate::Role::CryptoProducer => session.deal("layer", |_| Ok(())),
-            _ => session
-                .evaluate("layer", |ctx| {
-                    evaluate(ctx, &shape, &share(5), &share(3), &share(9), &FIXED)
-                })
-                .map(|_| ()),
+            Role::CryptoProducer => session.deal("layer", |_| Ok(())),
+            Role::ModelOwner | Role::DataOwner => {
+                session.evaluate("layer", |ctx| polynomial.evaluate(ctx, &share(9))).map(|_| ())
+            }
         });
         assert!(matches!(outcome.results[0], Err(Error::Shape { expected: 6, got: 5, .. })));
     }

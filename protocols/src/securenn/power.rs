@@ -5,15 +5,15 @@
 //! | 1-2 | [`product`] of a and a |
 //! | 3-4 | for a cube, [`product`] of the truncated square and a |
 //!
-//! Every product is truncated by f bits, locally: off by 2^(64 - f) with the probability that its magnitude is
-//! of 2^64. Who sees what: nothing but the messages of the products.
+//! Every product is truncated by f bits, locally: off by 2^(64 - f) with the probability that its
+//! magnitude is of 2^64. Who sees what: nothing but the messages of the products.
 
 use fixedpoint::{encoding::FixedPoint, truncation};
 
 use super::{
-    deal_in_chunks,
+    chunks::{deal_in_chunks, in_chunks},
     elementwise::{Elementwise, PRODUCT_BITS, symmetric},
-    in_chunks, product,
+    product,
 };
 use crate::{
     context::{Dealer, Evaluator},
@@ -61,7 +61,7 @@ impl Elementwise for Powers {
         (0..self.power.products()).fold(Cost::none(), |cost, _| cost.then(product::cost(count)))
     }
 
-    /// Those of the products.
+    /// The published cost of the products.
     fn paper(&self, count: f64) -> Paper {
         let (product, times) = (product::paper(count), self.power.products());
         Paper { rounds: product.rounds * u64::from(times), bits: product.bits * f64::from(times) }
@@ -135,30 +135,4 @@ pub fn deal(ctx: &mut Dealer<'_>, power: Power, count: usize) -> Result<()> {
 #[allow(missing_docs)]
 pub fn ideal(power: Power, x: &[u64], fixed: &FixedPoint) -> Vec<u64> {
     Powers { power, fixed: *fixed }.ideal(x)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::test_world::{TestWorld, share_for_tests, signed_for_tests};
-
-    #[test]
-    fn equals_its_ideal_up_to_the_coins_and_its_cost() {
-        let fixed = FixedPoint::new(13);
-        // Magnitudes below 4.
-        let x = signed_for_tests(50, 1 << 15, 5000);
-        let shares = share_for_tests(51, &x);
-        for (power, slack) in [(Power::Square, 1), (Power::Cube, 5)] {
-            let outcome = TestWorld::new(52).layer(
-                |ctx| evaluate(ctx, power, &shares[ctx.side().index() as usize], &fixed),
-                |ctx| deal(ctx, power, x.len()),
-            );
-            for (got, due) in outcome.open().into_iter().zip(ideal(power, &x, &fixed)) {
-                assert!(got.wrapping_sub(due).cast_signed().unsigned_abs() <= slack);
-            }
-            outcome.assert_cost(&cost(power, x.len()));
-            let (cost, paper) = (cost(power, 640), paper(power, 640.0));
-            assert_eq!((cost.rounds(), 8.0 * cost.bytes() as f64), (paper.rounds, paper.bits));
-        }
-    }
 }

@@ -13,7 +13,8 @@
 //! - beta = 1: w_i = x_i XOR t_i, c_i = x_i - t_i + 1 + sum of w_k over k > i
 //!
 //! Some c_i is 0 iff the comparison holds. Each evaluator sends rotate(s_i (c_i + z_i)), with s_i
-//! uniform in Z_67^*, z a sharing of zero and the rotation uniform, all from the stream of P0 and P1.
+//! uniform in Z_67^*, z a sharing of zero and the rotation uniform, all from the stream of P0 and
+//! P1.
 //!
 //! Who sees what: P0 and P1 receive nothing. P2 receives two vectors d_0, d_1. Given their sum, d_0
 //! is uniform (z). The sum holds s_i c_i: at most one c_i is 0, the others are masked by s_i to
@@ -25,8 +26,8 @@
 //! - The zero-sharing z is mandatory, though the paper's listing leaves it implicit: P2 dealt the
 //!   shares of x_i, so without z the ratio `d_0[i] / d_1[i]` cancels s_i and gives beta and r away.
 //!   A test carries that attack out.
-//! - A uniform rotation stands for the permutation: all entries but the zero are independent uniform
-//!   units, so the place of the zero is all that there is to hide.
+//! - A uniform rotation stands for the permutation: all entries but the zero are independent
+//!   uniform units, so the place of the zero is all that there is to hide.
 //! - The third case (beta = 1, r = 2^64 - 1) does not exist: [`Comparand`] excludes it.
 
 use fixedpoint::{
@@ -35,6 +36,7 @@ use fixedpoint::{
     prime::{self, Comparison},
 };
 
+use super::units::{DIGITS, L, LOG_P};
 use crate::{
     context::{Dealer, Evaluator},
     cost::{Cost, Paper},
@@ -44,7 +46,7 @@ use crate::{
     prf::Prf,
 };
 
-/// What x is compared with: words below 2^64 - 1, so that r + 1 does not wrap.
+/// The right-hand sides of comparisons: words below 2^64 - 1, so that r + 1 does not wrap.
 pub struct Comparand(Vec<u64>);
 
 impl Comparand {
@@ -76,16 +78,16 @@ impl Comparand {
 
 /// Messages of `count` values.
 pub fn cost(count: usize) -> Cost {
-    Cost::none().collect(1, super::DIGITS * count as u64)
+    Cost::none().collect(1, DIGITS * count as u64)
 }
 
 /// 2 l log p bits a value, 1 round.
 pub fn paper(count: f64) -> Paper {
-    Paper { rounds: 1, bits: count * 2.0 * super::L * super::LOG_P }
+    Paper { rounds: 1, bits: count * 2.0 * L * LOG_P }
 }
 
-/// P0 and P1: `bits` are this party's digit shares as P2 dealt them (lowest bit first), `beta` is 0 or 1
-/// a value; r and beta are known to both.
+/// P0 and P1: `bits` are this party's digit shares as P2 dealt them (lowest bit first), `beta` is 0
+/// or 1 a value; r and beta are known to both.
 ///
 /// # Errors
 /// A transport error, or digits outside of Z_67.
@@ -116,7 +118,7 @@ pub fn deal(ctx: &mut Dealer<'_>, count: usize) -> Result<Vec<u64>> {
     let (mut zero_digits, mut one_digits) = (BlockDigits::new(), BlockDigits::new());
     let mut found = vec![0; count];
     for block in blocks(count) {
-        let (zeros, ones) = (zero_digits.of(block.len()), one_digits.of(block.len()));
+        let (zeros, ones) = (zero_digits.first_mut(block.len()), one_digits.first_mut(block.len()));
         zero.unpack(block.clone(), zeros)
             .map_err(|what| ctx.malformed(Role::ModelOwner, 1, what))?;
         one.unpack(block.clone(), ones).map_err(|what| ctx.malformed(Role::DataOwner, 1, what))?;
@@ -130,7 +132,7 @@ pub fn ideal(x: &[u64], r: &[u64], beta: &[u64]) -> Vec<u64> {
     x.iter().zip(r).zip(beta).map(|((x, r), beta)| beta ^ u64::from(x > r)).collect()
 }
 
-/// What one side sends. The zero-sharing comes from `zeros`, so that a test can leave it out.
+/// The message of one side. The zero-sharing comes from `zeros`, so that a test can leave it out.
 fn mask(
     prf: &mut Prf,
     side: Side,
@@ -143,7 +145,8 @@ fn mask(
     let [mut x, mut s, mut z, mut masked] = [(); 4].map(|()| BlockDigits::new());
     for block in blocks(r.len()) {
         let n = block.len();
-        let (x, s, z, masked) = (x.of(n), s.of(n), z.of(n), masked.of(n));
+        let (x, s, z, masked) =
+            (x.first_mut(n), s.first_mut(n), z.first_mut(n), masked.first_mut(n));
         bits.unpack(block.clone(), x)?;
         prf.units(s);
         zeros(prf, z);
@@ -215,7 +218,7 @@ mod tests {
             assert_eq!(found.into_inner().unwrap(), ideal(&x, r.words(), &beta));
             outcome.assert_cost(&cost(x.len()));
         }
-        super::super::assert_paper(&cost(640), &paper(640.0), 2.0 * 640.0);
+        super::super::units::assert_paper(&cost(640), &paper(640.0), 2.0 * 640.0);
     }
 
     #[test]
@@ -225,8 +228,8 @@ mod tests {
     }
 
     /// Everything (beta, t) that explains what P2 received, given the bit shares that it dealt, if
-    /// there were no zero-sharing: the ratio of its two messages cancels s. A depth-first search from
-    /// the top bit; `None` if it gives up.
+    /// there were no zero-sharing: the ratio of its two messages cancels s. A depth-first search
+    /// from the top bit; `None` if it gives up.
     fn ratio_attack(d: &[Vec<u8>; 2], shares: &[Vec<u8>; 2]) -> Option<Vec<(u64, u64)>> {
         const P: i32 = prime::P as i32;
         let mut steps = 0;

@@ -6,18 +6,21 @@
 //! | 1 | P2 -> P1 | c_1 = a b - c_0 | 1 over 2^64 |
 //! | 2 | P0 <-> P1 | x_j - a_j, y_j - b_j | 2 over 2^64 each way |
 //!
-//! Randomness: P0 with P2: a_0, b_0, c_0. P1 with P2: a_1, b_1. P0 with P1: a sharing of zero for the
-//! output.
+//! Randomness: P0 with P2: a_0, b_0, c_0. P1 with P2: a_1, b_1. P0 with P1: a sharing of zero for
+//! the output.
 //!
-//! Who sees what: e = x - a and f = y - b are uniform to P0 and P1, because the other half of a and b
-//! is; c_1 is uniform to P1 because c_0 is. P2 receives nothing.
+//! Who sees what: e = x - a and f = y - b are uniform to P0 and P1, because the other half of a and
+//! b is; c_1 is uniform to P1 because c_0 is. P2 receives nothing.
 //!
-//! a_j and b_j are drawn where they are used and never stored, so they cannot mask a second opening.
-//! P1 takes c_1 after it has sent its own openings: nobody waits for P2.
+//! a_j and b_j are drawn where they are used and never stored, so they cannot mask a second
+//! opening. P1 takes c_1 after it has sent its own openings: nobody waits for P2.
 
 use fixedpoint::{Side, ring};
 
-use super::{WORD, share_convert::EVALUATORS};
+use super::{
+    share_convert::EVALUATORS,
+    units::{L, WORD},
+};
 use crate::{
     context::{Dealer, Evaluator},
     cost::{Cost, Paper},
@@ -38,7 +41,7 @@ pub fn cost(count: usize) -> Cost {
 
 /// 5 l bits a product, 2 rounds.
 pub fn paper(count: f64) -> Paper {
-    Paper { rounds: 2, bits: count * 5.0 * super::L }
+    Paper { rounds: 2, bits: count * 5.0 * L }
 }
 
 /// P0 and P1, on one chunk: shares of x y from shares of x and of y.
@@ -145,14 +148,16 @@ mod tests {
         );
         assert_eq!(outcome.open(), ideal(&x, &y));
         outcome.assert_cost(&cost(x.len()));
-        super::super::assert_paper(&cost(640), &paper(640.0), 0.0);
+        super::super::units::assert_paper(&cost(640), &paper(640.0), 0.0);
     }
 
     #[test]
     fn operands_of_different_length_are_refused() {
         let outcome = TestWorld::new(45).run(|session| match session.role() {
             Role::CryptoProducer => session.deal("layer", |_| Ok(())),
-            _ => session.evaluate("layer", |ctx| evaluate(ctx, &[1, 2], &[3]).map(|_| ())),
+            Role::ModelOwner | Role::DataOwner => {
+                session.evaluate("layer", |ctx| evaluate(ctx, &[1, 2], &[3]).map(|_| ()))
+            }
         });
         assert!(matches!(outcome.results[0], Err(crate::Error::Shape { expected: 2, got: 1, .. })));
     }

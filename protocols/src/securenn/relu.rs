@@ -8,10 +8,11 @@
 //! Domain: that of [`drelu`]. Who sees what: nothing but the messages of the two.
 
 use super::{
-    deal_in_chunks,
+    chunks::{deal_in_chunks, in_chunks},
     drelu::{self, Drelu},
     elementwise::Elementwise,
-    in_chunks, product,
+    product,
+    units::{L, LOG_P},
 };
 use crate::{
     context::{Dealer, Evaluator},
@@ -35,7 +36,7 @@ impl Elementwise for Relu {
 
     /// 8 l log p + 24 l bits a value, 10 rounds.
     fn paper(&self, count: f64) -> Paper {
-        Paper { rounds: 10, bits: count * (8.0 * super::L * super::LOG_P + 24.0 * super::L) }
+        Paper { rounds: 10, bits: count * (8.0 * L * LOG_P + 24.0 * L) }
     }
 
     fn evaluate(&self, ctx: &mut Evaluator<'_>, x: &Share) -> Result<Share> {
@@ -85,27 +86,4 @@ pub fn deal(ctx: &mut Dealer<'_>, count: usize) -> Result<()> {
 #[allow(missing_docs)]
 pub fn ideal(x: &[u64]) -> Vec<u64> {
     Relu.ideal(x)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::test_world::{TestWorld, share_for_tests, signed_for_tests};
-
-    #[test]
-    fn equals_its_ideal_and_its_cost() {
-        let x = signed_for_tests(33, 1 << 62, 20_000);
-        let shares = share_for_tests(34, &x);
-        let outcome = TestWorld::new(33).layer(
-            |ctx| evaluate(ctx, &shares[ctx.side().index() as usize]),
-            |ctx| deal(ctx, x.len()),
-        );
-        assert_eq!(outcome.open(), ideal(&x));
-        outcome.assert_cost(&cost(x.len()));
-    }
-
-    #[test]
-    fn agrees_with_the_published_formula_up_to_the_packing() {
-        super::super::assert_paper(&cost(640), &paper(640.0), 8.0 * 640.0);
-    }
 }

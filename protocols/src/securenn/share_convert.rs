@@ -1,28 +1,28 @@
-//! ShareConvert (SecureNN, Algorithm 4): shares mod 2^64 of a value other than 2^64 - 1 become shares
-//! of the same value mod 2^64 - 1.
+//! ShareConvert (SecureNN, Algorithm 4): shares mod 2^64 of a value other than 2^64 - 1 become
+//! shares of the same value mod 2^64 - 1.
 //!
 //! | phase | from -> to | payload | elements |
 //! |---|---|---|---|
 //! | 1 | P0 -> P2, P1 -> P2 | a_j + r_j | 1 over 2^64 each |
-//! | 2 | P2 -> P0, P2 -> P1 | shares of the bits of x = a + r; shares of delta | 64 digits; 1 over 2^64 - 1 |
+//! | 2 | P2 -> P0, P2 -> P1 | shares of the bits of a + r; of delta | 64 digits; 1 over 2^64 - 1 |
 //! | 3 | P0 -> P2, P1 -> P2 | [`private_compare`] of x with r - 1 under eta'' | 64 digits |
 //! | 4 | P2 -> P0, P2 -> P1 | shares of eta' | 1 over 2^64 - 1 |
 //!
 //! Randomness of P0 and P1: r_0, r (never 0), eta'', and a sharing of zero for the output.
 //!
-//! Who sees what: P2 receives a_j + r_j, where r_0 and r are uniform and known to P0 and P1 alone, so
-//! the two messages are independent and uniform (r is uniform over 1..2^64: distance 2^-64); then
-//! what [`private_compare`] gives it, eta' masked by eta''. P0 and P1 each receive one half of fresh
-//! sharings, uniform over their ring.
+//! Who sees what: P2 receives a_j + r_j, where r_0 and r are uniform and known to P0 and P1 alone,
+//! so the two messages are independent and uniform (r is uniform over 1..2^64: distance 2^-64);
+//! then what [`private_compare`] gives it, eta' masked by eta''. P0 and P1 each receive one half of
+//! fresh sharings, uniform over their ring.
 //!
-//! Deviation from the paper: an r of 0 becomes 1 (by a mask, not a branch), because r - 1 would wrap
-//! and the result be off by one.
+//! Deviation from the paper: an r of 0 becomes 1 (by a mask, not a branch), because r - 1 would
+//! wrap and the result be off by one.
 
 use fixedpoint::{Side, odd_ring, prime, ring};
 
 use super::{
-    DIGITS, WORD,
     private_compare::{self, Comparand},
+    units::{DIGITS, L, LOG_P, WORD},
 };
 use crate::{
     context::{Dealer, Evaluator},
@@ -44,7 +44,7 @@ pub fn cost(count: usize) -> Cost {
 
 /// 4 l log p + 6 l bits a value, 4 rounds.
 pub fn paper(count: f64) -> Paper {
-    Paper { rounds: 4, bits: count * (4.0 * super::L * super::LOG_P + 6.0 * super::L) }
+    Paper { rounds: 4, bits: count * (4.0 * L * LOG_P + 6.0 * L) }
 }
 
 /// P0 and P1, on one chunk: words mod 2^64 in, words mod 2^64 - 1 out.
@@ -143,7 +143,8 @@ pub(crate) fn deal_bits(ctx: &mut Dealer<'_>, x: &[u64]) -> [PackedDigits; 2] {
     let (mut first_digits, mut second_digits) = (BlockDigits::new(), BlockDigits::new());
     let prf = ctx.prf_private();
     for block in blocks(x.len()) {
-        let (firsts, seconds) = (first_digits.of(block.len()), second_digits.of(block.len()));
+        let (firsts, seconds) =
+            (first_digits.first_mut(block.len()), second_digits.first_mut(block.len()));
         prf.digits(firsts);
         prime::share_bits(&x[block], firsts, seconds);
         first.push(firsts);
@@ -204,6 +205,6 @@ mod tests {
 
     #[test]
     fn agrees_with_the_published_formula_up_to_the_packing() {
-        super::super::assert_paper(&cost(640), &paper(640.0), 4.0 * 640.0);
+        super::super::units::assert_paper(&cost(640), &paper(640.0), 4.0 * 640.0);
     }
 }

@@ -61,22 +61,3 @@ impl Elementwise for Sign {
         Drelu.domain()
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::test_world::{TestWorld, share_for_tests, signed_for_tests};
-
-    #[test]
-    fn equals_its_ideal_and_its_cost() {
-        let (x, sign) = (signed_for_tests(39, 1 << 62, 3000), Sign { one: 1 << 13 });
-        let shares = share_for_tests(40, &x);
-        let outcome = TestWorld::new(39).layer(
-            |ctx| sign.evaluate(ctx, &shares[ctx.side().index() as usize]),
-            |ctx| sign.deal(ctx, x.len()),
-        );
-        assert_eq!(outcome.open(), sign.ideal(&x));
-        outcome.assert_cost(&sign.cost(x.len()));
-        assert_eq!(sign.ideal(&[0, 7, u64::MAX]), [1 << 13, 1 << 13, (1u64 << 13).wrapping_neg()]);
-    }
-}

@@ -16,9 +16,9 @@ use crate::{
 
 /// One party's received messages, by sender and step.
 ///
-/// It never refuses a message, because a transport that stops reading would hold back messages that a
-/// lane waits for. What bounds it is that senders stop: [`Inbox::take`] is where a transport learns how
-/// much of what a peer sent is used.
+/// It never refuses a message, because a transport that stops reading would hold back messages that
+/// a lane waits for. What bounds it is that senders stop: [`Inbox::take`] is where a transport
+/// learns how much of what a peer sent is used.
 #[derive(Debug)]
 pub struct Inbox {
     state: Mutex<State>,

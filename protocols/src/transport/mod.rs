@@ -3,7 +3,9 @@
 
 pub mod inbox;
 pub mod memory;
+#[cfg(any(test, feature = "test-world"))]
 pub mod recording;
+#[cfg(any(test, feature = "test-world"))]
 pub mod shaped;
 
 use std::fmt;

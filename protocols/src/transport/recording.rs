@@ -24,7 +24,7 @@ pub struct Record {
 pub type Records = Arc<Mutex<Vec<Record>>>;
 
 /// Records what its party receives.
-pub struct RecordingTransport<T> {
+pub(crate) struct RecordingTransport<T> {
     role: Role,
     inner: T,
     records: Records,
@@ -32,7 +32,7 @@ pub struct RecordingTransport<T> {
 
 impl<T: Transport> RecordingTransport<T> {
     /// Wraps one party's transport; the records may be shared by several parties.
-    pub fn new(role: Role, inner: T, records: Records) -> Self {
+    pub(crate) fn new(role: Role, inner: T, records: Records) -> Self {
         RecordingTransport { role, inner, records }
     }
 }

@@ -24,7 +24,7 @@ pub struct Shape {
 }
 
 /// Holds each message back until the shaped link would have delivered it.
-pub struct ShapedTransport<T: Transport + 'static> {
+pub(crate) struct ShapedTransport<T: Transport + 'static> {
     inner: Arc<T>,
     lines: [Arc<Line>; 3],
     workers: Vec<JoinHandle<()>>,
@@ -50,7 +50,7 @@ impl<T: Transport + 'static> ShapedTransport<T> {
     ///
     /// # Panics
     /// If the bandwidth is not positive.
-    pub fn new(role: Role, inner: T, shape: Shape) -> Self {
+    pub(crate) fn new(role: Role, inner: T, shape: Shape) -> Self {
         assert!(shape.bandwidth > 0.0, "a link has some bandwidth");
         let inner = Arc::new(inner);
         let lines: [Arc<Line>; 3] = Default::default();

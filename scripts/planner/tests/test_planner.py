@@ -1,6 +1,4 @@
-"""Spaces, exchanges and scores: without Ray, in seconds. Run from scripts: python3 -m unittest
-planner.tests.test_planner
-"""
+"""Spaces, exchanges and scores: without Ray, in seconds."""
 
 import random
 import unittest
@@ -8,7 +6,6 @@ import unittest
 import torch
 
 import planner  # noqa: F401, for its path
-
 from planner import network, scores
 from planner.exchange import Exchange
 from planner.network import Network
@@ -26,7 +23,7 @@ def space():
 
 
 def conv(name, channels, inputs, kernel, **other):
-    padding = {side: kernel // 2 for side in ("top", "left", "bottom", "right")}
+    padding = dict.fromkeys(("top", "left", "bottom", "right"), kernel // 2)
     fields = {"out_channels": channels, "kernel": [kernel, kernel], "stride": [1, 1], "groups": 1}
     fields |= {"dilation": [1, 1], "padding": padding, "bias": True}
     return {"name": name, "op": {"conv": fields}, "inputs": inputs, **other}
@@ -38,7 +35,7 @@ def activation(name, inputs):
 
 def small_net():
     """Two convolutions, a max pool, and an average at the end."""
-    none = {side: 0 for side in ("top", "left", "bottom", "right")}
+    none = dict.fromkeys(("top", "left", "bottom", "right"), 0)
     pool = {"max-pool": {"size": [2, 2], "stride": [2, 2], "padding": none}}
     nodes = [{"name": "input", "op": "input", "inputs": []}]
     nodes += [
@@ -114,7 +111,9 @@ class Scores(unittest.TestCase):
         self.assertEqual(scores.safenet(0.9, {"saved": 0.25}), 0.9 * 1.25)
 
     def test_relu_is_no_exchange(self):
-        count = lambda genes: scores.exchanged(space().plan(genes), SITES)
+        def count(genes):
+            return scores.exchanged(space().plan(genes), SITES)
+
         self.assertEqual(count(space().own() | {"plain": 1.0}), 0)
         self.assertEqual(count(space().uniform("none")), 1)
         half = space().own()
@@ -222,7 +221,3 @@ class Networks(unittest.TestCase):
         graph = {"nodes": [{"name": "input", "op": "input", "inputs": []}, node], "output": 1}
         with self.assertRaisesRegex(ValueError, "s: `sign`"):
             Network(graph, {}, [])
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -1,5 +1,4 @@
-"""Whole searches over Ray with trainers that train nothing: about a minute. Run from scripts:
-python3 -m unittest planner.tests.test_search"""
+"""Whole searches over Ray, with trainers that train nothing: minutes."""
 
 import tempfile
 import unittest
@@ -53,7 +52,9 @@ class Searches(unittest.TestCase):
         self.assertLess(again.all("progress")[0]["seconds_left"], left)
 
     def test_failures_and_nonsense_are_told_and_the_rest_goes_on(self):
-        session = self.session(points=6, iterations=8, trainer="planner.tests.fake:Moody")
+        session = self.session(
+            points=6, iterations=8, seconds=900, trainer="planner.tests.fake:Moody"
+        )
         session.listen()
         self.assertEqual(session.code, 0, session.errors)
         self.assertGreater(len(session.all("result")), 10)
@@ -74,7 +75,3 @@ class Searches(unittest.TestCase):
         session.process.stdin.close()
         session.process.stdout.close()
         self.assertNotEqual(session.process.wait(timeout=60), 0)
-
-
-if __name__ == "__main__":
-    unittest.main()

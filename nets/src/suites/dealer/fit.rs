@@ -6,8 +6,9 @@ use protocols::dealer::Gate;
 
 use super::layout::{LayerLayout, Layout, Step};
 use crate::{
+    cost::BoundSource,
     graph::{Graph, NodeId},
-    ranges::{BoundSource, LayerRange, Range, power_of_two},
+    ranges::{LayerRange, Range, power_of_two},
 };
 
 /// For every layer the power of two that its values, or what it compares, must be below, and are so with a unit
@@ -77,9 +78,10 @@ mod tests {
 
     use super::{super::layout::Bounds, *};
     use crate::{
+        cost::LayerBound,
         graph::{Activation, ActivationKind, Dims, GraphBuilder, Op},
         output::Output,
-        ranges::{LayerBound, MIN_MARGIN, calibrated, intervals, tighter},
+        ranges::{MIN_MARGIN, calibrated, intervals, tighter},
         suites::dealer::PublicBounds,
         suites::dealer::reference,
         test_nets,

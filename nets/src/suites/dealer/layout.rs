@@ -9,10 +9,10 @@ use protocols::{
 
 use super::public_bounds::PublicBounds;
 use crate::{
+    cost::{BoundSource, LayerBound},
     error::Result,
     functions::{Gadget, PolynomialScales},
     graph::{Graph, NodeId, Op, Portion},
-    ranges::{BoundSource, LayerBound},
     weights::{EncodedModel, Model, Scales},
 };
 

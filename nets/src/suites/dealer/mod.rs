@@ -16,7 +16,7 @@
 
 pub(crate) mod bench;
 mod cost;
-pub mod fit;
+mod fit;
 mod hash;
 mod layout;
 mod local;

@@ -11,11 +11,12 @@ use super::{
     scales::{LayerScales, PartScales, divisor},
 };
 use crate::{
+    cost::BoundSource,
     error::{Error, Result},
     graph::{Activation, Graph, NodeId, Op, Window},
     output::Output,
     range::Range,
-    ranges::{BoundSource, Source},
+    ranges::Source,
     weights::check_fractional_bits,
 };
 

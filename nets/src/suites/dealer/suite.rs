@@ -14,7 +14,7 @@ use crate::{
     error::{Error, Result},
     graph::{Graph, NodeId, Order},
     output::Output,
-    ranges::{LayerRange, Survey},
+    ranges::LayerRange,
     suite_name::SuiteName,
     suites::{
         Execution, Inputs, MaskedWeights, OutOfRange, Preprocessing, Progress, Reference, Remedy,
@@ -44,6 +44,11 @@ impl Dealer {
     /// The network's layout.
     pub fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    /// The magnitude that would do for all layers alike, as a power of two, with values of these ranges.
+    pub fn magnitude_bits(&self, ranges: &[LayerRange]) -> u32 {
+        fit::magnitude_bits(&self.graph, &self.layout, ranges)
     }
 
     fn run(&self, order: Order, batch: usize) -> Run<'_> {
@@ -107,16 +112,16 @@ impl Suite for Dealer {
         })
     }
 
-    fn first_misfit(&self, ranges: &[LayerRange], _: f64) -> Option<NodeId> {
-        fit::exceeding(&self.graph, &self.layout, ranges)
+    fn fitting(&self, ranges: &[LayerRange], _: f64) -> Vec<bool> {
+        fit::fitting(&self.graph, &self.layout, ranges)
     }
 
     fn bound_bits(&self, layer: NodeId) -> Option<i32> {
         Some(self.layout.layer(layer).magnitude_bits)
     }
 
-    fn remedy(&self, survey: &Survey<'_>, _: bool) -> Result<Remedy> {
-        let bits = fit::magnitude_bits(&self.graph, &self.layout, &survey.likely(self.fixed())?);
+    fn remedy(&self, ranges: &dyn Fn(FixedPoint) -> Result<Vec<LayerRange>>) -> Result<Remedy> {
+        let bits = self.magnitude_bits(&ranges(self.fixed())?);
         let (bounds, fixed) = (Bounds::Alike(bits), self.fixed());
         let fits = Layout::new(&self.graph, fixed, &bounds, self.output).is_ok();
         Ok(Remedy::MagnitudeBits(fits.then_some(bits)))

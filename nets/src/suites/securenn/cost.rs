@@ -2,14 +2,13 @@
 
 use protocols::{
     Cost, Paper,
-    securenn::{Elementwise, argmax, conv, matmul, maxpool, output},
+    securenn::{argmax, conv, matmul, maxpool, output},
 };
 
-use super::run::dense_shape;
+use super::protocol::{dense_shape, without_terms};
 use crate::{
     cost::{LayerCost, NetworkCost},
     error::Result,
-    functions::{ActivationKind, EncodedTerms},
     graph::{Activation, Dims, Graph, Linear, NodeId, OUTPUT, Op, Portion},
     output::Output,
     suite_name::SuiteName,
@@ -82,12 +81,6 @@ fn functions(activation: &Activation, dims: Dims, batch: usize) -> (Paper, Cost)
     (published, predicted)
 }
 
-/// The protocol of a function, for its messages: they depend on neither the precision nor the
-/// coefficients.
-pub(super) fn without_terms(kind: ActivationKind) -> Box<dyn Elementwise> {
-    kind.function().securenn(fixedpoint::encoding::FixedPoint::default(), EncodedTerms::default())
-}
-
 #[cfg(test)]
 mod tests {
     use fixedpoint::Padding;
@@ -95,6 +88,7 @@ mod tests {
     use super::*;
     use crate::{
         cost::Totals,
+        functions::ActivationKind,
         graph::{Conv, GraphBuilder, Order, Window},
         test_nets, zoo,
     };

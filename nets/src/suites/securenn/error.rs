@@ -354,9 +354,9 @@ mod tests {
     #[test]
     fn products_that_could_wrap_are_seen() {
         let graph = test_nets::tiny();
-        let model = encoded(&graph, 30);
+        let model = encoded(&graph, 24);
         let results: Vec<Vec<u64>> =
-            graph.ids().map(|id| vec![1 << 40; graph.dims(id).len()]).collect();
+            graph.ids().map(|id| vec![1 << 46; graph.dims(id).len()]).collect();
         let errors = error_bound(&graph, &model).unwrap();
         let failures = truncation_failure(&graph, &model, &results, &errors).unwrap();
         assert!(failures[0] > 0.01, "{failures:?}");

@@ -7,19 +7,15 @@
 
 use std::sync::Arc;
 
-use fixedpoint::{conv::ConvShape, encoding::FixedPoint};
+use fixedpoint::encoding::FixedPoint;
 use protocols::{
     Dealer, Evaluator, Role, Session, Share,
     average::{self, Divisor},
     channels,
-    securenn::{
-        Elementwise, argmax, conv, input,
-        matmul::{self, MatMulShape},
-        maxpool, output,
-    },
+    securenn::{Elementwise, argmax, conv, input, matmul, maxpool, output},
 };
 
-use super::cost::without_terms;
+use super::protocol::{dense_shape, without_terms};
 use crate::{
     error::{Error, Result},
     functions::{ActivationKind, EncodedTerms},
@@ -124,12 +120,6 @@ pub fn check_output(graph: &Graph, output: Output) -> Result<()> {
         Output::Label if classes > max => Err(Error::Classes { classes, max }),
         _ => Ok(()),
     }
-}
-
-/// A fully connected layer as the product images x weights^T: its sizes, from those of
-/// [`Graph::linear_shape`].
-pub(crate) fn dense_shape(shape: &ConvShape) -> MatMulShape {
-    MatMulShape { m: shape.batch, k: shape.in_channels, n: shape.out_channels }
 }
 
 fn check_inputs(

@@ -5,7 +5,7 @@ use fixedpoint::encoding::FixedPoint;
 use super::{
     cost,
     error::{expected_error, truncation_failure},
-    fit::{demands, exceeding, fitting_bits},
+    fit::{demands, fitting, fitting_bits},
     reference::fixed,
     run::{self, EvaluatorInputs, Run, check_output},
 };
@@ -14,7 +14,7 @@ use crate::{
     error::{Error, Result},
     graph::{Graph, NodeId},
     output::Output,
-    ranges::{LayerRange, Survey},
+    ranges::LayerRange,
     suite_name::SuiteName,
     suites::{Execution, Inputs, Preprocessing, Reference, Remedy, Suite, WARN_FAILURE},
     weights::{EncodedModel, MAX_FRACTIONAL_BITS, Model, check_fractional_bits},
@@ -96,21 +96,16 @@ impl Suite for SecureNn {
         })
     }
 
-    fn first_misfit(&self, ranges: &[LayerRange], failure: f64) -> Option<NodeId> {
-        exceeding(&demands(&self.graph, ranges, self.fixed), failure)
+    fn fitting(&self, ranges: &[LayerRange], failure: f64) -> Vec<bool> {
+        fitting(&demands(&self.graph, ranges, self.fixed), failure)
     }
 
     fn bound_bits(&self, _: NodeId) -> Option<i32> {
         None
     }
 
-    fn remedy(&self, survey: &Survey<'_>, samples: bool) -> Result<Remedy> {
-        let bits = fitting_bits(&self.graph, MAX_FRACTIONAL_BITS, WARN_FAILURE, |fixed| {
-            match &survey.observed {
-                Some(observed) if samples => Ok(observed.layers.clone()),
-                _ => survey.likely(fixed),
-            }
-        })?;
+    fn remedy(&self, ranges: &dyn Fn(FixedPoint) -> Result<Vec<LayerRange>>) -> Result<Remedy> {
+        let bits = fitting_bits(&self.graph, MAX_FRACTIONAL_BITS, WARN_FAILURE, ranges)?;
         Ok(Remedy::FractionalBits(bits))
     }
 

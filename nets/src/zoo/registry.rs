@@ -1,0 +1,151 @@
+//! The networks by name.
+
+use super::{
+    cnn7, cryptonets, digits_cnn, minionn_mnist, mobilenet_v2,
+    options::Options,
+    ratios::{Published, Ratios},
+    resnet32, secureml, shufflenet_v2, squeezenet, vgg16, xonn,
+};
+use crate::{
+    error::{Error, Result},
+    graph::Graph,
+};
+
+/// A network of one size of layers.
+struct Net {
+    name: &'static str,
+    /// Whether trained weights come with this repository for the size that its builder makes of their
+    /// data, so that a config must name them.
+    trained: bool,
+    build: Builder,
+}
+
+enum Builder {
+    /// Its own activations alone.
+    Fixed(fn(&Options) -> Result<Graph>),
+    /// Activations with ratios.
+    Partial(Published, fn(&Options, &Ratios) -> Result<Graph>),
+}
+
+const NETS: [Net; 10] = [
+    Net { name: digits_cnn::NAME, trained: true, build: Builder::Fixed(digits_cnn::digits_cnn) },
+    Net { name: secureml::NAME, trained: false, build: Builder::Fixed(secureml::secureml) },
+    Net { name: cryptonets::NAME, trained: false, build: Builder::Fixed(cryptonets::cryptonets) },
+    Net {
+        name: minionn_mnist::NAME,
+        trained: false,
+        build: Builder::Fixed(minionn_mnist::minionn_mnist),
+    },
+    Net { name: cnn7::NAME, trained: false, build: Builder::Fixed(cnn7::cnn7) },
+    Net { name: resnet32::NAME, trained: false, build: Builder::Fixed(resnet32::resnet32) },
+    Net { name: vgg16::NAME, trained: false, build: Builder::Fixed(vgg16::vgg16) },
+    Net {
+        name: squeezenet::NAME,
+        trained: false,
+        build: Builder::Partial(Published::SqueezeNet, squeezenet::squeezenet),
+    },
+    Net {
+        name: shufflenet_v2::NAME,
+        trained: false,
+        build: Builder::Partial(Published::ShuffleNetV2, shufflenet_v2::shufflenet_v2),
+    },
+    Net {
+        name: mobilenet_v2::NAME,
+        trained: false,
+        build: Builder::Partial(Published::MobileNetV2, mobilenet_v2::mobilenet_v2),
+    },
+];
+
+/// The limits of [`Options::scale`].
+const MIN_SCALE: f64 = 0.05;
+const MAX_SCALE: f64 = 16.0;
+
+/// The names that [`build`] knows.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    let nets = NETS.iter().map(|net| net.name);
+    nets.chain(xonn::NETS.iter().map(|net| net.name))
+}
+
+/// The network of this name.
+///
+/// # Errors
+/// [`Error::Unknown`] with all names, [`Error::Node`] where the image is too small, [`Error::Scale`],
+/// [`Error::Plan`] for ratios of a net that takes none.
+pub fn build(name: &str, options: &Options) -> Result<Graph> {
+    if let Some(net) = xonn::NETS.iter().find(|net| net.name == name) {
+        check_scale(options.scale)?;
+        refuse_ratios(name, options)?;
+        return net.build(options);
+    }
+    let net = NETS.iter().find(|net| net.name == name).ok_or_else(|| unknown(name))?;
+    if options.scale != 1.0 {
+        return Err(Error::Scale { what: format!("{name} has none: only XONN's nets have") });
+    }
+    match net.build {
+        Builder::Fixed(build) => {
+            refuse_ratios(name, options)?;
+            build(options)
+        }
+        Builder::Partial(published, build) => match &options.ratios {
+            Some(ratios) => build(options, ratios),
+            None => build(options, &Ratios::original(published.kind())),
+        },
+    }
+}
+
+/// The net of this name, if it takes ratios.
+///
+/// # Errors
+/// [`Error::Unknown`] with all names, or [`Error::Plan`] for a net that takes none.
+pub fn with_ratios(name: &str) -> Result<Published> {
+    match Published::named(name) {
+        Some(net) => Ok(net),
+        None if names().any(|known| known == name) => Err(takes_none(name)),
+        None => Err(unknown(name)),
+    }
+}
+
+/// Whether trained weights come with this repository, so that a config must name them.
+pub fn is_trained(name: &str) -> bool {
+    NETS.iter().any(|net| net.name == name && net.trained)
+}
+
+fn check_scale(scale: f64) -> Result<()> {
+    if (MIN_SCALE..=MAX_SCALE).contains(&scale) {
+        return Ok(());
+    }
+    let what = format!("a factor of {scale:?}: use one from {MIN_SCALE} to {MAX_SCALE}");
+    Err(Error::Scale { what })
+}
+
+fn refuse_ratios(name: &str, options: &Options) -> Result<()> {
+    if options.ratios.is_some() { Err(takes_none(name)) } else { Ok(()) }
+}
+
+fn takes_none(name: &str) -> Error {
+    Error::Plan { what: format!("{name} takes none") }
+}
+
+fn unknown(name: &str) -> Error {
+    let known = names().map(str::to_owned).collect();
+    Error::Unknown { what: "network", name: name.to_owned(), known }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::Dims;
+
+    #[test]
+    fn names_build_and_others_are_listed() {
+        let options = Options::new(Dims::new(3, 32, 32), 10);
+        for name in names() {
+            let graph = build(name, &options).unwrap();
+            assert_eq!(graph.name(), name);
+            assert_eq!(graph.input(), options.input);
+            assert_eq!(graph.dims(graph.output()), Dims::flat(options.classes));
+        }
+        let error = build("alexnet", &options).unwrap_err().to_string();
+        assert!(error.contains("alexnet") && error.contains("digits-cnn"), "{error}");
+    }
+}
