@@ -1,16 +1,17 @@
-//! Non-linear functions, made of the few that have protocols, and of scalings around them.
+//! Non-linear functions, made of the few that have protocols and of scalings around them.
 
 use super::{
     draft::{Kind, LinearTensors},
-    node::Node,
+    node::{Node, Refusal},
     tensor::Tensor,
-    translate::{Data, Refusal, Translator},
+    translator::Translator,
+    value::Data,
 };
 use crate::graph::{Activation, ActivationKind, Conv, Linear, Op};
 
 impl<'f> Translator<'f> {
-    /// An activation, value by value, in whatever order they lie.
-    pub fn activation(
+    /// An activation, value by value: their order does not matter.
+    pub(super) fn activation(
         &mut self,
         name: &str,
         x: &Data,
@@ -23,7 +24,7 @@ impl<'f> Translator<'f> {
         Ok(Data { layer, view: x.view.clone() })
     }
 
-    pub fn leaky_relu(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
+    pub(super) fn leaky_relu(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
         let x = self.data(node, 0)?;
         let kind = match node.float("alpha").unwrap_or(0.01) {
             1.0 => return Ok(x),
@@ -35,7 +36,7 @@ impl<'f> Translator<'f> {
     }
 
     /// Trained slopes are weights, so they stay private.
-    pub fn prelu(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
+    pub(super) fn prelu(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
         let x = self.data(node, 0)?;
         let mut slopes = self.constant(node, 1)?;
         let (rank, channels) = (x.view.shape().len(), x.view.shape().get(1).copied());
@@ -61,7 +62,7 @@ impl<'f> Translator<'f> {
         Ok(Data { layer, view: x.view })
     }
 
-    pub fn clip_node(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
+    pub(super) fn clip_node(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
         let x = self.data(node, 0)?;
         let mut bound = |place, name| -> Result<Option<f64>, Refusal> {
             let input = self.optional(node, place)?;
@@ -71,8 +72,9 @@ impl<'f> Translator<'f> {
         self.clip(node.name(), &x, low, high)
     }
 
-    /// min(max(alpha x + beta, 0), 1): the hard sigmoid, which has 1/6 and 1/2, of 6 (alpha x + beta) - 3.
-    pub fn hard_sigmoid(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
+    /// min(max(alpha x + beta, 0), 1): the hard sigmoid, which has 1/6 and 1/2, of
+    /// 6 (alpha x + beta) - 3.
+    pub(super) fn hard_sigmoid(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
         let (name, x) = (node.name(), self.data(node, 0)?);
         let (alpha, beta) = (node.float("alpha").unwrap_or(0.2), node.float("beta").unwrap_or(0.5));
         if !(alpha.is_finite() && beta.is_finite()) {
@@ -95,14 +97,14 @@ impl<'f> Translator<'f> {
         low: Option<f64>,
         high: Option<f64>,
     ) -> Result<Data, Refusal> {
-        // What a 32-bit float cannot exceed is no bound.
+        // A bound that no 32-bit float exceeds is none.
         let [low, high] = [(low, f64::NEG_INFINITY), (high, f64::INFINITY)].map(|(bound, none)| {
             bound.filter(|bound| bound.abs() < f64::from(f32::MAX)).unwrap_or(none)
         });
         if low >= high || low.is_nan() || high.is_nan() {
             return Err(format!("clips to {low}..{high}, which is empty"));
         }
-        // Of a range cut to another, as of a ReLU6 written as a ReLU and a Min, one clip does.
+        // A clip of clipped values, as of a ReLU6 written as a ReLU and a Min, replaces both.
         let unclipped = (x.layer, f64::NEG_INFINITY, f64::INFINITY);
         let (layer, from, to) = self.clipped.get(&x.layer).copied().unwrap_or(unclipped);
         let (low, high) = (from.clamp(low, high), to.clamp(low, high));
@@ -127,9 +129,18 @@ impl<'f> Translator<'f> {
         Ok(y)
     }
 
-    /// The larger or smaller of data and constants or other data.
-    pub fn extreme(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
-        let (name, largest) = (node.name(), node.op() == "Max");
+    /// The largest of data and constants.
+    pub(super) fn max(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
+        self.extreme(node, true)
+    }
+
+    /// The smallest of data and constants.
+    pub(super) fn min(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
+        self.extreme(node, false)
+    }
+
+    fn extreme(&mut self, node: Node<'f>, largest: bool) -> Result<Data, Refusal> {
+        let name = node.name();
         let mut found: Option<Data> = None;
         let mut bounds: Option<Tensor> = None;
         for place in 0..node.input_count() {
@@ -148,7 +159,7 @@ impl<'f> Translator<'f> {
             let x = self.data(node, place)?;
             found = Some(match found {
                 None => x,
-                Some(found) => self.larger(name, &found, &x, largest)?,
+                Some(found) => self.extreme_of_two(name, &found, &x, largest)?,
             });
         }
         let x = found.ok_or("has nothing to compare")?;
@@ -169,12 +180,18 @@ impl<'f> Translator<'f> {
         }
     }
 
-    /// max(a, b) = a + max(b - a, 0), and min(a, b) = a - max(a - b, 0).
-    fn larger(&mut self, name: &str, a: &Data, b: &Data, largest: bool) -> Result<Data, Refusal> {
+    /// The larger or smaller of two: max(a, b) = a + max(b - a, 0), and min(a, b) = a - max(a - b, 0).
+    fn extreme_of_two(
+        &mut self,
+        name: &str,
+        a: &Data,
+        b: &Data,
+        largest: bool,
+    ) -> Result<Data, Refusal> {
         let (zero, minus) = (Tensor::scalar(0.0), Tensor::scalar(-1.0));
-        let (more, less) = if largest { (b, a) } else { (a, b) };
-        let less = self.scale(name, less, &minus, &zero)?;
-        let excess = self.add(name, more, &less)?;
+        let (high, low) = if largest { (b, a) } else { (a, b) };
+        let low = self.scale(name, low, &minus, &zero)?;
+        let excess = self.add(name, high, &low)?;
         let mut excess = self.activation(name, &excess, ActivationKind::Relu)?;
         if !largest {
             excess = self.scale(name, &excess, &minus, &zero)?;
@@ -182,9 +199,9 @@ impl<'f> Translator<'f> {
         self.add(name, a, &excess)
     }
 
-    /// The sign of a private 0 is 1. Where zeros are to be expected, half of what 1 for 0 and -1 for 0
-    /// are together is 0.
-    pub fn sign(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
+    /// The sign of a private 0 is 1. Where zeros are to be expected, as after a ReLU, the sign is half
+    /// the sum of one that takes 0 for positive and one that takes it for negative.
+    pub(super) fn sign(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
         let (name, x) = (node.name(), self.data(node, 0)?);
         let [half, minus, zero] = [0.5, -1.0, 0.0].map(Tensor::scalar);
         let sign = self.activation(name, &x, ActivationKind::Sign)?;
@@ -199,12 +216,12 @@ impl<'f> Translator<'f> {
     }
 
     /// |x| = 2 max(x, 0) - x.
-    pub fn abs(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
+    pub(super) fn abs(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
         let x = self.data(node, 0)?;
         self.mix(node.name(), &x, &Tensor::scalar(-1.0))
     }
 
-    pub fn power(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
+    pub(super) fn power(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
         if self.is_data(node, 1) {
             return Err("has private exponents: use constants".into());
         }
@@ -213,13 +230,13 @@ impl<'f> Translator<'f> {
         self.raised(node.name(), &x, exponent.ok_or("has more than one exponent: use one")?)
     }
 
-    /// A power of data.
-    pub fn raised(&mut self, name: &str, x: &Data, exponent: f64) -> Result<Data, Refusal> {
+    /// Data to the power of a constant.
+    pub(super) fn raised(&mut self, name: &str, x: &Data, exponent: f64) -> Result<Data, Refusal> {
         if exponent == 1.0 {
             return Ok(x.clone());
         }
-        let known = POWERS.iter().find(|(known, _)| *known == exponent);
-        let &(_, kind) = known
+        let power = POWERS.iter().find(|(power, _)| *power == exponent);
+        let &(_, kind) = power
             .ok_or_else(|| format!("takes values to the power of {exponent}: use 2, 3 or ReLU"))?;
         self.activation(name, x, kind)
     }
