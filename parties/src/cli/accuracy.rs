@@ -119,9 +119,8 @@ impl Planned {
             let what = format!("its files hold {held} images from {first} on, fewer than {asked}");
             return Err(Error::file(&config.file, what));
         }
-        let batch = args
-            .batch
-            .map_or_else(|| comfortable_batch(task.graph()), |batch| batch as usize);
+        let batch =
+            args.batch.map_or_else(|| comfortable_batch(task.graph()), |batch| batch as usize);
         let (first, batch) = (files.first, batch.min(images));
         Ok(Planned { config: config.clone(), suite, first, images, batch })
     }

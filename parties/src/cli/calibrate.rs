@@ -109,8 +109,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 impl Args {
     fn public(&self, task: &Task, survey: &Survey<'_>) -> nets::Result<PublicBounds> {
         let bounds = survey.bounds(task.suite.fixed())?;
-        let public =
-            PublicBounds::new(task.graph(), &bounds, task.suite.fixed(), survey.margin);
+        let public = PublicBounds::new(task.graph(), &bounds, task.suite.fixed(), survey.margin);
         Ok(if self.alike { public.alike() } else { public })
     }
 

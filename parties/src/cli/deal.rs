@@ -68,8 +68,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         work: work.clone(),
     };
     let jobs = work.purpose().parties().iter().map(|&role| (role, job.clone(), Vec::new()));
-    let names: Vec<String> =
-        task.graph().nodes().iter().map(|node| node.name.clone()).collect();
+    let names: Vec<String> = task.graph().nodes().iter().map(|node| node.name.clone()).collect();
     let launched = launch(jobs.collect(), &names)?;
 
     let setup_kept = launched.records.iter().any(|record| record.setup_kept);
