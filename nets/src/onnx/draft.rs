@@ -197,8 +197,8 @@ impl Draft {
         Ok((builder.finish(places[output])?, Weights::from_tensors(tensors)))
     }
 
-    /// Folds each scaling into the linear layer or scaling before it, or else after it, and moves it
-    /// behind a layer that commutes with it, towards a later one.
+    /// Folds each scaling into the linear layer or scaling before it, or else after it, and moves
+    /// it behind a layer that commutes with it, towards a later one.
     fn fold(&mut self, output: &mut LayerId) {
         // Only layers that the output depends on count as users.
         let mut users = vec![Vec::new(); self.layers.len()];

@@ -1,7 +1,7 @@
 //! The model's input: how large an image is, and how the file's tensor lies in it.
 //!
-//! Images are given channels first. Keras has them last, and some models take vectors that they make
-//! images of: the first nodes tell.
+//! Images are given channels first. Keras has them last, and some models take vectors that they
+//! make images of: the first nodes tell.
 
 use std::collections::{HashMap, HashSet};
 

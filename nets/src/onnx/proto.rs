@@ -1,9 +1,9 @@
 //! The messages of onnx.proto, read from a file's bytes without copying them.
 //!
 //! Every length is checked against what is left before anything is taken, repeated numbers stay in
-//! the file until their count is known to be right, and messages nest as deep as the format needs and
-//! no deeper (subgraphs are noticed, not read). So a file of some length cannot make much more than
-//! its length of memory, whatever it holds.
+//! the file until their count is known to be right, and messages nest as deep as the format needs
+//! and no deeper (subgraphs are noticed, not read). So a file of some length cannot make much more
+//! than its length of memory, whatever it holds.
 
 /// What a file may have in all: each message counts as [`MESSAGE`], everything else as one. A
 /// thousand layers have some ten thousand messages.

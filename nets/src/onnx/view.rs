@@ -1,5 +1,5 @@
-//! How a tensor of the file lies in a layer's result: reshapes and transpositions move nothing, they
-//! change how it is read, until an operator needs it in order.
+//! How a tensor of the file lies in a layer's result: reshapes and transpositions move nothing,
+//! they change how it is read, until an operator needs it in order.
 
 use crate::graph::Dims;
 
