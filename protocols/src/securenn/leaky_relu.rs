@@ -127,12 +127,13 @@ pub fn ideal(x: &[u64], slope: f64, fixed: &FixedPoint) -> Vec<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::LEAKY_SLOPE;
 
     #[test]
     fn ideal_is_the_leaky_relu_of_real_numbers() {
         let fixed = FixedPoint::default();
         let x = fixed.encode_slice(&[1.5, -1.0, 0.0, -20.0]).unwrap();
-        for slope in [SLOPE, 0.25] {
+        for slope in [LEAKY_SLOPE, 0.25] {
             let y = fixed.decode_slice(&LeakyRelu { slope, fixed }.ideal(&x));
             for (y, expected) in y.into_iter().zip([1.5, -slope, 0.0, -20.0 * slope]) {
                 assert!((y - expected).abs() < 0.002, "{y} for {expected}");
