@@ -27,9 +27,6 @@ use crate::{
     share::Share,
 };
 
-// moves with nets
-pub use crate::limits::LEAKY_SLOPE as SLOPE;
-
 /// a above 0, `slope` a below, signed.
 #[derive(Clone, Copy, Debug)]
 pub struct LeakyRelu {
@@ -95,33 +92,6 @@ impl Elementwise for LeakyRelu {
     fn domain(&self) -> (i64, i64) {
         symmetric(PRODUCT_BITS.saturating_sub(self.fixed.fractional_bits()))
     }
-}
-
-// The functions below move with nets: they go when it calls the trait.
-#[allow(missing_docs)]
-pub fn cost(count: usize) -> Cost {
-    Relu.cost(count)
-}
-#[allow(missing_docs)]
-pub fn paper(count: f64) -> Paper {
-    Relu.paper(count)
-}
-#[allow(missing_docs)]
-pub fn evaluate(
-    ctx: &mut Evaluator<'_>,
-    x: &Share,
-    slope: f64,
-    fixed: &FixedPoint,
-) -> Result<Share> {
-    LeakyRelu { slope, fixed: *fixed }.evaluate(ctx, x)
-}
-#[allow(missing_docs)]
-pub fn deal(ctx: &mut Dealer<'_>, count: usize) -> Result<()> {
-    Relu.deal(ctx, count)
-}
-#[allow(missing_docs)]
-pub fn ideal(x: &[u64], slope: f64, fixed: &FixedPoint) -> Vec<u64> {
-    LeakyRelu { slope, fixed: *fixed }.ideal(x)
 }
 
 #[cfg(test)]

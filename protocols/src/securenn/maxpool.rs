@@ -33,9 +33,6 @@ use crate::{
 /// The value of padding: below every other, and far enough from the edge of DReLU's domain.
 const PADDING: u64 = (1u64 << 60).wrapping_neg();
 
-// moves with nets
-pub use crate::limits::MAX_WINDOW;
-
 /// Phases of one step.
 const STEP_PHASES: u16 = drelu::PHASES + 1;
 
