@@ -1,4 +1,5 @@
-//! What is done with a network besides running it in private: building it, its cost, the plain reference.
+//! What is done with a network besides running it in private: building it, its cost, the plain
+//! reference.
 //!
 //! `cargo bench -p nets`.
 

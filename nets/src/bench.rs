@@ -1,4 +1,7 @@
-//! Benches: inputs in clear, a protocol, its cost, and a count of what came out wrong.
+//! Benches of single operations: inputs in clear, the protocol, its cost, and a check of the
+//! results.
+
+#![warn(clippy::wildcard_enum_match_arm)]
 
 use std::ops::Range;
 
@@ -12,10 +15,10 @@ pub use crate::{
     workload::{ConvSize, MAX_COUNT, Operation},
 };
 
-/// The name of a bench that only transfers bytes.
+/// The name of a bench that transfers bytes without a protocol.
 pub const TRANSPORT: &str = "transport";
 
-/// An operation of a certain size in a suite: the same at all parties.
+/// A bench of an operation in a suite: the same at all parties.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bench {
     work: Workload,
@@ -24,24 +27,26 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// An operation in a certain size, with the suite's own fractional bits.
+    /// A bench of an operation, with the suite's default fractional bits. [`Operation`] says what
+    /// `count` means.
     ///
     /// # Errors
-    /// [`crate::Error::Count`], [`crate::Error::Unknown`] for an operation that the suite has not.
+    /// [`crate::Error::Count`], [`crate::Error::Unknown`] for an operation that the suite does not
+    /// have.
     pub fn new(operation: Operation, count: usize, suite: SuiteName) -> Result<Bench> {
         Ok(Bench { work: Workload::new(operation, count, suite)?, suite, bare: false })
     }
 
-    /// A convolution of this size instead; the count is then one of images.
+    /// The same bench with a convolution of this size; the count is then a number of images.
     ///
     /// # Errors
-    /// [`crate::Error::BenchSize`] for another operation, or a size that is none or too large.
+    /// [`crate::Error::BenchSize`] for another operation, or a size that is 0 or too large.
     pub fn with_conv(self, size: ConvSize) -> Result<Bench> {
         Ok(Bench { work: self.work.with_conv(size)?, ..self })
     }
 
-    /// The same bytes over the same links without the protocol: what the transport alone takes. There
-    /// are no inputs and no outputs.
+    /// A bench of the transport alone: the same bytes over the same links without the protocol. It
+    /// has neither inputs nor outputs.
     pub fn bare(self) -> Bench {
         Bench { bare: true, ..self }
     }
@@ -51,7 +56,7 @@ impl Bench {
         self.work.operation
     }
 
-    /// The size of a convolution other than the usual one.
+    /// The size of a convolution, if it is not the default one.
     pub fn conv(&self) -> Option<ConvSize> {
         self.work.conv
     }
@@ -61,7 +66,7 @@ impl Bench {
         if self.bare { TRANSPORT } else { self.operation().name() }
     }
 
-    /// The count it was asked for.
+    /// The count.
     pub fn count(&self) -> usize {
         self.work.count
     }
@@ -71,7 +76,8 @@ impl Bench {
         self.suite
     }
 
-    /// Inputs over the whole domain of the operation, its edges first; the same for the same seed.
+    /// Inputs from the whole domain of the operation, its edges first. They depend on the seed
+    /// alone.
     pub fn inputs(&self, test_seed: u64) -> BenchInputs {
         let domain = self.in_suite().domain(&self.work);
         let draw = |role: Role| {
@@ -86,9 +92,9 @@ impl Bench {
         BenchInputs { model_owner: draw(Role::ModelOwner), data_owner: draw(Role::DataOwner) }
     }
 
-    /// Any party: runs the operation on its `own` input. The results are the sums of what the parties
-    /// give (for max pools in `securenn` all maxima, then all places). `between` is called when all that
-    /// is possible ahead is done.
+    /// Any party: runs the operation on its `own` input. The results are the sums of what the
+    /// parties return; those of a max pool in `securenn` are all maxima, then all places. `between`
+    /// is called after everything that can be done ahead.
     ///
     /// # Errors
     /// [`protocols::Error::Shape`] for inputs of another length, or a transport error.
@@ -113,7 +119,7 @@ impl Bench {
         Ok(Vec::new())
     }
 
-    /// What it will send.
+    /// The messages that the bench will send.
     pub fn cost(&self) -> Cost {
         let cost = self.in_suite().cost(&self.work);
         if self.bare { exchange::cost(&cost) } else { cost }
@@ -124,8 +130,8 @@ impl Bench {
         if self.bare { None } else { self.in_suite().paper(&self.work) }
     }
 
-    /// The number of reconstructed outputs that differ from the ideal by anything but the coins of
-    /// truncations; missing and surplus outputs are all wrong.
+    /// The number of reconstructed outputs that differ from the ideal ones by more than the coins
+    /// of truncations. Missing and surplus outputs count as wrong.
     pub fn count_wrong(&self, inputs: &BenchInputs, outputs: &[u64]) -> usize {
         if self.bare {
             return outputs.len();
@@ -137,7 +143,7 @@ impl Bench {
         self.suite.bench()
     }
 
-    /// The ends of the domain, the values around 0 and those around the knots of a function.
+    /// The ends of the domain, and values around 0 and around the knots of a function.
     fn edges(&self, domain: Option<&Range<i64>>) -> Vec<u64> {
         let Some(&Range { start, end }) = domain else {
             return vec![0, 1, u64::MAX, 1 << 63];
@@ -205,15 +211,15 @@ mod tests {
             }
             let bare = bench.bare();
             // Whole words: up to 7 bytes more on each of six links.
-            let more = bare.cost().bytes() - bench.cost().bytes();
-            assert!(more <= 6 * 7, "{operation}: {more}");
+            let surplus = bare.cost().bytes() - bench.cost().bytes();
+            assert!(surplus <= 6 * 7, "{operation}: {surplus}");
             assert_eq!(bare.count_wrong(&bare.inputs(1), &[]), 0);
 
             assert_eq!(bench.count_wrong(&inputs, &outputs[..900]), outputs.len() - 900);
             outputs[7] = outputs[7].wrapping_add(1 << 20);
             outputs[9] = outputs[9].wrapping_sub(1);
             let wrong = bench.count_wrong(&inputs, outputs);
-            // A truncation's coin may hide the last one, and 2^20 be the other sign's ring.
+            // The coin of a truncation may hide the last change, and adding 2^20 may wrap around.
             let exact = [Operation::Drelu, Operation::MaxPool, Operation::MatMul, Operation::Conv];
             let least = if exact.contains(&operation) { 2 } else { 1 };
             assert!((least..=2).contains(&wrong), "{suite} {operation}: {wrong}");
@@ -222,15 +228,15 @@ mod tests {
 
     #[test]
     fn a_million_is_the_size_the_table_gives() {
-        let of =
+        let million =
             |operation: Operation| Bench::new(operation, 1_000_000, SuiteName::SecureNn).unwrap();
-        let matmul = of(Operation::MatMul).work.matmul_shape();
+        let matmul = million(Operation::MatMul).work.matmul_shape();
         assert_eq!((matmul.m, matmul.k, matmul.n), (1000, 1000, 100));
-        let conv = of(Operation::Conv).work.conv_shape();
+        let conv = million(Operation::Conv).work.conv_shape();
         assert_eq!((conv.batch, conv.in_channels, conv.out_channels), (1, 64, 64));
-        assert_eq!(of(Operation::MaxPool).work.pool_shape().output_len(), 1_000_000);
+        assert_eq!(million(Operation::MaxPool).work.pool_shape().output_len(), 1_000_000);
         // 584 bytes a ReLU.
-        assert_eq!(of(Operation::Function(ActivationKind::Relu)).cost().bytes(), 584_000_000);
+        assert_eq!(million(Operation::Function(ActivationKind::Relu)).cost().bytes(), 584_000_000);
         let relu =
             Bench::new(Operation::Function(ActivationKind::Relu), 1_000_000, SuiteName::Dealer)
                 .unwrap()

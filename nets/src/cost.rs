@@ -1,5 +1,7 @@
-//! The cost of a network in private, layer by layer: the published closed form and what this
-//! implementation sends, which are never mixed. The suites fill it in, from shapes alone.
+//! The cost of private inference, layer by layer: the published closed form and what this
+//! implementation sends, which are never mixed. The suites compute both from shapes alone.
+
+#![warn(clippy::wildcard_enum_match_arm)]
 
 use protocols::{Cost, Links, Paper};
 
@@ -15,92 +17,93 @@ use crate::{
 pub struct LayerCost {
     /// The layer's name, which is also the ledger's.
     pub name: String,
-    /// What it computes, as [`Op::name`]; `output` for revealing the result.
+    /// The operation, as [`Op::name`]; `output` for revealing the result, `setup` for masked
+    /// weights.
     pub op: &'static str,
-    /// The size of its result, for one image.
+    /// The size of the result for one image.
     pub output_shape: Dims,
-    /// The published formula: bits times the images, rounds once. `None` for what the publications
-    /// do not count (sharing the input, revealing the result); zero for layers that are local.
+    /// The published formula: bits for all images, rounds once. `None` for steps that the
+    /// publications do not count (sharing the input, revealing the result); zero for local layers.
     pub paper: Option<Paper>,
-    /// What the layer will send, over the whole batch.
+    /// The messages that the layer will send for the whole batch.
     pub predicted: Cost,
-    /// Values of one image that a non-linear function gives: activations, results of max pools.
+    /// The number of results of non-linear functions for one image: activations and max pools.
     pub nonlinear_values: u64,
-    /// Weights and biases, batch norm folded in.
+    /// The number of weights and biases, with batch norm folded in.
     pub parameters: u64,
-    /// Multiplications of one image, those with padding included.
+    /// The number of multiplications for one image, including those with padding.
     pub macs: u64,
-    /// How large the values that it truncates or compares may be, where the suite has such a bound.
+    /// The bound of the values that the layer truncates or compares, if the suite has one.
     pub bound: Option<LayerBound>,
 }
 
-/// How large the values that a layer cuts or compares may be, and who says so.
+/// The bound of the values that a layer truncates or compares, and its source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct LayerBound {
-    /// k: their bits at their scale, sign included.
+    /// k: the bits of the values at their scale, sign included.
     pub bits: u32,
-    /// Where it is from.
+    /// The source of the bound.
     pub source: BoundSource,
 }
 
-/// Where a layer's bound is from.
+/// The source of a layer's bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BoundSource {
-    /// The magnitude that all layers share ([`crate::suites::dealer::Bounds::Alike`]).
+    /// The magnitude that is common to all layers ([`crate::suites::dealer::Bounds::Alike`]).
     MagnitudeBits,
-    /// The layer's own, from the weights: it holds for every input.
+    /// Interval arithmetic on the weights: the bound holds for every input.
     Interval,
-    /// The layer's own, from samples.
+    /// Samples.
     Calibration,
-    /// The architecture: signs, and sums of signs.
+    /// The architecture: the values are signs or sums of signs.
     Structure,
 }
 
-/// A whole run over a batch: every node of the graph in order, then `output`, then `setup` where a
-/// suite has one.
+/// The cost of a run over a batch: every node of the graph in order, then `output`, then `setup` if
+/// the suite has one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NetworkCost {
-    /// The protocols.
+    /// The protocol suite.
     pub suite: SuiteName,
-    /// Images.
+    /// The number of images.
     pub batch: usize,
-    /// When each layer starts.
+    /// The order in which layers start.
     pub order: Order,
     /// The layers, in the graph's order.
     pub layers: Vec<LayerCost>,
-    /// What each layer works on.
+    /// The inputs of each layer.
     inputs: Vec<Vec<NodeId>>,
 }
 
 /// Sums over the layers of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Totals {
-    /// The published formulas, which count one layer after the other in either order.
+    /// The published formulas, which always count layers one after the other.
     pub paper: Paper,
-    /// Predicted phases: of all layers in the sequential order, of the longest chain of layers in the
-    /// overlapped one.
+    /// Predicted phases: of all layers in sequential order, of the longest chain of layers in
+    /// overlapped order.
     pub rounds: u64,
     /// Predicted payload bytes.
     pub bytes: u64,
-    /// Predicted payload bytes of each link.
+    /// Predicted payload bytes on each link.
     pub links: Links,
-    /// Of [`Totals::links`] what is sent once for a model.
+    /// The part of [`Totals::links`] that is sent once for a model.
     pub setup_links: Links,
-    /// Of [`Totals::links`] what is sent ahead of the query.
+    /// The part of [`Totals::links`] that is sent ahead of the query.
     pub offline_links: Links,
-    /// One-way latencies that the run must wait for.
+    /// The number of one-way latencies that the run must wait for.
     pub critical_path: u32,
-    /// As in [`LayerCost`], for one image.
+    /// The sum of [`LayerCost::nonlinear_values`], for one image.
     pub nonlinear_values: u64,
-    /// As in [`LayerCost`].
+    /// The sum of [`LayerCost::parameters`].
     pub parameters: u64,
-    /// As in [`LayerCost`], for one image.
+    /// The sum of [`LayerCost::macs`], for one image.
     pub macs: u64,
 }
 
 impl Totals {
-    /// Of [`Totals::links`] what is sent from the query on.
+    /// The part of [`Totals::links`] that is sent from the query on.
     pub fn online_links(&self) -> Links {
         let mut online = self.links;
         for (link, bytes) in self.setup_links.iter().chain(self.offline_links.iter()) {
@@ -111,8 +114,8 @@ impl Totals {
 }
 
 impl NetworkCost {
-    /// The layers of a run, one after the other: those of the graph in order, then `output`, then
-    /// [`SETUP`] where the suite has one.
+    /// The cost of these layers in sequential order: those of the graph, then `output`, then
+    /// [`SETUP`] if the suite has one.
     pub(crate) fn new(
         suite: SuiteName,
         graph: &Graph,
@@ -135,17 +138,17 @@ impl NetworkCost {
         NetworkCost { order, ..self }
     }
 
-    /// What is done ahead of a query alone.
+    /// The cost of what is sent ahead of the query only.
     pub fn only_ahead(self) -> NetworkCost {
         self.map_predicted(|_, predicted| predicted.only_ahead())
     }
 
-    /// What follows on a query alone.
+    /// The cost of what is sent from the query on only.
     pub fn only_online(self) -> NetworkCost {
         self.map_predicted(|_, predicted| predicted.only_online())
     }
 
-    /// Without what is sent once for a model: the data owner has it.
+    /// The cost without what is sent once for a model, for a data owner that already has it.
     pub fn without_setup(self) -> NetworkCost {
         self.map_predicted(|op, predicted| if op == SETUP { Cost::none() } else { predicted })
     }
@@ -163,9 +166,10 @@ impl NetworkCost {
         let mut links = Links::default();
         let (mut setup_links, mut offline_links) = (Links::default(), Links::default());
         for layer in &self.layers {
-            match layer.op {
-                SETUP => setup_links += layer.predicted.links(),
-                _ => offline_links += layer.predicted.ahead_links(),
+            if layer.op == SETUP {
+                setup_links += layer.predicted.links();
+            } else {
+                offline_links += layer.predicted.ahead_links();
             }
             let Paper { rounds, bits } = layer.paper.unwrap_or_default();
             paper.rounds += rounds;
@@ -173,7 +177,7 @@ impl NetworkCost {
             links += layer.predicted.links();
         }
         let rounds: Vec<u64> = self.layers.iter().map(|layer| layer.predicted.rounds()).collect();
-        let sum = |of: fn(&LayerCost) -> u64| self.layers.iter().map(of).sum();
+        let sum = |count: fn(&LayerCost) -> u64| self.layers.iter().map(count).sum();
         Totals {
             paper,
             rounds: self.longest_chain(&rounds),
@@ -188,8 +192,8 @@ impl NetworkCost {
         }
     }
 
-    /// After each layer the largest causal depth of any party, from the start of the run: what
-    /// [`protocols::LayerMeasurement`] calls `depth`.
+    /// For every layer, the largest causal depth of any party at its end, counted from the start of
+    /// the run: the `depth` of [`protocols::LayerMeasurement`].
     pub fn depths(&self) -> Vec<u32> {
         let deepest = |a: [u32; 3], b: [u32; 3]| std::array::from_fn(|role| a[role].max(b[role]));
         let depths = self.along([0; 3], deepest, |before, place: usize| {
@@ -198,19 +202,19 @@ impl NetworkCost {
         depths.into_iter().map(|depths| depths.into_iter().max().unwrap_or(0)).collect()
     }
 
-    /// The rounds that a run takes if its layers take these, place by place: the largest sum along a
-    /// chain of layers that wait for each other. In the sequential order that is all layers.
+    /// The rounds of a run whose layers take these rounds: the largest sum along a chain of layers
+    /// that wait for each other. In sequential order the chain is all layers.
     ///
     /// # Panics
-    /// If there are not as many as layers.
+    /// If the number of rounds is not the number of layers.
     pub fn longest_chain(&self, rounds: &[u64]) -> u64 {
         assert_eq!(rounds.len(), self.layers.len(), "rounds of every layer");
         let ends = self.along(0, u64::max, |before, place| before + rounds[place]);
         ends.last().copied().unwrap_or(0)
     }
 
-    /// What `step` makes of each layer's place and of what `join` makes of the layers before it. All
-    /// layers lead to the last one.
+    /// For every layer, the result of `step` on the joined results of the layers before it and on
+    /// the layer's index. All layers lead to the last one.
     fn along<T: Copy>(
         &self,
         start: T,
@@ -228,7 +232,7 @@ impl NetworkCost {
 }
 
 impl LayerCost {
-    /// A layer of the graph with the counts that every suite has, and no message.
+    /// A layer of the graph without messages: the counts that do not depend on the suite.
     pub(crate) fn without_messages(graph: &Graph, id: NodeId) -> LayerCost {
         let (node, dims) = (graph.node(id), graph.dims(id));
         let (nonlinear_values, parameters, macs) = match &node.op {
@@ -265,7 +269,7 @@ impl LayerCost {
         }
     }
 
-    /// A step beside the graph's layers: `output` or `setup`.
+    /// A step that is not a layer of the graph: `output` or `setup`.
     pub(crate) fn step(
         name: &'static str,
         output_shape: Dims,

@@ -1,4 +1,4 @@
-//! What can be wrong with a network, its weights or a run of it.
+//! The errors of the crate: of networks, of their weights, and of runs.
 
 use std::{io, path::PathBuf};
 
@@ -7,33 +7,33 @@ use protocols::Role;
 pub use crate::shapes::ShapeProblem;
 use crate::shapes::{Dims, ParseDimsError};
 
-/// The result of this crate's functions.
+/// The result type of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// An error of this crate. Architectures are public and named in full; no variant carries a weight
 /// or an input.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A name that is not in the list it should come from.
+    /// A name that is not in the list of known names.
     #[error("unknown {what} '{name}': use one of {}", .known.join(", "))]
     Unknown {
-        /// What was named.
+        /// The kind of thing that was named.
         what: &'static str,
         /// The name given.
         name: String,
-        /// The names there are.
+        /// The known names.
         known: Vec<String>,
     },
-    /// A text that is no image size.
+    /// A text that is not an image size.
     #[error(transparent)]
     Dims(#[from] ParseDimsError),
-    /// An activation plan that does not fit its net.
+    /// An activation plan that does not fit its network.
     #[error("activation plan: {what}")]
     Plan {
         /// What is wrong, and what would fit.
         what: String,
     },
-    /// A factor of a net's widths that does not fit it.
+    /// A factor of the widths that the network does not have, or that is out of range.
     #[error("scale: {what}")]
     Scale {
         /// What is wrong, and what would fit.
@@ -44,17 +44,17 @@ pub enum Error {
     Node {
         /// The layer.
         node: String,
-        /// What does not fit.
+        /// The reason.
         problem: ShapeProblem,
     },
-    /// A stored graph of a version that is not known.
+    /// A stored graph of an unknown version.
     #[error("the graph '{graph}' is of version {version}: this build reads version {known}")]
     GraphVersion {
         /// The graph.
         graph: String,
         /// Its version.
         version: u32,
-        /// The version that is read.
+        /// The version that this build reads.
         known: u32,
     },
     /// A stored graph whose first node is not the input, or whose output does not exist.
@@ -65,7 +65,7 @@ pub enum Error {
         /// What is wrong.
         what: &'static str,
     },
-    /// A layer whose values need more than a machine word.
+    /// A layer whose values need a ring wider than a machine word.
     #[error(
         "layer '{node}' needs {bits} bits at {fractional_bits} fractional bits, more than 61: \
          use fewer of those, or calibrate the network for smaller bounds"
@@ -73,20 +73,20 @@ pub enum Error {
     RingWidth {
         /// The layer.
         node: String,
-        /// Bits that its values need.
+        /// The bits that its values need.
         bits: u32,
         /// Fractional bits of inputs and weights.
         fractional_bits: u32,
     },
-    /// A label of more classes than a suite compares.
+    /// A label for more classes than the suite can compare.
     #[error("a label of {classes} classes: `securenn` compares at most {max}; use `dealer`")]
     Classes {
-        /// The classes.
+        /// The number of classes.
         classes: usize,
-        /// The most that are compared.
+        /// The most classes that can be compared.
         max: usize,
     },
-    /// A label where there is nothing to choose from.
+    /// A label of a network that has only one result.
     #[error(
         "the network '{graph}' has a single result, of which a label says nothing: ask for logits"
     )]
@@ -94,15 +94,15 @@ pub enum Error {
         /// The network.
         graph: String,
     },
-    /// A batch that is empty or beyond the limit.
+    /// A batch that is empty or larger than the limit.
     #[error("a batch of {batch} images: run 1 to {max} at once")]
     Batch {
-        /// Images asked for.
+        /// The number of images asked for.
         batch: usize,
         /// The most that are allowed.
         max: usize,
     },
-    /// A weights file that could not be read, or with something wrong in it.
+    /// A weights file that could not be read, or whose contents are wrong.
     #[error("{}: {source}", .path.display())]
     File {
         /// The file.
@@ -110,62 +110,63 @@ pub enum Error {
         /// What is wrong.
         source: Box<Error>,
     },
-    /// The operating system's word on a file.
+    /// An error of the operating system about a file.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// A weights file of another format than safetensors.
+    /// A weights file that is not in the safetensors format.
     #[error("is {found}, not safetensors: {instead}")]
     WeightsFormat {
-        /// What it is.
+        /// Its format.
         found: &'static str,
         /// What to do.
         instead: String,
     },
-    /// A weights file far larger than the network's weights.
+    /// A weights file that is far larger than the network's weights.
     #[error(
-        "has {bytes} bytes where the network's weights take {most} at most: is this the right network?"
+        "has {bytes} bytes where the network's weights take {most} at most: is this the right \
+         network?"
     )]
     WeightsSize {
-        /// The file's size.
+        /// The size of the file.
         bytes: u64,
-        /// The most that is read.
+        /// The largest size that is read.
         most: u64,
     },
-    /// Bytes that are no whole safetensors file.
+    /// Bytes that are not a complete safetensors file.
     #[error("no whole safetensors file ({reason}): it may be truncated, copy it again")]
     Safetensors {
-        /// What the parser says.
+        /// The parser's message.
         reason: String,
     },
-    /// Bytes that are no ONNX model, or one that cannot be read.
+    /// Bytes that are not an ONNX model, or a model that cannot be read.
     #[error("no usable ONNX model: {reason}")]
     Onnx {
         /// What is wrong, and what to do.
         reason: String,
     },
-    /// Operators of an ONNX model that have no private counterpart: all of them.
+    /// All operators of an ONNX model that have no private counterpart.
     #[error("{} not supported: {}", count_nodes(*.nodes), .reasons.join("; "))]
     OnnxOperators {
-        /// How many.
+        /// The number of nodes.
         nodes: usize,
-        /// Their names and operators, why, and what to use instead.
+        /// For each, its name and operator, the reason, and what to use instead.
         reasons: Vec<String>,
     },
-    /// A tensor that the network needs and the file lacks.
+    /// A tensor that the network needs but the file does not have.
     #[error("tensor '{tensor}' is missing; the file holds {}", list(.present))]
     MissingTensor {
         /// The tensor.
         tensor: String,
-        /// All tensors of the file.
+        /// The tensors of the file.
         present: Vec<String>,
     },
-    /// Tensors that the network does not know.
+    /// Tensors that the network does not use.
     #[error("the network has no place for {}: is this the right network?", list(.tensors))]
     ExtraTensors {
         /// The tensors.
         tensors: Vec<String>,
     },
-    /// A tensor of another shape than the network's.
+    /// A tensor whose shape is not the one that the network needs.
     #[error("tensor '{tensor}' has shape {got:?} where the network needs {expected:?}: {advice}")]
     TensorShape {
         /// The tensor.
@@ -174,10 +175,10 @@ pub enum Error {
         got: Vec<usize>,
         /// The shape that the network needs.
         expected: Vec<usize>,
-        /// What the difference comes from, and what to do.
+        /// The likely cause of the difference, and what to do.
         advice: String,
     },
-    /// A tensor of a type that is not read.
+    /// A tensor of an unsupported type.
     #[error("tensor '{tensor}' is of type {dtype}: store F16, BF16, F32 or F64")]
     TensorType {
         /// The tensor.
@@ -190,23 +191,24 @@ pub enum Error {
     NotFinite {
         /// The tensor.
         tensor: String,
-        /// Its first bad element, in row-major order.
+        /// The first such element, in row-major order.
         index: usize,
     },
-    /// A batch norm after a binary layer that leaves nothing of a channel.
+    /// A batch norm after a binary layer whose scale of a channel is 0.
     #[error(
-        "tensor '{tensor}', index {index}: is 0, so that channel's sign is constant: remove the channel"
+        "tensor '{tensor}', index {index}: is 0, so that channel's sign is constant: remove the \
+         channel"
     )]
     ZeroScale {
         /// The tensor.
         tensor: String,
-        /// The place in it.
+        /// The index of the element.
         index: usize,
     },
-    /// A batch norm after a binary layer whose size matters.
+    /// A batch norm after a binary layer whose results are used for more than their signs.
     #[error(
-        "layer '{node}': batch norm after a binary layer becomes a threshold, so only its signs may be used; put a \
-         sign behind it, or make the layer an ordinary one"
+        "layer '{node}': batch norm after a binary layer becomes a threshold, so only its signs \
+         may be used; put a sign behind it, or make the layer an ordinary one"
     )]
     SignsDoNotFollow {
         /// The layer.
@@ -219,28 +221,28 @@ pub enum Error {
     NotBinary {
         /// The tensor.
         tensor: String,
-        /// The place in it.
+        /// The index of the element.
         index: usize,
     },
-    /// A coefficient that a channel's polynomial has not.
+    /// A non-zero coefficient above the degree of its channel's polynomial.
     #[error(
         "tensor '{tensor}', index {index}: is above the degree of its channel, so it must be 0"
     )]
     AboveDegree {
         /// The tensor.
         tensor: String,
-        /// The place in it.
+        /// The index of the element.
         index: usize,
     },
-    /// A running variance below zero.
+    /// A negative running variance.
     #[error("tensor '{tensor}' is negative at index {index}: it should hold variances")]
     NegativeVariance {
         /// The tensor.
         tensor: String,
-        /// Its first bad element.
+        /// The first such element.
         index: usize,
     },
-    /// A folded weight or bias too large for the fixed point.
+    /// A folded weight or bias that is too large for the fixed point.
     #[error(
         "{tensor} of layer '{node}', batch norm folded in, is 2^{limit_bits} or more at index \
          {index}: use fewer fractional bits"
@@ -255,15 +257,15 @@ pub enum Error {
         /// Magnitudes must be below 2 to this power.
         limit_bits: u32,
     },
-    /// A fixed point whose products leave no room in the ring.
+    /// A fixed point with too many fractional bits for products to fit the ring.
     #[error("{bits} fractional bits leave no room for products in 64 bits: use 1 to {max}")]
     FractionalBits {
-        /// The bits asked for.
+        /// The number of bits asked for.
         bits: u32,
         /// The most that are allowed.
         max: u32,
     },
-    /// A model that was encoded for another fixed point than the run's.
+    /// A model that was encoded for a fixed point other than the run's.
     #[error("the model is encoded with {model} fractional bits, the run uses {run}")]
     ModelEncoding {
         /// Fractional bits of the model.
@@ -271,25 +273,25 @@ pub enum Error {
         /// Fractional bits of the run.
         run: u32,
     },
-    /// A model that belongs to another graph.
+    /// A model of another graph.
     #[error("the model does not belong to the graph '{graph}': load its weights for this graph")]
     ModelGraph {
         /// The graph.
         graph: String,
     },
-    /// Images that do not fill the batch.
+    /// Input values that are not a whole batch of images.
     #[error("{got} input values where {batch} images of {dims} have {expected}")]
     Images {
         /// The size of an image.
         dims: Dims,
-        /// Images in the batch.
+        /// The number of images in the batch.
         batch: usize,
-        /// Values that the batch has.
+        /// The number of values of the batch.
         expected: usize,
-        /// Values given.
+        /// The number of values given.
         got: usize,
     },
-    /// An input value too large to be compared with another.
+    /// An input value that is too large to be compared with another.
     #[error("the input is 2^{limit_bits} units or more at index {index}: scale the images down")]
     InputRange {
         /// The first value out of range.
@@ -297,16 +299,16 @@ pub enum Error {
         /// Magnitudes must be below 2 to this power, in units of the fixed point.
         limit_bits: u32,
     },
-    /// Inputs or a function of another party's.
+    /// Inputs or a function that belong to another party.
     #[error("this belongs to another party than {role}")]
     WrongParty {
-        /// The party that was given it.
+        /// The party that used them.
         role: Role,
     },
     /// A query without the masked weights that its suite needs.
     #[error("the data owner has no masked weights of this model")]
     NoMaskedWeights,
-    /// A bench of nothing, or of too much.
+    /// A count of a bench that is 0 or too large.
     #[error("a count of {count}: measure 1 to {max} at once")]
     Count {
         /// The count asked for.
@@ -314,33 +316,33 @@ pub enum Error {
         /// The most that is allowed.
         max: usize,
     },
-    /// A bench of a size that it cannot have.
+    /// A size that a bench cannot have.
     #[error("{what}")]
     BenchSize {
         /// What to do.
         what: String,
     },
-    /// Ranges that are not those of the network's input.
+    /// Input ranges that do not match the channels of the network's input.
     #[error("{got} input ranges for {channels} channels: give one for each, or one for all")]
     InputRanges {
-        /// Channels of the input.
+        /// The number of channels of the input.
         channels: usize,
-        /// Ranges given.
+        /// The number of ranges given.
         got: usize,
     },
-    /// A margin that leaves samples no room, or makes them meaningless.
+    /// A margin of a calibration that is too small or too large.
     #[error(
         "a margin of {margin}: other inputs than the samples need {min} or more; {max} at most"
     )]
     Margin {
         /// The margin asked for.
         margin: f64,
-        /// The least.
+        /// The smallest margin.
         min: f64,
-        /// The most.
+        /// The largest margin.
         max: f64,
     },
-    /// A file of bounds that is none, or of another network.
+    /// A file that is not a file of bounds, or has those of another network.
     #[error("the file of bounds {what}; write it anew with `tercet calibrate --out`")]
     PublicBounds {
         /// What is wrong.

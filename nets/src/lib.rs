@@ -14,8 +14,9 @@
 //! | [`suites`] | a protocol suite each: cost, reference, fit, executor, benches |
 //! | [`bench`], [`published`] | single operations, to be measured; published figures beside what the same takes here |
 //!
-//! To add a layer: a variant of [`graph::Op`], whose matches the compiler then lists. A function: a file
-//! in [`functions`] and a line in its registry. A network: a file in [`zoo`]. Nothing here knows of sockets.
+//! To add a layer: a variant of [`graph::Op`], whose matches the compiler then lists. A function: a
+//! file in [`functions`] and a line in its registry. A network: a file in [`zoo`]. Nothing here
+//! knows of sockets.
 
 pub mod bench;
 pub mod cost;

@@ -1,4 +1,4 @@
-//! What the data owner learns of a network's result.
+//! The data owner's choice of output: all logits, or the label alone.
 
 use std::{fmt, str::FromStr};
 
@@ -6,19 +6,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
-/// What the data owner learns.
+/// What the data owner learns about the result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Output {
-    /// Every class's logit.
+    /// The logit of every class.
     #[default]
     Logits,
-    /// The class with the largest logit, the first of equal ones, and nothing else.
+    /// The class with the largest logit (the first, if several are equal) and nothing else.
     Label,
 }
 
 impl Output {
-    /// Both.
+    /// All outputs.
     pub const ALL: [Output; 2] = [Output::Logits, Output::Label];
 
     /// The name in configs.
@@ -50,6 +50,16 @@ impl FromStr for Output {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_output_is_listed() {
+        // A new variant does not compile here until it has the next place.
+        let place = |output: Output| match output {
+            Output::Logits => 0,
+            Output::Label => 1,
+        };
+        assert_eq!(Output::ALL.map(place), [0, 1]);
+    }
 
     #[test]
     fn names_parse_and_others_are_listed() {

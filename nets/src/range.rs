@@ -1,7 +1,7 @@
 //! Intervals of real numbers.
 
-/// Every interval is clamped to this magnitude: far beyond any ring, while its products with weights
-/// stay finite.
+/// The magnitude to which every interval is clamped: larger than any ring, but small enough that
+/// products with weights stay finite.
 pub(crate) const LARGEST: f64 = 1e150;
 
 /// Values from `low` to `high`.
@@ -14,10 +14,10 @@ pub struct Range {
 }
 
 impl Range {
-    /// Zero alone.
+    /// The interval of 0 alone.
     pub const ZERO: Range = Range { low: 0.0, high: 0.0 };
 
-    /// The interval between two values, in either order.
+    /// The interval between two values, which may be in either order.
     pub fn between(a: f64, b: f64) -> Range {
         Range { low: a.min(b), high: a.max(b) }.clamped()
     }
@@ -27,32 +27,32 @@ impl Range {
         self.high.max(-self.low)
     }
 
-    /// The smallest interval that holds both.
+    /// The smallest interval that contains both.
     pub fn union(self, other: Range) -> Range {
         Range { low: self.low.min(other.low), high: self.high.max(other.high) }
     }
 
-    /// The interval of values that are up to `margin` times as far from 0.
+    /// The interval of values up to `margin` times as far from 0; it includes 0.
     pub fn widened(self, margin: f64) -> Range {
         Range { low: self.low.min(0.0) * margin, high: self.high.max(0.0) * margin }.clamped()
     }
 
-    /// The interval of values that are off by up to `error`.
+    /// The interval of values with an error of up to `error`.
     pub(crate) fn off_by(self, error: f64) -> Range {
         Range { low: self.low - error, high: self.high + error }.clamped()
     }
 
-    /// Sums of a value of each interval.
+    /// The interval of sums of a value of either interval.
     pub(crate) fn plus(self, other: Range) -> Range {
         Range { low: self.low + other.low, high: self.high + other.high }.clamped()
     }
 
-    /// The values of a function that never falls.
+    /// The image of the interval under a function that never decreases.
     pub(crate) fn through_increasing(self, function: impl Fn(f64) -> f64) -> Range {
         Range { low: function(self.low), high: function(self.high) }.clamped()
     }
 
-    /// Products of a power of a value and a factor.
+    /// The interval of `factor` times a power of a value.
     pub(crate) fn power_times(self, power: u32, factor: f64) -> Range {
         let [a, b] = [self.low, self.high].map(|x| factor * x.powi(power.cast_signed()));
         let ends = Range::between(a, b);
@@ -64,12 +64,12 @@ impl Range {
         Range { low: self.low.clamp(-LARGEST, LARGEST), high: self.high.clamp(-LARGEST, LARGEST) }
     }
 
-    /// The smallest interval that holds all of these, of which there is at least one.
+    /// The smallest interval that contains all of these, which are at least one.
     pub(crate) fn hull(ranges: &[Range]) -> Range {
         ranges.iter().copied().reduce(Range::union).expect("a layer has channels")
     }
 
-    /// The smallest interval that holds these values.
+    /// The smallest interval that contains these values.
     pub(crate) fn spanning(values: impl IntoIterator<Item = f64>) -> Range {
         let (low, high) = values
             .into_iter()

@@ -1,4 +1,4 @@
-//! The protocol suites by name.
+//! The names of the protocol suites, which configs, reports and the command line use.
 
 use std::{fmt, str::FromStr};
 
@@ -10,10 +10,10 @@ use crate::error::Error;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SuiteName {
-    /// The published protocols ([`protocols::securenn`]).
+    /// The published three-party protocols ([`protocols::securenn`]).
     #[default]
     SecureNn,
-    /// Preprocessing by a dealer ([`protocols::dealer`]).
+    /// Protocols with preprocessing by P2 ([`protocols::dealer`]).
     Dealer,
 }
 
@@ -29,7 +29,7 @@ impl SuiteName {
         }
     }
 
-    /// The fractional bits of a run that asks for none.
+    /// The default number of fractional bits.
     pub const fn fractional_bits(self) -> u32 {
         match self {
             SuiteName::SecureNn => 13,
@@ -58,6 +58,16 @@ impl FromStr for SuiteName {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_suite_is_listed() {
+        // A new variant does not compile here until it has the next place.
+        let place = |suite: SuiteName| match suite {
+            SuiteName::SecureNn => 0,
+            SuiteName::Dealer => 1,
+        };
+        assert_eq!(SuiteName::ALL.map(place), [0, 1]);
+    }
 
     #[test]
     fn names_parse_and_others_are_listed() {

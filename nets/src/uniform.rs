@@ -1,15 +1,17 @@
-//! Numbers that depend on a label and a seed alone: weights of untrained networks, inputs of benches, coins of simulations.
+//! Reproducible numbers, which depend on a label and a seed alone: random weights, inputs of
+//! benches, coins of simulations. None of them is secret.
 
 use std::ops::Range;
 
 /// A stream of numbers that depends on a label and a seed alone.
 pub(crate) struct Uniform {
     stream: blake3::OutputReader,
-    /// A stretch of the stream: a hash is fast by the block only.
+    /// Words read ahead: the hash is fast only in blocks.
     words: Vec<u64>,
 }
 
 impl Uniform {
+    /// The stream of a label and a seed.
     pub(crate) fn new(label: &str, seed: u64) -> Uniform {
         let mut hasher = blake3::Hasher::new_derive_key("tercet random test values");
         hasher.update(&seed.to_le_bytes());
@@ -17,6 +19,7 @@ impl Uniform {
         Uniform { stream: hasher.finalize_xof(), words: Vec::new() }
     }
 
+    /// The next word.
     pub(crate) fn word(&mut self) -> u64 {
         if self.words.is_empty() {
             let mut bytes = [0; 1024];
@@ -27,12 +30,13 @@ impl Uniform {
         self.words.pop().expect("just filled")
     }
 
-    /// A number of this range, as a ring element.
+    /// The next number of this range, as a ring element.
     pub(crate) fn within(&mut self, range: &Range<i64>) -> u64 {
         let width = range.end.wrapping_sub(range.start).cast_unsigned();
         (self.word() % width).wrapping_add(range.start.cast_unsigned())
     }
 
+    /// The next real number from `low` to `high`.
     pub(crate) fn between(&mut self, low: f64, high: f64) -> f64 {
         let unit = (self.word() >> 11) as f64 / f64::exp2(53.0);
         low + (high - low) * unit

@@ -1,4 +1,6 @@
-//! Single operations of a certain size, to be measured.
+//! The workloads of benches: single operations with a number of values or images.
+
+#![warn(clippy::wildcard_enum_match_arm)]
 
 use std::{fmt, str::FromStr};
 
@@ -13,50 +15,54 @@ use crate::{
     suite_name::SuiteName,
 };
 
-/// The largest side of a kernel, and the most channels of a convolution of another size.
+/// The largest side of a kernel of a [`ConvSize`].
 const MAX_KERNEL: usize = 31;
+
+/// The most channels and kernels of a [`ConvSize`].
 const MAX_CHANNELS: usize = 4096;
 
-/// The largest count of one bench.
+/// The largest count of a bench.
 pub const MAX_COUNT: usize = 1 << 27;
 
-/// An operation. What its count counts:
+/// An operation. Its count means:
 ///
-/// | operation | count | size at 1,000,000 |
+/// | operation | one unit of the count | size at 1,000,000 |
 /// |---|---|---|
-/// | drelu, truncation, functions | values | |
-/// | maxpool | results, each of a 2x2 window | |
-/// | matmul | 10,000 for each column of the right matrix, rounded up; the left one is 1000x1000 | 1000x1000 by 1000x100 |
-/// | conv | 1,000,000 for each image of 64x32x32, rounded up; 64 kernels 3x3, padding 1 | one image |
-/// | conv of a [`ConvSize`] | images | |
+/// | drelu, truncation, functions | a value | |
+/// | maxpool | a result, the maximum of a 2x2 window | |
+/// | matmul | 1/10,000 of a column of the right matrix | 1000x1000 by 1000x100 |
+/// | conv | 1/1,000,000 of an image of 64x32x32; 64 kernels 3x3, padding 1 | one image |
+/// | conv with a [`ConvSize`] | an image | |
+///
+/// Columns and images are rounded up. The left matrix is always 1000x1000.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Operation {
-    /// 1 for values of at least 0, else 0.
+    /// 1 for values of at least 0, otherwise 0.
     Drelu,
-    /// A non-linear function, with the truncation that it takes.
+    /// A non-linear function, including its truncation.
     Function(ActivationKind),
-    /// The largest of each window and its place.
+    /// The largest value of each window and its place.
     MaxPool,
-    /// A product of matrices over the ring, not truncated.
+    /// A product of matrices over the ring, without truncation.
     MatMul,
-    /// A convolution over the ring, not truncated.
+    /// A convolution over the ring, without truncation.
     Conv,
-    /// x / 2^f, rounded; of `dealer` alone, as it is local in `securenn`.
+    /// x / 2^f, rounded up or down; only in `dealer`, as it is local in `securenn`.
     Truncation,
 }
 
-/// The size of a convolution, other than the usual one. Zeros around an image keep its size.
+/// The size of a convolution that replaces the default one. Zero padding keeps the image's size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConvSize {
     /// The size of an image.
     pub image: Dims,
-    /// How many kernels there are.
+    /// The number of kernels.
     pub kernels: usize,
     /// The side of a kernel, odd.
     pub side: usize,
 }
 
-/// An operation of a certain size and precision.
+/// An operation with a count and a precision.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Workload {
     pub(crate) operation: Operation,
@@ -66,10 +72,10 @@ pub(crate) struct Workload {
 }
 
 impl Operation {
-    /// All operations: those of layers, and every function that takes messages.
+    /// All operations, with every function that sends messages.
     pub fn all() -> Vec<Operation> {
         use Operation::{Conv, Drelu, Function, MatMul, MaxPool, Truncation};
-        let functions = ActivationKind::all().into_iter().filter(|kind| takes_messages(*kind));
+        let functions = ActivationKind::all().into_iter().filter(|kind| sends_messages(*kind));
         let functions = functions.map(Function);
         [Drelu].into_iter().chain(functions).chain([MaxPool, MatMul, Conv, Truncation]).collect()
     }
@@ -97,8 +103,8 @@ impl Operation {
     }
 }
 
-/// Whether a function is more than a constant in place of its values.
-fn takes_messages(kind: ActivationKind) -> bool {
+/// Whether the parties send messages to evaluate a function: all do but those that are a constant.
+fn sends_messages(kind: ActivationKind) -> bool {
     kind.function().trained_degree() != Some(0)
 }
 
@@ -121,10 +127,10 @@ impl FromStr for Operation {
 }
 
 impl Workload {
-    /// An operation of a suite, with the suite's own fractional bits.
+    /// An operation of a suite, with the suite's default fractional bits.
     ///
     /// # Errors
-    /// [`Error::Count`], [`Error::Unknown`] for an operation that the suite has not.
+    /// [`Error::Count`], [`Error::Unknown`] for an operation that the suite does not have.
     pub(crate) fn new(operation: Operation, count: usize, suite: SuiteName) -> Result<Workload> {
         let operations = Operation::of_suite(suite);
         if !operations.contains(&operation) {
@@ -144,10 +150,10 @@ impl Workload {
         Ok(Workload { operation, count, fixed, conv: None })
     }
 
-    /// A convolution of this size instead; the count is then one of images.
+    /// The same workload with a convolution of this size; the count is then a number of images.
     ///
     /// # Errors
-    /// [`Error::BenchSize`] for another operation, or a size that is none or too large.
+    /// [`Error::BenchSize`] for another operation, or a size that is 0 or too large.
     pub(crate) fn with_conv(self, size: ConvSize) -> Result<Workload> {
         let ConvSize { image, kernels, side } = size;
         let wrong = |what: &str| Err(Error::BenchSize { what: what.to_owned() });
@@ -167,7 +173,7 @@ impl Workload {
         }
     }
 
-    /// How many values a role brings, where `holder` has those of non-linear operations.
+    /// The number of input values of a role; `holder` has those of non-linear operations.
     pub(crate) fn input_len(&self, role: Role, holder: Role) -> usize {
         if role == Role::CryptoProducer {
             return 0;
@@ -225,7 +231,7 @@ impl Workload {
         }
     }
 
-    /// The degree of a function with trained coefficients, of other operations 0.
+    /// The degree of a function with trained coefficients; 0 for other operations.
     pub(crate) fn degree(&self) -> usize {
         match self.operation {
             Operation::Function(kind) => kind.function().trained_degree().unwrap_or(0) as usize,
@@ -237,7 +243,7 @@ impl Workload {
         }
     }
 
-    /// Coefficients of x, x^2, ..., halved from one to the next.
+    /// The coefficients of x, x^2, ...: 1, 1/2, and so on.
     pub(crate) fn coefficients(&self) -> Vec<u64> {
         (1..=self.degree()).map(|power| self.fixed.one() >> power).collect()
     }
@@ -245,5 +251,31 @@ impl Workload {
     /// The constant of a function with trained coefficients.
     pub(crate) fn constant(&self) -> u64 {
         self.fixed.one() / 10
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operation_is_listed() {
+        // A new variant does not compile here until it has the next place.
+        let place = |operation: Operation| match operation {
+            Operation::Drelu => 0,
+            Operation::Function(_) => 1,
+            Operation::MaxPool => 2,
+            Operation::MatMul => 3,
+            Operation::Conv => 4,
+            Operation::Truncation => 5,
+        };
+        let mut places: Vec<usize> = Operation::all().into_iter().map(place).collect();
+        places.dedup();
+        assert_eq!(places, [0, 1, 2, 3, 4, 5]);
+        let functions = |operation: &Operation| matches!(operation, Operation::Function(_));
+        let listed = Operation::all().iter().filter(|own| functions(own)).count();
+        let constants = |kind: &ActivationKind| kind.function().trained_degree() == Some(0);
+        let all = ActivationKind::all();
+        assert_eq!(listed, all.len() - all.iter().filter(|kind| constants(kind)).count());
     }
 }

@@ -1,6 +1,6 @@
-//! The hashes of all architectures of this repository, and of their public files: parties of different
-//! builds compare the former and read the latter. `tests/data/graphs/hashes.txt` has them as the first
-//! build wrote them; a line changes only with a version of the format.
+//! The hashes of all architectures of this repository, and of their public files: parties of
+//! different builds compare the former and read the latter. `tests/data/graphs/hashes.txt` has them
+//! as the first build wrote them; a line changes only with a version of the format.
 
 use std::{
     collections::BTreeMap,

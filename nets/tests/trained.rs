@@ -58,8 +58,8 @@ fn check(folder: &str, net: &str, plan: Option<&str>) {
     check_logits(folder, net, &options, &suffix, &images);
 }
 
-/// PyTorch computed the expected logits in double precision from the same weights, and the file has nine
-/// digits of each.
+/// PyTorch computed the expected logits in double precision from the same weights, and the file has
+/// nine digits of each.
 fn check_logits(folder: &str, net: &str, options: &zoo::Options, suffix: &str, images: &[f64]) {
     let graph = zoo::build(net, options).unwrap();
     let weights = data(folder, &format!("{net}{suffix}.safetensors"));

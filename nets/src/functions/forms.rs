@@ -1,35 +1,36 @@
-//! What functions are made of in the `dealer` suite.
+//! The form of a function in the `dealer` suite: a gadget, and the scales before and after it.
 
 use protocols::{
     dealer::{Cube, Function, Polynomial, Relu, Sign, Square, Truncation},
     spline::Spline,
 };
 
-/// The fractional bits of the slopes of functions of straight pieces, in both suites.
+/// The fractional bits of the slopes of piecewise-linear functions, in both suites.
 pub const SLOPE_BITS: u32 = 12;
 
 /// A function in the `dealer` suite.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DealerForm {
-    /// The bits that values are lifted by first.
+    /// The number of bits by which values are shifted left first.
     pub raise: u32,
-    /// The gadget; none where every channel has a constant in place of its values.
+    /// The gadget; `None` if every channel has a constant in place of its values.
     pub gadget: Option<Gadget>,
-    /// The fractional bits of what the gadget takes after it has truncated the rest.
+    /// The fractional bits that are left after the gadget's truncation.
     pub kept: u32,
     /// The fractional bits of the result.
     pub scale: u32,
 }
 
-/// The functions t -> f(t) that the suite evaluates after a truncation to t, without the coefficients
-/// of polynomials: what a network's layout says of a layer.
+/// A function t -> f(t) that the suite evaluates after a truncation to t: the public part of a
+/// layer in a network's layout. The coefficients of a polynomial are weights, so they are not part
+/// of it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Gadget {
     /// t.
     Truncation,
     /// max(t, 0).
     Relu,
-    /// A function of straight pieces.
+    /// A piecewise-linear function.
     Spline(Spline),
     /// t^2.
     Square,
@@ -42,7 +43,7 @@ pub enum Gadget {
 }
 
 impl Gadget {
-    /// The protocol. That of a polynomial, without its coefficients, has their costs alone.
+    /// The protocol. A polynomial has no coefficients here, which is enough for its cost.
     pub fn function(&self) -> Box<dyn Function> {
         match self {
             Gadget::Truncation => Box::new(Truncation),
@@ -57,9 +58,10 @@ impl Gadget {
 }
 
 impl DealerForm {
-    /// A gadget on values that are truncated to `f` bits, where they have more; its result has the scale
-    /// that `result` makes of what is left.
-    pub(super) fn of_truncated(
+    /// A gadget on values that are truncated to `f` fractional bits if they have more. `gadget` and
+    /// `result` take the fractional bits that are left, and return the gadget and the scale of its
+    /// result.
+    pub(super) fn after_truncation(
         gadget: impl FnOnce(u32) -> Gadget,
         scale: u32,
         f: u32,
@@ -69,9 +71,9 @@ impl DealerForm {
         DealerForm { raise: 0, gadget: Some(gadget(kept)), kept, scale: result(kept) }
     }
 
-    /// A function of straight pieces on values that are lifted to `f` bits where they have fewer: with few
-    /// bits its pieces would be coarse.
-    pub(super) fn of_pieces(spline: Spline, scale: u32, f: u32) -> DealerForm {
+    /// A piecewise-linear function on values that are shifted to `f` fractional bits if they have
+    /// fewer: with few bits its pieces would be coarse.
+    pub(super) fn with_pieces(spline: Spline, scale: u32, f: u32) -> DealerForm {
         let scale_after = f + spline.slope_bits();
         let raise = f.saturating_sub(scale);
         DealerForm { raise, gadget: Some(Gadget::Spline(spline)), kept: f, scale: scale_after }

@@ -1,4 +1,4 @@
-//! The hard sigmoid min(max(x / 6 + 1/2, 0), 1): three straight pieces.
+//! The hard sigmoid min(max(x / 6 + 1/2, 0), 1): exactly three straight pieces.
 
 use fixedpoint::encoding::FixedPoint;
 use protocols::{securenn::Elementwise, spline::Spline};
@@ -77,6 +77,6 @@ impl Nonlinear for HardSigmoid {
     }
 
     fn dealer(&self, scale: u32, f: u32) -> DealerForm {
-        DealerForm::of_pieces(Spline::hard_sigmoid(f, SLOPE_BITS), scale, f)
+        DealerForm::with_pieces(Spline::hard_sigmoid(f, SLOPE_BITS), scale, f)
     }
 }

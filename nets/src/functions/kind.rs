@@ -14,16 +14,17 @@ use super::{
     sign::Sign,
 };
 
-/// Makes the enum of all functions, the list of them and the way from one to its [`Nonlinear`].
+/// Generates the enum of all functions, the list of them and the conversion to [`Nonlinear`].
 ///
-/// A function without a parameter is `Variant => value;`, one with a parameter
-/// `Variant { parameter: Type } in VALUES => value;`, where `VALUES` are those that plans and benches
-/// offer by name.
+/// A function without a parameter is `Variant => value;`, one with a parameter `Variant {
+/// parameter: Type } in VALUES => value;`, where `VALUES` are the ones that plans and benches offer
+/// by name.
 macro_rules! functions {
     ($(
         $(#[$meta:meta])*
         $variant:ident
-            $({ $(#[$field_meta:meta])* $field:ident: $type:ty } in $values:expr)? => $function:expr;
+            $({ $(#[$field_meta:meta])* $field:ident: $type:ty } in $values:expr)?
+            => $function:expr;
     )+) => {
         /// A non-linear function, by its name and parameters.
         #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,15 +34,15 @@ macro_rules! functions {
         }
 
         impl ActivationKind {
-            /// Every function that plans and benches know by name, those with a parameter once for each
-            /// value that has a name or is usual.
+            /// Every function that plans and benches know by name; one with a parameter is listed
+            /// once for each named or usual value.
             pub fn all() -> Vec<ActivationKind> {
                 let mut all = Vec::new();
                 $(functions!(@instances all, $variant $(, $field in $values)?);)+
                 all
             }
 
-            /// What the crate knows of it.
+            /// The function itself: its values, errors and forms in both suites.
             pub fn function(self) -> Box<dyn Nonlinear> {
                 match self {
                     $(ActivationKind::$variant $({ $field })? => Box::new($function),)+
@@ -62,24 +63,24 @@ functions! {
     Relu => Relu;
     /// min(max(x, 0), 6).
     Relu6 => Relu6;
-    /// x above 0, slope x below.
+    /// x above 0, slope times x below.
     LeakyRelu {
-        /// From 0 to 1; public, as all of the architecture.
+        /// From 0 to 1; public, like the rest of the architecture.
         slope: f64
     } in [protocols::limits::LEAKY_SLOPE] => LeakyRelu { slope };
     /// x^2.
     Square => Square;
     /// x^3.
     Cube => Cube;
-    /// 1 for x of at least 0, else -1.
+    /// 1 if x >= 0, otherwise -1.
     Sign => Sign;
-    /// 1 / (1 + e^-x), in straight pieces: at most 0.005 off.
+    /// 1 / (1 + e^-x), piecewise linear: the error is at most 0.005.
     Sigmoid => Sigmoid;
-    /// tanh(x), in straight pieces: at most 0.01 off.
+    /// tanh(x), piecewise linear: the error is at most 0.01.
     Tanh => Tanh;
     /// min(max(x / 6 + 1/2, 0), 1).
     HardSigmoid => HardSigmoid;
-    /// c_d x^d + ... + c_1 x + c_0. The coefficients, each channel's own, are weights.
+    /// c_d x^d + ... + c_1 x + c_0. Each channel has its own coefficients; they are weights.
     Polynomial {
         /// d: 0 (a constant), 2 or 3.
         degree: u32

@@ -1,4 +1,4 @@
-//! x above 0 and slope x below, with a public slope.
+//! Leaky ReLU: x above 0 and slope times x below, with a public slope.
 
 use fixedpoint::encoding::FixedPoint;
 use protocols::{
@@ -86,6 +86,6 @@ impl Nonlinear for LeakyRelu {
 
     fn dealer(&self, scale: u32, f: u32) -> DealerForm {
         let pieces = |_| Gadget::Spline(Spline::leaky_relu(self.slope, SLOPE_BITS));
-        DealerForm::of_truncated(pieces, scale, f, |kept| kept + SLOPE_BITS)
+        DealerForm::after_truncation(pieces, scale, f, |kept| kept + SLOPE_BITS)
     }
 }

@@ -1,11 +1,11 @@
-//! The mean square of values, which untrained weights are scaled by.
+//! The mean square of a layer's values, by which random weights are scaled.
 
-/// The mean square of a layer's values, in two parts.
+/// The mean square of a layer's values, as the sum of two parts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MeanSquare {
-    /// The part of values that are as often negative as positive.
+    /// The contribution of values that are as often negative as positive.
     pub even: f64,
-    /// The part of values that are never negative.
+    /// The contribution of values that are never negative.
     pub positive: f64,
 }
 
@@ -36,8 +36,8 @@ impl MeanSquare {
         MeanSquare { even: self.even * factor, positive: self.positive * factor }
     }
 
-    /// The values above 0 kept, and those below multiplied by `slope`. Half of the even part is below 0;
-    /// the positive part passes, so sums in residual networks grow.
+    /// The mean square after values below 0 are multiplied by `slope`. Half of the even part is
+    /// below 0; the positive part is unchanged, so sums in residual networks grow.
     pub(super) fn rectified(self, slope: f64) -> MeanSquare {
         MeanSquare::positive(self.positive + self.even * (1.0 + slope * slope) / 2.0)
     }

@@ -1,18 +1,21 @@
 //! Non-linear functions: one file a function, one line a function in [`ActivationKind`]'s registry.
 //!
-//! Everything that the crate must know of a function is a method of [`Nonlinear`]: its exact value,
-//! its range over an interval, its errors, and its form in each protocol suite. Ranges, references,
-//! costs, benches, plans and both executors ask the trait, so a function that is missing an answer
-//! does not compile.
+//! Everything that the crate needs to know about a function is a method of [`Nonlinear`]: its exact
+//! value, its range over an interval, its errors, and its form in each protocol suite. Ranges,
+//! references, costs, benches, plans and both executors ask the trait, so a function that lacks an
+//! answer does not compile.
 //!
 //! | file | what it holds |
 //! |---|---|
 //! | `nonlinear` | the trait |
 //! | `kind` | the registry: the functions by name, as graphs hold them |
-//! | `forms` | what a function is made of in the `dealer` suite |
-//! | `terms` | the coefficients of functions with trained coefficients |
-//! | `mean_square` | the size of values, for untrained weights |
-//! | the rest | a function each |
+//! | `forms` | the form of a function in the `dealer` suite |
+//! | `terms` | trained coefficients, channel by channel |
+//! | `mean_square` | the mean square of values, for random weights |
+//! | `laws` | the laws that every function keeps, as tests |
+//! | the rest | one function each |
+
+#![warn(clippy::wildcard_enum_match_arm)]
 
 mod forms;
 mod kind;

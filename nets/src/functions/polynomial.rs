@@ -1,4 +1,4 @@
-//! Polynomials with trained coefficients, channel by channel.
+//! Polynomials of degree 0, 2 or 3 whose coefficients are trained, channel by channel.
 
 use fixedpoint::encoding::FixedPoint;
 use protocols::{
@@ -71,8 +71,8 @@ impl Nonlinear for Polynomial {
     fn error(&self, x: Range, terms: Terms<'_>, unit: f64) -> f64 {
         let x = x.magnitude();
         let term = |(c, power): (&f64, i32)| {
-            // `dealer` keeps 5 bits in 6 of a coefficient and at least half of those of a value, and each
-            // product is off by one unit.
+            // `dealer` keeps 5/6 of the bits of a coefficient and at least half of those of a
+            // value, and each product has an error of one unit.
             let steepest = c.abs() * f64::from(power) * (x + 1.0).powi(power - 1);
             unit.powf(5.0 / 6.0) * x.powi(power) + 2.0 * unit.sqrt() * steepest + unit * x
         };
@@ -89,7 +89,7 @@ impl Nonlinear for Polynomial {
     }
 
     fn largest_product(&self, x: f64, one: f64, terms: LargestTerms) -> f64 {
-        // Horner's rule: each product is of what the one before left and x.
+        // Horner's rule: each product is the truncated sum so far times x.
         let LargestTerms { coefficient, constant } = terms;
         let step = |sum: f64, _| sum * x / one + coefficient.max(constant);
         (1..self.degree).fold(coefficient, step) * x * f64::from(self.degree)
@@ -118,21 +118,22 @@ impl Nonlinear for Polynomial {
     }
 }
 
-/// The fractional bits of a polynomial's parts in the `dealer` suite. Coefficients of lower powers have
-/// more, so that all terms have the same scale.
+/// The fractional bits of a polynomial's value, coefficients and result in the `dealer` suite.
+/// Coefficients of lower powers have more bits, so that all terms have the same scale.
 pub(crate) struct PolynomialScales {
     /// The degree.
     pub(crate) degree: u32,
-    /// The bits of the value.
+    /// The fractional bits of the value.
     value: u32,
-    /// The bits of the result and of the constant.
+    /// The fractional bits of the result and of the constant.
     pub(crate) result: u32,
 }
 
 impl PolynomialScales {
-    /// The scales of a polynomial of values with `input` bits. Every bit of the result's scale is one
-    /// online, for this value and all that are mixed with it: values keep fewer than f bits, 8 for a
-    /// square and 6 for a cube of 12, and the highest coefficient has 10 or 12.
+    /// The scales of a polynomial on values with `input` fractional bits. Every bit of the result's
+    /// scale is sent online, for this value and for those of all channels beside it. So values keep
+    /// fewer than f bits: of 12, they keep 8 for degree 2 and 6 for degree 3, and the highest
+    /// coefficient has 10 or 12.
     pub(crate) fn new(degree: u32, input: u32, f: u32) -> PolynomialScales {
         let (value, highest) = match degree {
             0 => (0, f),
@@ -142,7 +143,7 @@ impl PolynomialScales {
         PolynomialScales { degree, value, result: degree * value + highest }
     }
 
-    /// The bits of the coefficient of a power.
+    /// The fractional bits of the coefficient of a power.
     pub(crate) fn coefficient(&self, power: u32) -> u32 {
         self.result - power * self.value
     }

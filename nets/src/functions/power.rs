@@ -1,4 +1,4 @@
-//! x^2 and x^3.
+//! The powers x^2 and x^3.
 
 use fixedpoint::encoding::FixedPoint;
 use protocols::securenn::{Elementwise, Power, Powers};
@@ -78,7 +78,7 @@ impl Nonlinear for Square {
     }
 
     fn dealer(&self, scale: u32, f: u32) -> DealerForm {
-        DealerForm::of_truncated(|_| Gadget::Square, scale, f, |kept| 2 * kept)
+        DealerForm::after_truncation(|_| Gadget::Square, scale, f, |kept| 2 * kept)
     }
 }
 
@@ -130,7 +130,7 @@ impl Nonlinear for Cube {
     }
 
     fn largest_product(&self, x: f64, one: f64, _: LargestTerms) -> f64 {
-        // The truncations of x^2 and of x^3, which is one of them more where x is large.
+        // x^2, then x^2 truncated times x.
         x * x * (1.0 + x / one)
     }
 
@@ -148,6 +148,6 @@ impl Nonlinear for Cube {
     }
 
     fn dealer(&self, scale: u32, f: u32) -> DealerForm {
-        DealerForm::of_truncated(|_| Gadget::Cube, scale, f, |kept| 3 * kept)
+        DealerForm::after_truncation(|_| Gadget::Cube, scale, f, |kept| 3 * kept)
     }
 }

@@ -1,4 +1,4 @@
-//! max(x, 0).
+//! ReLU: max(x, 0).
 
 use fixedpoint::encoding::FixedPoint;
 use protocols::securenn::{self, Elementwise};
@@ -75,6 +75,6 @@ impl Nonlinear for Relu {
     }
 
     fn dealer(&self, scale: u32, f: u32) -> DealerForm {
-        DealerForm::of_truncated(|_| Gadget::Relu, scale, f, |kept| kept)
+        DealerForm::after_truncation(|_| Gadget::Relu, scale, f, |kept| kept)
     }
 }

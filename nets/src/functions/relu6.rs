@@ -1,4 +1,4 @@
-//! min(max(x, 0), 6).
+//! ReLU6: min(max(x, 0), 6).
 
 use fixedpoint::encoding::FixedPoint;
 use protocols::{
@@ -79,7 +79,7 @@ impl Nonlinear for Relu6 {
 
     fn dealer(&self, scale: u32, f: u32) -> DealerForm {
         let capped = |kept: u32| Gadget::Spline(Spline::relu6(6 << kept));
-        DealerForm::of_truncated(capped, scale, f, |kept| kept)
+        DealerForm::after_truncation(capped, scale, f, |kept| kept)
     }
 }
 

@@ -1,4 +1,5 @@
-//! The logistic function and the hyperbolic tangent, in eight straight pieces.
+//! The logistic function and the hyperbolic tangent, both by pieces: eight knots and a straight
+//! line between each two.
 
 use fixedpoint::encoding::FixedPoint;
 use protocols::{securenn::Elementwise, spline::Spline};
@@ -78,7 +79,7 @@ impl Nonlinear for Sigmoid {
     }
 
     fn dealer(&self, scale: u32, f: u32) -> DealerForm {
-        DealerForm::of_pieces(Spline::sigmoid(f, SLOPE_BITS), scale, f)
+        DealerForm::with_pieces(Spline::sigmoid(f, SLOPE_BITS), scale, f)
     }
 }
 
@@ -147,9 +148,9 @@ impl Nonlinear for Tanh {
     }
 
     fn dealer(&self, scale: u32, f: u32) -> DealerForm {
-        DealerForm::of_pieces(Spline::tanh(f, SLOPE_BITS), scale, f)
+        DealerForm::with_pieces(Spline::tanh(f, SLOPE_BITS), scale, f)
     }
 }
 
-/// More than the pieces are off, with few bits or many.
+/// More than the difference between the functions and their pieces, with few bits or many.
 const COARSE_ERROR: f64 = 1.0 / 32.0;

@@ -1,4 +1,4 @@
-//! 1 for x of at least 0, else -1.
+//! The sign: 1 if x >= 0, otherwise -1.
 
 use fixedpoint::encoding::FixedPoint;
 use protocols::securenn::{self, Elementwise};
@@ -75,6 +75,6 @@ impl Nonlinear for Sign {
     }
 
     fn dealer(&self, scale: u32, f: u32) -> DealerForm {
-        DealerForm::of_truncated(|_| Gadget::Sign, scale, f, |_| 0)
+        DealerForm::after_truncation(|_| Gadget::Sign, scale, f, |_| 0)
     }
 }

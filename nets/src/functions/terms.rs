@@ -1,6 +1,6 @@
-//! The coefficients of functions that are trained, channel by channel.
+//! The trained coefficients of functions: of one channel, and of all channels of a layer.
 
-/// A channel's coefficients in real numbers.
+/// One channel's coefficients, as real numbers.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Terms<'a> {
     /// The coefficients of x, x^2, ...
@@ -9,23 +9,23 @@ pub struct Terms<'a> {
     pub constant: f64,
 }
 
-/// The largest magnitudes of a layer's coefficients, in units of 2^-f.
+/// The largest magnitudes among a layer's coefficients, in units of 2^-f.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LargestTerms {
-    /// Of the coefficients of x, x^2, ...
+    /// The largest among the coefficients of x, x^2, ...
     pub coefficient: f64,
-    /// Of the constants.
+    /// The largest among the constants.
     pub constant: f64,
 }
 
-/// The coefficients of channels that alternate in a batch, as ring elements or a party's shares of
-/// them. A secret where they are the model owner's: there is no Debug.
+/// The coefficients of all channels of a layer, as ring elements or as one party's shares of them.
+/// They may be the model owner's secret, so there is no `Debug`.
 #[derive(Clone, Default)]
 pub struct EncodedTerms {
-    /// The values of one channel of one image.
+    /// The number of values of one channel in one image.
     pub plane: usize,
     /// The coefficients of x, x^2, ..., channel by channel.
     pub coefficients: Vec<u64>,
-    /// The constants, one a channel.
+    /// One constant for each channel.
     pub constants: Vec<u64>,
 }

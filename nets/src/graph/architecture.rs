@@ -1,4 +1,4 @@
-//! Layers and how they hang together, without weights.
+//! The layers of a network and their connections, without weights.
 
 use super::op::Op;
 use crate::{
@@ -6,37 +6,37 @@ use crate::{
     shapes::Dims,
 };
 
-/// The most images of one batch.
+/// The largest batch, in images.
 pub const MAX_BATCH: usize = 1 << 16;
 
 /// The name of the first node, and of the layer in which the input is shared.
 pub const INPUT: &str = "input";
 
-/// The name of the layer in which masked weights are sent, once, where a suite has one.
+/// The name of the step in which a suite sends masked weights, once for a model.
 pub const SETUP: &str = "setup";
 
-/// The name of the layer in which the result is revealed.
+/// The name of the step in which the result is revealed.
 pub const OUTPUT: &str = "output";
 
-/// A layer's place in its graph.
+/// The index of a layer in its graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(usize);
 
-/// A layer: what it computes, and of what.
+/// A layer: an operation and its inputs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
-    /// Unique in the graph; also the prefix of its tensors in a weights file.
+    /// The name, unique in the graph; also the prefix of its tensors in a weights file.
     pub name: String,
-    /// What it computes.
+    /// The operation.
     pub op: Op,
-    /// Of what: nodes before this one.
+    /// The inputs: nodes before this one.
     pub inputs: Vec<NodeId>,
     /// The prefix of the batch norm that follows this convolution in the weights file. It is folded
-    /// into the weights, so it is no part of the computation, nor of [`Graph::hash`].
+    /// into the weights, so it is part neither of the computation nor of [`Graph::hash`].
     pub batch_norm: Option<String>,
 }
 
-/// An architecture whose sizes fit together: made by a [`super::builder::GraphBuilder`], which checks that.
+/// An architecture whose sizes fit together, which [`super::builder::GraphBuilder`] checks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Graph {
     pub(super) name: String,
@@ -46,7 +46,7 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// What reports call it.
+    /// The name in reports.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -61,7 +61,7 @@ impl Graph {
         &self.nodes
     }
 
-    /// The layers' places, in order.
+    /// The indices of all layers, in order.
     pub fn ids(&self) -> impl DoubleEndedIterator<Item = NodeId> + use<> {
         (0..self.nodes.len()).map(NodeId)
     }
@@ -71,28 +71,28 @@ impl Graph {
         &self.nodes[id.0]
     }
 
-    /// The place of the layer with this name.
+    /// The index of the layer with this name.
     pub fn find(&self, name: &str) -> Option<NodeId> {
         self.ids().find(|&id| self.node(id).name == name)
     }
 
-    /// The layer whose result is the network's.
+    /// The layer whose result is the network's result.
     pub fn output(&self) -> NodeId {
         self.output
     }
 
-    /// The size of a layer's result, for one image.
+    /// The size of a layer's result for one image.
     pub fn dims(&self, id: NodeId) -> Dims {
         self.dims[id.0]
     }
 
-    /// The size of a layer's first input (of the image itself for [`Op::Input`]).
+    /// The size of a layer's first input; for [`Op::Input`], of the image itself.
     pub fn input_dims(&self, id: NodeId) -> Dims {
         let first = self.node(id).inputs.first();
         first.map_or(self.input(), |&input| self.dims(input))
     }
 
-    /// How many layers use each layer's result, in order; revealing the output counts as a use.
+    /// For every layer, how many layers use its result; revealing the output counts as a use.
     pub fn uses(&self) -> Vec<usize> {
         let mut uses = vec![0; self.nodes.len()];
         for input in self.nodes.iter().flat_map(|node| &node.inputs) {
@@ -102,7 +102,7 @@ impl Graph {
         uses
     }
 
-    /// Checks that a batch is neither empty nor beyond [`MAX_BATCH`].
+    /// Checks that a batch has 1 to [`MAX_BATCH`] images.
     ///
     /// # Errors
     /// [`Error::Batch`].
@@ -124,7 +124,7 @@ impl Graph {
 }
 
 impl NodeId {
-    /// The place in [`Graph::nodes`].
+    /// The index in [`Graph::nodes`].
     pub const fn index(self) -> usize {
         self.0
     }

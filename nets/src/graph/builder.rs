@@ -1,4 +1,5 @@
-//! Building graphs layer by layer, each checked against the sizes of its inputs as it is added.
+//! Building graphs layer by layer. Each layer is checked against the sizes of its inputs as it is
+//! added.
 
 use std::collections::HashSet;
 
@@ -13,7 +14,7 @@ use crate::{
     shapes::Dims,
 };
 
-/// A graph under construction. Every method adds one layer and returns its place, or an error that
+/// A graph under construction. Every method adds one layer and returns its index, or an error that
 /// names the layer.
 #[derive(Clone, Debug)]
 pub struct GraphBuilder {
@@ -24,7 +25,7 @@ pub struct GraphBuilder {
 }
 
 impl GraphBuilder {
-    /// A graph that holds only its input.
+    /// A graph that has only its input so far.
     ///
     /// # Errors
     /// [`Error::Node`] if the image is empty or too large.
@@ -43,10 +44,10 @@ impl GraphBuilder {
         NodeId::new(0)
     }
 
-    /// The size of a layer's result so far.
+    /// The size of a layer's result for one image.
     ///
     /// # Panics
-    /// If the layer is not of this graph.
+    /// If the layer is not in this graph.
     pub fn dims(&self, id: NodeId) -> Dims {
         self.dims[id.index()]
     }
@@ -64,13 +65,14 @@ impl GraphBuilder {
         self.add_node(name, Op::Linear(Linear::Conv(conv)), &[x])
     }
 
-    /// A convolution and the batch norm after it, which has its own prefix in the weights file.
+    /// A convolution and the batch norm after it; `bn` is the batch norm's prefix in the weights
+    /// file.
     pub fn conv_bn(&mut self, name: &str, bn: &str, x: NodeId, conv: Conv) -> Result<NodeId> {
         self.linear_bn(name, bn, x, Linear::Conv(conv))
     }
 
-    /// A linear layer of any kind and the batch norm after it, which has its own prefix in the weights
-    /// file.
+    /// A linear layer of any kind and the batch norm after it; `bn` is the batch norm's prefix in
+    /// the weights file.
     pub fn linear_bn(&mut self, name: &str, bn: &str, x: NodeId, linear: Linear) -> Result<NodeId> {
         self.push(Node {
             name: name.to_owned(),
@@ -91,42 +93,42 @@ impl GraphBuilder {
         self.function(name, x, ActivationKind::Relu)
     }
 
-    /// A function on all channels.
+    /// A non-linear function on all channels.
     pub fn function(&mut self, name: &str, x: NodeId, kind: ActivationKind) -> Result<NodeId> {
         self.activation(name, x, Activation::full(kind))
     }
 
-    /// An activation, on all channels or some.
+    /// An activation layer, on all channels or some.
     pub fn activation(&mut self, name: &str, x: NodeId, activation: Activation) -> Result<NodeId> {
         self.add_node(name, Op::Activation(activation), &[x])
     }
 
-    /// Maxima of windows.
+    /// The maximum of each window.
     pub fn max_pool(&mut self, name: &str, x: NodeId, window: Window) -> Result<NodeId> {
         self.add_node(name, Op::MaxPool(window), &[x])
     }
 
-    /// Averages of windows, in which padding counts as zeros.
+    /// The average of each window, in which padding counts as zeros.
     pub fn avg_pool(&mut self, name: &str, x: NodeId, window: Window) -> Result<NodeId> {
         self.add_node(name, Op::AvgPool(window.into()), &[x])
     }
 
-    /// Averages of channels.
+    /// The average of each channel.
     pub fn global_avg_pool(&mut self, name: &str, x: NodeId) -> Result<NodeId> {
         self.add_node(name, Op::AvgPool(Average::Channels), &[x])
     }
 
-    /// A sum, as of a residual connection.
+    /// The sum of two inputs, as in a residual connection.
     pub fn add(&mut self, name: &str, a: NodeId, b: NodeId) -> Result<NodeId> {
         self.add_node(name, Op::Add, &[a, b])
     }
 
-    /// Channels one after the other.
+    /// The channels of all parts, concatenated.
     pub fn concat(&mut self, name: &str, parts: &[NodeId]) -> Result<NodeId> {
         self.add_node(name, Op::Concat, parts)
     }
 
-    /// Channels `start..end`.
+    /// The channels `start..end`.
     pub fn slice(&mut self, name: &str, x: NodeId, start: usize, end: usize) -> Result<NodeId> {
         self.add_node(name, Op::Slice { start, end }, &[x])
     }
@@ -146,11 +148,11 @@ impl GraphBuilder {
         self.add_node(name, Op::Reshape(Reshape::Image(dims)), &[x])
     }
 
-    /// The graph with this layer's result as the network's.
+    /// The graph, with this layer's result as its output.
     ///
     /// # Errors
     /// [`Error::Graph`] for an output that does not exist, [`Error::Node`] for a layer whose result
-    /// nothing uses: it would cost what it computes.
+    /// nothing uses: the parties would pay for computing it.
     pub fn finish(self, output: NodeId) -> Result<Graph> {
         if output.index() >= self.nodes.len() {
             let (graph, what) = (self.name, "its output does not exist");
@@ -177,8 +179,9 @@ impl GraphBuilder {
         if self.taken.contains(&node.name) {
             return Err(ShapeProblem::NameTaken);
         }
-        let is_linear = matches!(node.op, Op::Linear(_));
-        if let (Some(batch_norm), false) = (&node.batch_norm, is_linear) {
+        if let Some(batch_norm) = &node.batch_norm
+            && node.op.linear().is_none()
+        {
             let batch_norm = batch_norm.clone();
             return Err(ShapeProblem::BatchNorm { batch_norm });
         }
@@ -195,7 +198,7 @@ impl GraphBuilder {
     }
 }
 
-/// A name is a step's path and a report's key: '/' and '#' have a meaning in paths.
+/// Checks a layer's name, which is part of the path of its steps: '/' and '#' have a meaning there.
 fn check_name(name: &str) -> std::result::Result<(), ShapeProblem> {
     let bad = |c: char| c == '/' || c == '#' || c.is_control();
     if name.is_empty() || name.chars().count() > 200 || name.contains(bad) {

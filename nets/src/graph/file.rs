@@ -1,8 +1,8 @@
-//! The public file of a graph: version 1, in any format of serde.
+//! The public file of a graph, version 1, in any format that serde supports.
 //!
-//! A file names the parts of [`Op`] apart, as graphs did when the version was made; reading one goes
-//! through the builder's checks. A file without a version is of version 1, the only one there is; one
-//! of another version is refused by name.
+//! The operations of a file are those that graphs had when this version was made, so they are types
+//! apart from [`Op`]. A graph that is read passes the builder's checks. A file that states no
+//! version has version 1, the only one so far; other versions are refused by name.
 
 use fixedpoint::Padding;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};

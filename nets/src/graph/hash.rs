@@ -9,15 +9,15 @@ use super::{
 use crate::{functions::ActivationKind, shapes::Dims};
 
 impl Graph {
-    /// BLAKE3 of everything that the parties must agree on: the input's size and every layer's
-    /// name (it is the tag of its messages), operation and inputs. Not the graph's own name, nor
-    /// what only concerns the weights file. Equal on every machine and in every run.
+    /// BLAKE3 of everything that the parties must agree on: the input's size and every layer's name
+    /// (it is the tag of its messages), operation and inputs. It covers neither the graph's own
+    /// name nor what concerns only the weights file. It is equal on every machine and in every run.
     pub fn hash(&self) -> blake3::Hash {
         blake3::hash(&self.canonical())
     }
 
-    /// Texts and lists are preceded by their lengths and operations by their names, so no two
-    /// architectures have the same bytes.
+    /// The bytes to hash. Texts and lists follow their lengths and operations their names, so no
+    /// two architectures have the same bytes.
     fn canonical(&self) -> Vec<u8> {
         let mut out = Canonical(Vec::new());
         out.text("tercet graph 2");
@@ -64,7 +64,7 @@ impl Canonical {
         self.padding(window.padding);
     }
 
-    /// A function's parameters; its name goes first.
+    /// A function's parameters; its name has been written before.
     fn parameters(&mut self, kind: ActivationKind) {
         for parameter in kind.function().parameters() {
             self.bits(parameter);
@@ -170,6 +170,7 @@ mod tests {
         hashes.dedup();
         assert_eq!(hashes.len(), count);
     }
+
     /// The operation with another parameter, or another operation where it has none.
     fn changed_op(op: &Op) -> Op {
         match op.clone() {

@@ -1,15 +1,17 @@
-//! The public architecture of a network, without weights.
+//! The architecture of a network: public, and without weights.
 //!
 //! | file | what it holds |
 //! |---|---|
 //! | `op` | what a layer computes |
-//! | `architecture` | layers and how they hang together |
+//! | `architecture` | layers and their connections |
 //! | `shape` | the sizes of layers |
 //! | `builder` | building graphs layer by layer |
-//! | `signs` | layers whose values are signs |
+//! | `signs` | properties of binary networks: which values are signs, and bounds of their sums |
 //! | `hash` | the hash that parties compare |
 //! | `file` | the public file of a graph |
-//! | `walk` | running layers one after the other or side by side |
+//! | `walk` | running layers one after the other or in parallel |
+
+#![warn(clippy::wildcard_enum_match_arm)]
 
 mod architecture;
 mod builder;

@@ -1,4 +1,4 @@
-//! What a layer computes. Sizes that only some layers have stand in their variants.
+//! The operations of layers. Sizes that only some operations have are fields of their variants.
 
 use std::ops::Range;
 
@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{functions::ActivationKind, shapes::Dims};
 
-/// What a layer computes. Tensors are NCHW.
+/// The operation of a layer. Tensors are NCHW.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Op {
-    /// The network's input; the first node, and only it.
+    /// The network's input: the first node and no other.
     Input,
-    /// A linear layer, and a bias for each output channel.
+    /// A linear layer with a bias for each output channel.
     Linear(Linear),
     /// Non-linear functions, value by value.
     Activation(Activation),
@@ -22,26 +22,26 @@ pub enum Op {
     AvgPool(Average),
     /// The sum of two inputs of one size.
     Add,
-    /// The channels of all inputs, one after the other.
+    /// The channels of all inputs, concatenated.
     Concat,
-    /// Some of the channels; two of these make a split.
+    /// Some of the channels; two slices make a split.
     Slice {
         /// The first channel.
         start: usize,
         /// One past the last channel.
         end: usize,
     },
-    /// Interleaves groups of channels, as ShuffleNet does: (groups, c / groups) transposed.
+    /// A channel shuffle, as in ShuffleNet: of c channels, (groups, c / groups) transposed.
     Shuffle {
-        /// Groups of channels.
+        /// The number of groups.
         groups: usize,
     },
-    /// The values in the same order as an image of another size.
+    /// The same values in the same order, as an image of another size.
     Reshape(Reshape),
 }
 
-/// A linear layer. Both kinds are convolutions to [`crate::Graph::linear_shape`]; they differ in the
-/// protocol of the `securenn` suite.
+/// A linear layer. [`crate::Graph::linear_shape`] treats both kinds as convolutions; they differ in
+/// the protocol of the `securenn` suite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Linear {
     /// A convolution.
@@ -58,16 +58,17 @@ pub struct Conv {
     pub out_channels: usize,
     /// Rows and columns of the kernel.
     pub kernel: (usize, usize),
-    /// Rows and columns from one place of the kernel to the next.
+    /// Rows and columns from one position of the kernel to the next.
     pub stride: (usize, usize),
     /// Zeros around the image.
     #[serde(with = "PaddingFields")]
     pub padding: Padding,
     /// Rows and columns from one tap of the kernel to the next.
     pub dilation: (usize, usize),
-    /// Groups of channels that do not mix; depthwise if as many as input channels.
+    /// The number of groups of channels that do not mix; as many as input channels make the
+    /// convolution depthwise.
     pub groups: usize,
-    /// Whether the weights file holds a bias.
+    /// Whether the weights file has a bias.
     pub bias: bool,
     /// Whether all weights are 1 or -1.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -80,7 +81,7 @@ pub struct Conv {
 pub struct Dense {
     /// Length of the output.
     pub out: usize,
-    /// Whether the weights file holds a bias.
+    /// Whether the weights file has a bias.
     pub bias: bool,
     /// Whether all weights are 1 or -1.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -90,32 +91,32 @@ pub struct Dense {
 /// Non-linear functions on the channels of a layer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Activation {
-    /// One function on the first channels; the others pass.
+    /// One function on the leading channels; the others pass unchanged.
     Leading {
         /// The function.
         kind: ActivationKind,
-        /// q, above 0 and at most 1: the function is applied to the first ceil(q c) of c channels.
+        /// q, above 0 and at most 1: of c channels, the function is applied to the first ceil(q c).
         ratio: f64,
     },
-    /// Runs of channels in order, all of them, each with a function or none.
+    /// Consecutive runs of channels, each with a function or none; together they are all channels.
     Runs(Vec<Run>),
 }
 
-/// Channels, one after the other, to which one function is applied.
+/// Consecutive channels with the same function.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Run {
-    /// The function; none where values pass.
+    /// The function; `None` if the values pass unchanged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<ActivationKind>,
-    /// How many channels.
+    /// The number of channels.
     pub channels: usize,
 }
 
-/// All channels of a layer that one function is applied to, or that pass.
+/// All channels of a layer that have the same function, or that pass unchanged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Portion {
-    /// The function; none where values pass.
+    /// The function; `None` if the values pass unchanged.
     pub kind: Option<ActivationKind>,
     /// The channels, in order.
     pub channels: Vec<Range<usize>>,
@@ -129,38 +130,38 @@ pub struct Window {
     pub size: (usize, usize),
     /// Rows and columns from one window to the next.
     pub stride: (usize, usize),
-    /// Rows and columns around the image.
+    /// Padding around the image.
     #[serde(with = "PaddingFields")]
     pub padding: Padding,
 }
 
-/// What is averaged.
+/// The values that an average pool averages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Average {
-    /// Windows.
+    /// The values of each window.
     Windows {
         /// The windows.
         window: Window,
-        /// How far around the image padding counts as zeros. Padding farther out does not count.
+        /// The part of the padding that counts as zeros. Padding farther out does not count.
         counted: Padding,
     },
-    /// Each channel as a whole, to a flat vector.
+    /// All values of each channel; the result is a flat vector.
     Channels,
 }
 
-/// The size of reshaped values.
+/// The size that values are reshaped to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reshape {
-    /// A flat vector: channel, row, column, one after the other.
+    /// A flat vector, in the order of channels, rows and columns.
     Flat,
     /// An image of this size.
     Image(Dims),
 }
 
-/// The most channels of a layer in which each may have a function or a polynomial of its own.
+/// The most channels of a layer whose channels have different functions or trained coefficients.
 pub const MAX_MIXED: usize = 1 << 20;
 
-/// The most functions of one layer.
+/// The most different functions of one layer.
 pub const MAX_FUNCTIONS: usize = 64;
 
 impl Op {
@@ -183,7 +184,23 @@ impl Op {
         }
     }
 
-    /// The layer as an activation, if it is one.
+    /// The linear layer, if the operation is one.
+    pub(crate) fn linear(&self) -> Option<&Linear> {
+        match self {
+            Op::Linear(linear) => Some(linear),
+            Op::Input
+            | Op::Activation(_)
+            | Op::MaxPool(_)
+            | Op::AvgPool(_)
+            | Op::Add
+            | Op::Concat
+            | Op::Slice { .. }
+            | Op::Shuffle { .. }
+            | Op::Reshape(_) => None,
+        }
+    }
+
+    /// The activation, if the operation is one.
     pub fn activation(&self) -> Option<&Activation> {
         match self {
             Op::Activation(activation) => Some(activation),
@@ -199,9 +216,25 @@ impl Op {
         }
     }
 
-    /// Whether the layer is linear with weights of 1 and -1.
+    /// The windows of a max pool, if the operation is one.
+    pub(crate) fn max_pool(&self) -> Option<&Window> {
+        match self {
+            Op::MaxPool(window) => Some(window),
+            Op::Input
+            | Op::Linear(_)
+            | Op::Activation(_)
+            | Op::AvgPool(_)
+            | Op::Add
+            | Op::Concat
+            | Op::Slice { .. }
+            | Op::Shuffle { .. }
+            | Op::Reshape(_) => None,
+        }
+    }
+
+    /// Whether the operation is a linear layer with weights of 1 and -1.
     pub fn is_binary(&self) -> bool {
-        matches!(self, Op::Linear(linear) if linear.is_binary())
+        self.linear().is_some_and(Linear::is_binary)
     }
 }
 
@@ -224,7 +257,7 @@ impl Linear {
         }
     }
 
-    /// The sizes over a batch, a fully connected layer being the convolution of a 1x1 image with a 1x1
+    /// The shape over a batch; a fully connected layer is the convolution of a 1x1 image with a 1x1
     /// kernel.
     pub(crate) fn shape(&self, batch: usize, input: Dims) -> ConvShape {
         match self {
@@ -240,7 +273,7 @@ impl Activation {
         Activation::Leading { kind, ratio: 1.0 }
     }
 
-    /// The functions and the channels of each, of so many channels, every function once.
+    /// The functions of a layer with this number of channels, each once, with the channels of each.
     pub fn portions(&self, channels: usize) -> Vec<Portion> {
         let mut portions: Vec<Portion> = Vec::new();
         let mut add = |kind: Option<ActivationKind>, range: Range<usize>| match portions
@@ -269,14 +302,14 @@ impl Activation {
         portions
     }
 
-    /// The channels that a function is applied to, of so many.
+    /// The channels of a layer with this number of channels that have a function.
     pub fn active_channels(&self, channels: usize) -> Vec<Range<usize>> {
         let portions = self.portions(channels).into_iter();
         let active = portions.filter(|portion| portion.kind.is_some());
         active.flat_map(|portion| portion.channels).collect()
     }
 
-    /// The functions, in order.
+    /// The functions in the order of the channels; one may occur several times.
     pub fn kinds(&self) -> impl Iterator<Item = ActivationKind> + '_ {
         let (leading, runs) = match self {
             Activation::Leading { kind, .. } => (Some(*kind), &[][..]),
@@ -285,7 +318,7 @@ impl Activation {
         leading.into_iter().chain(runs.iter().filter_map(|run| run.kind))
     }
 
-    /// The degrees of trained coefficients, one for each channel that has any, in order.
+    /// The degree of each channel that has trained coefficients, in the order of the channels.
     pub fn degrees(&self, channels: usize) -> Vec<u32> {
         let mut degrees = Vec::new();
         for portion in self.portions(channels) {
@@ -300,27 +333,28 @@ impl Activation {
     }
 }
 
-/// ceil(q c) of c channels.
+/// The number of leading channels with a function, ceil(q c) for a ratio q of c channels.
 pub fn leading(ratio: f64, channels: usize) -> usize {
-    // 0.1 * 30 is a little above 3 in binary: what is nearly whole is meant to be whole.
+    // 0.1 * 30 is a little above 3 in binary: a product that is nearly an integer is meant to be
+    // one.
     ((ratio * channels as f64 - 1e-9).ceil() as usize).clamp(1, channels)
 }
 
 impl Portion {
-    /// How many channels.
+    /// The number of channels.
     pub fn len(&self) -> usize {
         self.channels.iter().map(Range::len).sum()
     }
 
-    /// Whether there are none.
+    /// Whether there are no channels.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
 impl Conv {
-    /// A square kernel with stride 1, no padding, no groups and no bias, to be changed by struct
-    /// update.
+    /// A square kernel with stride 1, no padding, no groups and no bias. Other parameters are set
+    /// by struct update.
     pub const fn square(out_channels: usize, kernel: usize) -> Conv {
         Conv {
             out_channels,
@@ -352,12 +386,12 @@ impl Conv {
 }
 
 impl Window {
-    /// Square windows, one beside the other.
+    /// Square windows that neither overlap nor leave gaps.
     pub const fn square(size: usize) -> Window {
         Window { size: (size, size), stride: (size, size), padding: Padding::NONE }
     }
 
-    /// One window over a whole image.
+    /// One window over the whole image.
     pub const fn whole(input: Dims) -> Window {
         let size = (input.height, input.width);
         Window { size, stride: size, padding: Padding::NONE }
@@ -377,7 +411,7 @@ impl Window {
 }
 
 impl From<Window> for Average {
-    /// An average in which all padding counts.
+    /// An average in which all padding counts as zeros.
     fn from(window: Window) -> Average {
         Average::Windows { window, counted: window.padding }
     }
@@ -387,7 +421,7 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// How [`Padding`] is stored.
+/// The stored form of [`Padding`].
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Padding", deny_unknown_fields)]
 pub(super) struct PaddingFields {

@@ -1,4 +1,4 @@
-//! The sizes of layers: those of their results, checked, and those that protocols take.
+//! The sizes of layers: checked sizes of their results, and the shapes that protocols take.
 
 use fixedpoint::{Padding, ShapeError, conv::ConvShape, pool::PoolShape};
 use protocols::limits::MAX_WINDOW;
@@ -9,28 +9,18 @@ use super::{
 };
 use crate::{error::ShapeProblem, functions::ActivationKind, shapes::Dims};
 
-/// The most values of one image in one layer.
+/// The most values that one layer may have for one image.
 pub const MAX_VALUES: usize = 1 << 32;
 
 impl Graph {
-    /// The sizes of a linear layer over a batch, a fully connected one being the convolution of a
-    /// 1x1 image with a 1x1 kernel; `None` for other layers.
+    /// The shape of a linear layer over a batch; a fully connected one is the convolution of a 1x1
+    /// image with a 1x1 kernel. `None` for other layers.
     pub fn linear_shape(&self, id: NodeId, batch: usize) -> Option<ConvShape> {
-        match &self.node(id).op {
-            Op::Linear(linear) => Some(linear.shape(batch, self.input_dims(id))),
-            Op::Input
-            | Op::Activation(_)
-            | Op::MaxPool(_)
-            | Op::AvgPool(_)
-            | Op::Add
-            | Op::Concat
-            | Op::Slice { .. }
-            | Op::Shuffle { .. }
-            | Op::Reshape(_) => None,
-        }
+        let linear = self.node(id).op.linear()?;
+        Some(linear.shape(batch, self.input_dims(id)))
     }
 
-    /// The sizes of a pooling layer over a batch; `None` for other layers.
+    /// The shape of a pooling layer over a batch; `None` for other layers.
     pub fn pool_shape(&self, id: NodeId, batch: usize) -> Option<PoolShape> {
         let input = self.input_dims(id);
         match &self.node(id).op {
@@ -49,7 +39,7 @@ impl Graph {
         }
     }
 
-    /// How far around the image padding counts as zeros in an average; not at all in other layers.
+    /// The padding that counts as zeros in an average; none for other layers.
     pub fn counted_padding(&self, id: NodeId) -> Padding {
         match self.node(id).op {
             Op::AvgPool(Average::Windows { counted, .. }) => counted,
@@ -67,7 +57,10 @@ impl Graph {
     }
 }
 
-/// The size of an operation's result.
+/// The size of an operation's result for inputs of these sizes.
+///
+/// # Errors
+/// The reason why the inputs do not fit.
 pub(crate) fn output_dims(op: &Op, inputs: &[Dims]) -> Result<Dims, ShapeProblem> {
     match op {
         Op::Input => Err(ShapeProblem::NameTaken),
@@ -139,15 +132,15 @@ pub(crate) fn output_dims(op: &Op, inputs: &[Dims]) -> Result<Dims, ShapeProblem
         Op::Reshape(Reshape::Flat) => Ok(Dims::flat(one(inputs)?.len())),
         &Op::Reshape(Reshape::Image(dims)) => {
             check_dims(dims)?;
-            match one(inputs)?.len() == dims.len() {
-                true => Ok(dims),
-                false => Err(differ(&[inputs[0], dims], "they must have as many values")),
+            if one(inputs)?.len() != dims.len() {
+                return Err(differ(&[inputs[0], dims], "they must have as many values"));
             }
+            Ok(dims)
         }
     }
 }
 
-/// The size of pooled values.
+/// The size of a pooling layer's result.
 fn pooled(window: &Window, input: Dims) -> Result<Dims, ShapeProblem> {
     let shape = window.shape(1, input);
     shape.validate()?;
@@ -180,12 +173,15 @@ fn check_activation(activation: &Activation, input: Dims) -> Result<(), ShapePro
     }
 }
 
-/// Checks parameters, and the limits of what is kept for each channel and each function.
+/// Checks the parameters of functions, and the limits on data kept for each channel and function.
 fn check_functions(activation: &Activation, input: Dims) -> Result<(), ShapeProblem> {
     activation.kinds().try_for_each(|kind| kind.function().check())?;
     let is_trained = |kind: ActivationKind| kind.function().trained_degree().is_some();
-    let each = matches!(activation, Activation::Runs(_)) || activation.kinds().any(is_trained);
-    if each && input.channels > MAX_MIXED {
+    let channels_differ = match activation {
+        Activation::Leading { kind, .. } => is_trained(*kind),
+        Activation::Runs(_) => true,
+    };
+    if channels_differ && input.channels > MAX_MIXED {
         let (channels, max) = (input.channels, MAX_MIXED);
         return Err(ShapeProblem::Mixed { channels, max });
     }
@@ -201,6 +197,7 @@ fn check_functions(activation: &Activation, input: Dims) -> Result<(), ShapeProb
     Ok(())
 }
 
+/// The size of the only input.
 fn one(inputs: &[Dims]) -> Result<Dims, ShapeProblem> {
     match *inputs {
         [input] => Ok(input),
@@ -218,6 +215,7 @@ fn differ(inputs: &[Dims], needs: &'static str) -> ShapeProblem {
     ShapeProblem::Differ { dims, needs }
 }
 
+/// Checks that a size is neither empty nor too large.
 pub(crate) fn check_dims(dims: Dims) -> Result<(), ShapeProblem> {
     let sizes = [("channels", dims.channels), ("height", dims.height), ("width", dims.width)];
     if let Some((field, _)) = sizes.into_iter().find(|(_, size)| *size == 0) {

@@ -1,4 +1,4 @@
-//! Layers whose values are signs, and what follows from the architecture of binary networks.
+//! Binary networks: which layers have signs as values, and the bounds that follow from that.
 
 use super::{
     architecture::{Graph, NodeId},
@@ -7,8 +7,8 @@ use super::{
 use crate::functions::ActivationKind;
 
 impl Graph {
-    /// For every layer, whether all its values are 1 or -1: the values of a sign, also when moved about
-    /// or pooled for maxima.
+    /// For every layer, whether all its values are 1 or -1: it takes signs, or it moves or
+    /// max-pools the values of layers that do.
     pub fn signs(&self) -> Vec<bool> {
         let mut signs: Vec<bool> = Vec::with_capacity(self.nodes().len());
         for id in self.ids() {
@@ -29,8 +29,8 @@ impl Graph {
         signs
     }
 
-    /// For every layer, whether its values are only moved about or compared before their signs are
-    /// taken.
+    /// For every layer, whether its values are only moved or compared before their signs are taken,
+    /// so that nothing but their signs matters.
     pub fn signs_follow(&self) -> Vec<bool> {
         let mut follow = vec![true; self.nodes().len()];
         follow[self.output().index()] = false;
@@ -50,9 +50,9 @@ impl Graph {
         follow
     }
 
-    /// For every layer, the power of two that its values, and what it compares, stay below, where the
-    /// architecture says so: signs, and binary layers that take signs and are followed by nothing but
-    /// signs.
+    /// For every layer, the power of two that bounds its values and those that it compares, if the
+    /// architecture alone bounds them: signs, and binary layers that take signs and whose results
+    /// are used for their signs alone.
     pub fn structural_bits(&self) -> Vec<Option<i32>> {
         let (signs, follow) = (self.signs(), self.signs_follow());
         let mut bits: Vec<Option<i32>> = Vec::with_capacity(signs.len());
@@ -79,7 +79,7 @@ impl Graph {
         bits
     }
 
-    /// Sums of up to the fan-in, and a threshold of up to one more.
+    /// The bound of sums of signs, up to the fan-in, plus a threshold that is at most one larger.
     fn bits_of_sums(&self, id: NodeId) -> i32 {
         let shape = self.linear_shape(id, 1).expect("a linear layer");
         (2 * shape.patch() + 2).next_power_of_two().ilog2().cast_signed()

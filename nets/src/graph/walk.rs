@@ -1,4 +1,4 @@
-//! When the layers of a network run: one after the other, or each as soon as its inputs are there.
+//! Running the layers of a network: one after the other, or each as soon as its inputs are ready.
 
 use std::{
     sync::{Arc, Mutex},
@@ -9,26 +9,28 @@ use protocols::Result;
 
 use super::architecture::{Graph, NodeId};
 
-/// When a layer starts. Messages and results are the same in both orders; what differs is how many
-/// latencies a run waits for. All three parties should have the same one: where they differ a run
-/// still ends well, but its causal depths are not those that [`crate::NetworkCost`] predicts.
+/// The order in which layers start. Messages and results are the same in both orders; they differ
+/// in how many latencies a run waits for. All three parties should use the same order: otherwise a
+/// run still succeeds, but its causal depths are not those that [`crate::NetworkCost`] predicts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
-    /// When the layer before it in the graph has ended, as the published tables count rounds.
+    /// A layer starts when the one before it in the graph has ended, as the published tables count
+    /// rounds.
     #[default]
     Sequential,
-    /// When its inputs are there: branches run side by side, each layer on threads and in memory of
-    /// its own. It pays on links of high latency, and costs the memory of the layers under way.
+    /// A layer starts when its inputs are ready: branches run in parallel, each layer on its own
+    /// threads and in its own memory. This saves time on links of high latency, and costs the
+    /// memory of all layers that are running.
     Overlapped,
 }
 
 impl Order {
-    /// The order that a switch for overlap asks for.
+    /// [`Order::Overlapped`] or [`Order::Sequential`].
     pub fn with_overlap(overlap: bool) -> Order {
         if overlap { Order::Overlapped } else { Order::Sequential }
     }
 
-    /// The layers that the layer at `place` waits for.
+    /// The layers that the layer `place` waits for.
     pub(crate) fn before(self, place: NodeId, inputs: &[NodeId]) -> Vec<NodeId> {
         match self {
             Order::Sequential => {
@@ -39,10 +41,10 @@ impl Order {
     }
 }
 
-/// Runs all layers of a graph and gives the last one's result and depth. `run` gets a layer, the
-/// causal depth that it starts at and what it works on, and gives its result and the depth that it
-/// ended at. A result is freed when its last user ran. Layers that are ready at the same time run
-/// on threads of their own; those that follow on one run on its thread.
+/// Runs all layers of a graph and returns the last one's result and causal depth. `run` takes a
+/// layer, the depth at which it starts and its operands, and returns its result and the depth at
+/// which it ended. A result is freed after its last use. Layers that become ready at the same time
+/// run on separate threads; the first of them stays on the thread of the layer before it.
 ///
 /// # Errors
 /// The first error of a layer; no layer is started after it.
@@ -89,9 +91,9 @@ struct Walk<'g, T, F> {
 }
 
 struct Progress<T> {
-    /// How many layers each one still waits for.
+    /// For every layer, how many layers it still waits for.
     waits: Vec<usize>,
-    /// How many users each result is still to have.
+    /// For every result, how many uses are still to come.
     uses: Vec<usize>,
     results: Vec<Option<Arc<T>>>,
     depths: Vec<u32>,
@@ -103,7 +105,7 @@ where
     T: Send + Sync,
     F: Fn(NodeId, u32, &[Arc<T>]) -> Result<(T, u32)> + Sync,
 {
-    /// Runs a layer and what becomes ready by it.
+    /// Runs a layer, and then the layers that become ready by it.
     fn follow<'s>(&'s self, scope: &'s Scope<'s, '_>, first: NodeId) {
         let mut next = Some(first);
         while let Some(id) = next {
@@ -115,7 +117,7 @@ where
         }
     }
 
-    /// Runs one layer and gives those that waited for nothing else.
+    /// Runs one layer and returns the layers that waited for nothing else.
     fn layer(&self, id: NodeId) -> Vec<NodeId> {
         let lock = || self.progress.lock().expect("no panic while locked");
         let mut progress = lock();
@@ -152,7 +154,7 @@ where
 }
 
 impl<T> Progress<T> {
-    /// A result for one of its users; the last one gets what is kept.
+    /// A result for one of its users; the last use removes it.
     fn take(&mut self, id: NodeId) -> Arc<T> {
         let (uses, result) = (&mut self.uses[id.index()], &mut self.results[id.index()]);
         *uses -= 1;

@@ -1,19 +1,20 @@
-//! Plans that exchange the activations and pools of any network for cheaper ones, layer by layer and channel by
-//! channel.
+//! Activation plans, which exchange the activations and pools of any network for cheaper ones,
+//! layer by layer and channel by channel.
 //!
 //! A plan is a file that names layers of a graph, in TOML or JSON:
 //!
 //! ```toml
 //! [activations]
 //! relu1 = "square"                                     # the whole layer
-//! relu2 = { polynomial-2 = "0-15,20", none = "21" }    # these channels; the rest stays as it is
+//! relu2 = { polynomial-2 = "0-15,20", none = "21" }    # these channels; the rest is unchanged
 //!
 //! [pools]
 //! pool1 = "avg"
 //! ```
 //!
-//! What it leaves out stays. An activation that is removed altogether is no layer any more. Which channels are
-//! exchanged is part of the architecture, so it is public; the coefficients of polynomials are weights.
+//! Layers that it does not name are unchanged. An activation that is removed on all channels is no
+//! longer a layer. Plans are part of the architecture, so they are public; the coefficients of
+//! polynomials are weights.
 
 use std::{collections::BTreeMap, fmt, marker::PhantomData, ops::RangeInclusive, str::FromStr};
 
@@ -28,7 +29,7 @@ use crate::{
     zoo::Pool,
 };
 
-/// Which layers are exchanged, by their names.
+/// The layers to exchange, by name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ActivationPlan {
@@ -40,33 +41,33 @@ pub struct ActivationPlan {
     pub pools: BTreeMap<String, Pool>,
 }
 
-/// What becomes of an activation.
+/// The replacement of an activation.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Replacement {
     /// One function on all channels.
     Whole(FunctionName),
-    /// Replacement on some of the channels; the rest keeps its own.
+    /// Functions on some of the channels; the other channels keep theirs.
     Channels(BTreeMap<FunctionName, Channels>),
 }
 
-/// A function by its name, as [`ActivationKind::all`] has them (`leaky-relu` with a slope of 0.1), or
-/// `none`, by which values pass.
+/// The name of a function of [`ActivationKind::all`] (`leaky-relu` has a slope of 0.1), or `none`
+/// for values that pass unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct FunctionName(usize);
 
-/// Channels, counted from 0: `0-15,20`.
+/// A list of channels, counted from 0, such as `0-15,20`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Channels(Vec<RangeInclusive<usize>>);
 
 impl ActivationPlan {
-    /// The network with its layers exchanged.
+    /// The network with the layers of this plan exchanged.
     ///
     /// # Errors
-    /// [`Error::Plan`] for a layer that the network has not, or channels that the layer has not, or has twice;
-    /// [`Error::Node`] for a window that cannot be averaged.
+    /// [`Error::Plan`] for a layer or a channel that does not exist, or a channel that is named
+    /// twice; [`Error::Node`] for a window that cannot be averaged.
     pub fn apply(&self, graph: &Graph) -> Result<Graph> {
         self.check(graph)?;
         let mut net = GraphBuilder::new(graph.name(), graph.input())?;
@@ -75,36 +76,53 @@ impl ActivationPlan {
             let node = graph.node(id);
             let inputs: Vec<NodeId> =
                 node.inputs.iter().map(|input| places[input.index()]).collect();
-            let op = match (&node.op, self.activations.get(&node.name)) {
-                (Op::Activation(activation), Some(replacement)) => {
-                    let channels = graph.dims(id).channels;
-                    match replacement.apply(node, activation, channels)? {
-                        Some(activation) => Op::Activation(activation),
-                        None => {
-                            places.push(inputs[0]);
-                            continue;
-                        }
-                    }
-                }
-                (&Op::MaxPool(window), _) if self.pools.get(&node.name) == Some(&Pool::Avg) => {
-                    Op::AvgPool(window.into())
-                }
-                (op, _) => op.clone(),
+            let first = inputs.first().copied();
+            let place = match self.exchange(graph, id)? {
+                Some(op) => net.push(Node { op, inputs, ..node.clone() })?,
+                None => first.expect("an activation has an input"),
             };
-            places.push(net.push(Node { op, inputs, ..node.clone() })?);
+            places.push(place);
         }
         net.finish(places[graph.output().index()])
+    }
+
+    /// The operation that a layer has by this plan; `None` for an activation that is removed.
+    fn exchange(&self, graph: &Graph, id: NodeId) -> Result<Option<Op>> {
+        let node = graph.node(id);
+        let unchanged = || Ok(Some(node.op.clone()));
+        match &node.op {
+            Op::Activation(activation) => match self.activations.get(&node.name) {
+                Some(replacement) => {
+                    let channels = graph.dims(id).channels;
+                    Ok(replacement.apply(node, activation, channels)?.map(Op::Activation))
+                }
+                None => unchanged(),
+            },
+            Op::MaxPool(window) => match self.pools.get(&node.name) {
+                Some(Pool::Avg) => Ok(Some(Op::AvgPool((*window).into()))),
+                Some(Pool::Max) | None => unchanged(),
+            },
+            Op::Input
+            | Op::Linear(_)
+            | Op::AvgPool(_)
+            | Op::Add
+            | Op::Concat
+            | Op::Slice { .. }
+            | Op::Shuffle { .. }
+            | Op::Reshape(_) => unchanged(),
+        }
     }
 
     fn check(&self, graph: &Graph) -> Result<()> {
         let is_activation = |op: &Op| op.activation().is_some();
         check_names(graph, self.activations.keys(), "activation", is_activation)?;
-        check_names(graph, self.pools.keys(), "max pool", |op| matches!(op, Op::MaxPool(_)))
+        check_names(graph, self.pools.keys(), "max pool", |op| op.max_pool().is_some())
     }
 }
 
 impl Replacement {
-    /// What takes the place of an activation on so many channels; none where all values pass.
+    /// The activation that replaces one on this number of channels; `None` if all values pass
+    /// unchanged.
     fn apply(
         &self,
         node: &Node,
@@ -150,7 +168,8 @@ impl Replacement {
     }
 }
 
-/// The simplest activation with these functions, channel by channel; none where all values pass.
+/// The simplest activation with these functions, channel by channel; `None` if all values pass
+/// unchanged.
 fn simplest(kinds: &[Option<ActivationKind>]) -> Option<Activation> {
     let mut runs: Vec<Run> = Vec::new();
     for &kind in kinds {
@@ -170,6 +189,7 @@ fn simplest(kinds: &[Option<ActivationKind>]) -> Option<Activation> {
     }
 }
 
+/// Checks that each of these names is that of a layer whose operation fits.
 fn check_names<'a>(
     graph: &Graph,
     names: impl Iterator<Item = &'a String>,
@@ -180,12 +200,11 @@ fn check_names<'a>(
         let mut layers = graph.nodes().iter().filter(|node| fits(&node.op));
         if !layers.clone().any(|node| node.name == *name) {
             let some: Vec<&str> = layers.by_ref().take(8).map(|node| node.name.as_str()).collect();
-            let more = if layers.next().is_some() { " and so on" } else { "" };
-            let what = match some.is_empty() {
-                true => format!("there is no {what} '{name}': the net has none"),
-                false => {
-                    format!("there is no {what} '{name}': there are {}{more}", some.join(", "))
-                }
+            let rest = if layers.next().is_some() { " and so on" } else { "" };
+            let what = if some.is_empty() {
+                format!("there is no {what} '{name}': the net has none")
+            } else {
+                format!("there is no {what} '{name}': there are {}{rest}", some.join(", "))
             };
             return Err(Error::Plan { what });
         }
@@ -194,30 +213,31 @@ fn check_names<'a>(
 }
 
 impl FunctionName {
-    /// The function; none where values pass.
+    /// The function; `None` if values pass unchanged.
     pub fn kind(self) -> Option<ActivationKind> {
         ActivationKind::all().get(self.0).copied()
     }
 
-    /// The function's name.
+    /// The text of the name.
     pub fn name(self) -> &'static str {
         self.kind().map_or(NONE, ActivationKind::name)
     }
 
-    /// The name of a function, whatever its parameters, or of none.
+    /// The name of a function with any parameters, or `none`.
     pub fn new(kind: Option<ActivationKind>) -> FunctionName {
         let kinds = ActivationKind::all();
-        let alike = |known: &ActivationKind| kind.is_some_and(|kind| kind.name() == known.name());
-        FunctionName(kinds.iter().position(alike).unwrap_or(kinds.len()))
+        let has_name =
+            |named: &ActivationKind| kind.is_some_and(|kind| kind.name() == named.name());
+        FunctionName(kinds.iter().position(has_name).unwrap_or(kinds.len()))
     }
 
-    /// All functions by name, and none.
+    /// All names of functions, and `none`.
     pub fn all() -> impl Iterator<Item = FunctionName> {
         (0..=ActivationKind::all().len()).map(FunctionName)
     }
 }
 
-/// The name of what lets values pass.
+/// The name for values that pass unchanged.
 const NONE: &str = "none";
 
 impl fmt::Display for FunctionName {
@@ -234,7 +254,7 @@ impl FromStr for FunctionName {
         found.ok_or_else(|| Error::Unknown {
             what: "activation",
             name: name.to_owned(),
-            known: FunctionName::all().map(|known| known.to_string()).collect(),
+            known: FunctionName::all().map(|function| function.to_string()).collect(),
         })
     }
 }
@@ -268,7 +288,7 @@ impl From<Channels> for String {
 }
 
 impl Channels {
-    /// These channels, in ascending order.
+    /// A list of these channels, which must ascend.
     pub fn new(channels: impl IntoIterator<Item = usize>) -> Channels {
         let mut ranges: Vec<RangeInclusive<usize>> = Vec::new();
         for channel in channels {
@@ -315,7 +335,7 @@ impl fmt::Display for Channels {
     }
 }
 
-/// By hand, as an untagged enum's errors say nothing.
+/// Not derived, as the errors of an untagged enum do not say what is wrong.
 impl<'de> Deserialize<'de> for Replacement {
     fn deserialize<D: Deserializer<'de>>(
         deserializer: D,
@@ -345,7 +365,7 @@ impl<'de> Deserialize<'de> for Replacement {
     }
 }
 
-/// A table whose keys are there once each: in JSON a second one would silently take the first one's place.
+/// A table whose keys are unique: in JSON, a second value would silently replace the first.
 fn once<'de, D, K, V>(deserializer: D) -> std::result::Result<BTreeMap<K, V>, D::Error>
 where
     D: Deserializer<'de>,
@@ -431,7 +451,7 @@ mod tests {
                     (Op::MaxPool(_), Some(Op::AvgPool(_))) => {
                         exchange.pools.insert(node.name.clone(), Pool::Avg);
                     }
-                    _ => {}
+                    (op, kept) => assert!(kept.is_none_or(|kept| kept == *op), "{}", node.name),
                 }
             }
             assert_eq!(exchange.apply(&original).unwrap().hash(), ours.hash(), "{}", net.name());
@@ -443,12 +463,14 @@ mod tests {
     #[test]
     fn channels_are_mixed_and_the_rest_stays() {
         let graph = test_nets::digits_graph();
-        let layer = graph.ids().find(|&id| matches!(graph.node(id).op, Op::Activation(_))).unwrap();
+        let layer = graph.ids().find(|&id| graph.node(id).op.activation().is_some()).unwrap();
         let (name, channels) = (&graph.node(layer).name, graph.dims(layer).channels);
         let text =
             format!(r#"{{"activations": {{"{name}": {{"polynomial-2": "0,2", "none": "1"}}}}}}"#);
         let mixed = plan(&text).apply(&graph).unwrap();
-        let Op::Activation(Activation::Runs(runs)) = &mixed.node(layer).op else { panic!("a mix") };
+        let Some(Activation::Runs(runs)) = mixed.node(layer).op.activation() else {
+            panic!("a mix")
+        };
         let kinds: Vec<_> = runs.iter().map(|run| FunctionName::new(run.kind).name()).collect();
         assert_eq!(kinds, ["polynomial-2", "none", "polynomial-2", "relu"]);
         assert_eq!(runs.iter().map(|run| run.channels).sum::<usize>(), channels);

@@ -1,12 +1,13 @@
-//! What a planner of activations needs to know of a network: where it may change, which channels matter, which
-//! plans that were tried are worth having, and plans without any training.
+//! The basis of a search for activation plans: the activations that a plan may change, the
+//! importance of their channels, the Pareto front of plans that were tried, and ranked plans, which
+//! need no training.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use crate::{
-    graph::{Activation, ActivationKind, Graph, NodeId, Op, leading},
+    graph::{Activation, ActivationKind, Graph, NodeId, leading},
     plans::activation_plan::{ActivationPlan, Channels, FunctionName, Replacement},
     weights::Weights,
     zoo::Pool,
@@ -17,15 +18,15 @@ use crate::{
 pub struct Site {
     /// The layer.
     pub name: String,
-    /// Its function's name.
+    /// The name of its function.
     pub kind: &'static str,
-    /// Channels.
+    /// The number of channels.
     pub channels: usize,
-    /// How many of them, the first, have the activation; the others pass.
+    /// The number of leading channels that have the activation; the others pass unchanged.
     pub active: usize,
-    /// Values of one channel, in one image.
+    /// The number of values of one channel in one image.
     pub values: usize,
-    /// The linear layer whose outputs its channels are.
+    /// The linear layer before it, whose output channels are its channels.
     pub before: Option<String>,
 }
 
@@ -33,33 +34,52 @@ pub struct Site {
 pub fn sites(graph: &Graph) -> Vec<Site> {
     let site = |id: NodeId| {
         let node = graph.node(id);
-        let &Op::Activation(Activation::Leading { kind, ratio }) = &node.op else { return None };
-        if !matches!(kind, ActivationKind::Relu | ActivationKind::Relu6) {
+        let (kind, ratio) = match node.op.activation()? {
+            Activation::Leading { kind, ratio } => (*kind, *ratio),
+            // A plan has been applied to the layer already.
+            Activation::Runs(_) => return None,
+        };
+        if !is_costly(kind) {
             return None;
         }
         let dims = graph.dims(id);
         let input = graph.node(node.inputs[0]);
-        let linear = matches!(input.op, Op::Linear(_));
         Some(Site {
             name: node.name.clone(),
             kind: kind.name(),
             channels: dims.channels,
             active: leading(ratio, dims.channels),
             values: dims.plane(),
-            before: linear.then(|| input.name.clone()),
+            before: input.op.linear().map(|_| input.name.clone()),
         })
     };
     graph.ids().filter_map(site).collect()
 }
 
-/// The max pools, which a plan may let average.
+/// Whether a planner looks for a cheaper function in place of this one.
+fn is_costly(kind: ActivationKind) -> bool {
+    match kind {
+        ActivationKind::Relu | ActivationKind::Relu6 => true,
+        ActivationKind::LeakyRelu { .. }
+        | ActivationKind::Square
+        | ActivationKind::Cube
+        | ActivationKind::Sign
+        | ActivationKind::Sigmoid
+        | ActivationKind::Tanh
+        | ActivationKind::HardSigmoid
+        | ActivationKind::Polynomial { .. } => false,
+    }
+}
+
+/// The names of the max pools, which a plan may exchange for average pools.
 pub fn pools(graph: &Graph) -> Vec<String> {
-    let max_pools = graph.nodes().iter().filter(|node| matches!(node.op, Op::MaxPool(_)));
+    let max_pools = graph.nodes().iter().filter(|node| node.op.max_pool().is_some());
     max_pools.map(|node| node.name.clone()).collect()
 }
 
-/// How much each channel of a site matters that has the activation: the L1 norm of the weights that give it (Li
-/// et al., 2017), as a share of the site's largest. All alike where no linear layer comes before.
+/// The importance of each channel of a site that has the activation: the L1 norm of its weights in
+/// the linear layer before (Li et al., 2017), relative to the largest norm. Without such a layer,
+/// all channels are equally important.
 pub fn importance(weights: &Weights, site: &Site) -> Vec<f64> {
     let tensor = site.before.as_ref().and_then(|layer| weights.suffixed(layer, "weight"));
     let Some(tensor) = tensor.filter(|tensor| tensor.len() >= site.channels) else {
@@ -71,12 +91,13 @@ pub fn importance(weights: &Weights, site: &Site) -> Vec<f64> {
     norms.into_iter().map(|norm| norm / largest).collect()
 }
 
-/// Plans from the network as it is to one without activations, in `points` steps of equal cost: removed are always
-/// those channels, and averaged those pools, that matter least for what they save. `cost` tells what a plan costs. They
-/// need no weights but the network's own; how accurate they are, nobody knows.
+/// Plans from the unchanged network to one without activations, in `points` steps of equal cost.
+/// Each step removes the channels, and averages the pools, whose importance is smallest relative to
+/// what they save. `cost` returns the cost of a plan in any unit. The plans need no training, so
+/// their accuracy is unknown.
 ///
 /// # Errors
-/// What `cost` does.
+/// The errors of `cost`.
 pub fn ranked<E>(
     graph: &Graph,
     weights: &Weights,
@@ -84,43 +105,44 @@ pub fn ranked<E>(
     mut cost: impl FnMut(&ActivationPlan) -> Result<f64, E>,
 ) -> Result<Vec<ActivationPlan>, E> {
     let sites = sites(graph);
-    let own = cost(&ActivationPlan::default())?;
+    let unchanged = cost(&ActivationPlan::default())?;
     let mut parts = Vec::new();
     for (place, site) in sites.iter().enumerate() {
         let whole = Parts {
             channels: BTreeMap::from([(place, (0..site.active).collect())]),
             ..Parts::default()
         };
-        let saved = (own - cost(&whole.exchange(&sites))?) / site.active as f64;
+        let saved = (unchanged - cost(&whole.plan(&sites))?) / site.active as f64;
         for (channel, importance) in importance(weights, site).into_iter().enumerate() {
             parts.push((Part::Channel(place, channel), saved, importance));
         }
     }
     for pool in pools(graph) {
         let whole = Parts { pools: vec![pool.clone()], ..Parts::default() };
-        // A pool changes all of its channels a little: it counts as one that matters.
-        parts.push((Part::Pool(pool), own - cost(&whole.exchange(&sites))?, 1.0));
+        // Averaging changes all channels a little: a pool counts like the most important channel.
+        parts.push((Part::Pool(pool), unchanged - cost(&whole.plan(&sites))?, 1.0));
     }
     parts.retain(|(_, saved, _)| *saved > 0.0);
     parts.sort_by(|(_, saved, importance), (_, other_saved, other_importance)| {
         (importance * other_saved).total_cmp(&(other_importance * saved))
     });
-    let all: f64 = parts.iter().map(|(_, saved, _)| saved).sum();
+    let total: f64 = parts.iter().map(|(_, saved, _)| saved).sum();
     let mut plans = vec![ActivationPlan::default()];
-    let (mut taken, mut gone) = (Parts::default(), 0.0);
+    let (mut exchanged, mut saved_so_far) = (Parts::default(), 0.0);
     for (place, (part, saved, _)) in parts.iter().enumerate() {
-        taken.take(part.clone());
-        gone += saved;
-        let step = all * plans.len() as f64 / points as f64;
-        if gone >= step || place + 1 == parts.len() {
-            plans.push(taken.exchange(&sites));
+        exchanged.push(part.clone());
+        saved_so_far += saved;
+        let step = total * plans.len() as f64 / points as f64;
+        if saved_so_far >= step || place + 1 == parts.len() {
+            plans.push(exchanged.plan(&sites));
         }
     }
     Ok(plans)
 }
 
-/// Of points (what one costs, how good it is) those that no other beats: none is cheaper and as good, nor better at
-/// the same cost. From the dearest to the cheapest; of equals the first.
+/// The Pareto front of points (cost, quality): the indices of those for which no other point is
+/// both at most as costly and at least as good. They are ordered from the most to the least costly;
+/// of equal points, only the first is on the front.
 pub fn pareto_front(points: &[(f64, f64)]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..points.len()).collect();
     order.sort_by(|&a, &b| {
@@ -137,37 +159,43 @@ pub fn pareto_front(points: &[(f64, f64)]) -> Vec<usize> {
     order
 }
 
+/// A part of a network that a plan exchanges.
 #[derive(Clone, Debug)]
 enum Part {
-    /// A site, and one of its channels.
+    /// The index of a site and one of its channels, whose activation is removed.
     Channel(usize, usize),
+    /// A max pool, which becomes an average pool.
     Pool(String),
 }
 
+/// The parts that a plan exchanges.
 #[derive(Clone, Debug, Default)]
 struct Parts {
+    /// The channels of each site, by its index.
     channels: BTreeMap<usize, Vec<usize>>,
     pools: Vec<String>,
 }
 
 impl Parts {
-    fn take(&mut self, part: Part) {
+    fn push(&mut self, part: Part) {
         match part {
             Part::Channel(site, channel) => self.channels.entry(site).or_default().push(channel),
             Part::Pool(pool) => self.pools.push(pool),
         }
     }
 
-    fn exchange(&self, sites: &[Site]) -> ActivationPlan {
+    /// The plan that exchanges these parts.
+    fn plan(&self, sites: &[Site]) -> ActivationPlan {
         let none = FunctionName::new(None);
         let activation = |(&place, channels): (&usize, &Vec<usize>)| {
             let mut channels = channels.clone();
             channels.sort_unstable();
-            let functions = match channels.len() == sites[place].channels {
-                true => Replacement::Whole(none),
-                false => Replacement::Channels(BTreeMap::from([(none, Channels::new(channels))])),
+            let replacement = if channels.len() == sites[place].channels {
+                Replacement::Whole(none)
+            } else {
+                Replacement::Channels(BTreeMap::from([(none, Channels::new(channels))]))
             };
-            (sites[place].name.clone(), functions)
+            (sites[place].name.clone(), replacement)
         };
         ActivationPlan {
             activations: self.channels.iter().map(activation).collect(),
@@ -190,8 +218,8 @@ mod tests {
         zoo::build("squeezenet", &Options::new(Dims::new(1, 28, 28), 10)).unwrap()
     }
 
-    fn bytes(graph: &Graph, exchange: &ActivationPlan) -> Result<f64> {
-        Ok(test_nets::securenn_cost(&exchange.apply(graph)?).totals().bytes as f64)
+    fn bytes(graph: &Graph, plan: &ActivationPlan) -> Result<f64> {
+        Ok(test_nets::securenn_cost(&plan.apply(graph)?).totals().bytes as f64)
     }
 
     #[test]
@@ -251,21 +279,21 @@ mod tests {
     }
 
     #[test]
-    fn the_front_has_what_nothing_beats() {
+    fn the_pareto_front_has_what_nothing_dominates() {
         let points = [(10.0, 0.9), (5.0, 0.8), (5.0, 0.85), (7.0, 0.85), (3.0, 0.1), (12.0, 0.9)];
         assert_eq!(pareto_front(&points), [0, 2, 4]);
         assert_eq!(pareto_front(&[]), [] as [usize; 0]);
         assert_eq!(pareto_front(&[(1.0, 0.5), (1.0, 0.5)]), [0]);
     }
 
-    /// Sections 4.6, A.2.1 and A.2.2 of Shafran et al.: each design step as an exchange, and what it saves of
-    /// bits and rounds, in percent.
+    /// Sections 4.6, A.2.1 and A.2.2 of Shafran et al.: each design step as a plan, and the
+    /// percentages of bits and rounds that it saves.
     #[test]
     fn the_published_design_steps_are_plans_with_their_published_savings() {
         let graph = |net| zoo::build(net, &Options::new(Dims::new(3, 32, 32), 10)).unwrap();
         let paper = |graph: &Graph| test_nets::securenn_cost(graph).totals().paper;
-        let check = |graph: &Graph, exchange: &ActivationPlan, bits, rounds: Option<f64>| {
-            let (before, after) = (paper(graph), paper(&exchange.apply(graph).unwrap()));
+        let check = |graph: &Graph, plan: &ActivationPlan, bits, rounds: Option<f64>| {
+            let (before, after) = (paper(graph), paper(&plan.apply(graph).unwrap()));
             let close = |before: f64, after: f64, published: f64| {
                 let got = 100.0 * (1.0 - after / before);
                 assert!((got - published).abs() < 0.15, "{got} {published}");
@@ -315,15 +343,15 @@ mod tests {
         check(&mobilenet, &plan, 79.0, Some(63.4));
     }
 
-    /// Keeps the activation of the first channels of some sites, as it is or as another kind.
+    /// Keeps the activation of the leading channels of some sites, unchanged or as another kind.
     fn keep(
         plan: &mut ActivationPlan,
         graph: &Graph,
-        of: impl Fn(&Site) -> bool,
+        is_chosen: impl Fn(&Site) -> bool,
         ratio: f64,
         kind: Option<&str>,
     ) {
-        for site in sites(graph).iter().filter(|site| of(site)) {
+        for site in sites(graph).iter().filter(|site| is_chosen(site)) {
             let kept = (ratio * site.channels as f64).ceil() as usize;
             let mut functions = BTreeMap::new();
             if let Some(kind) = kind {

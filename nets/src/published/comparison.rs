@@ -1,29 +1,30 @@
-//! Published figures about a net or an operation, beside what the suites take for the same.
+//! Published figures of a net or an operation, followed by the costs of the same in each suite.
 
 use serde::Serialize;
 
 use super::{figures::Figures, subject::Subject};
 use crate::{error::Result, suite_name::SuiteName};
 
-/// A line: what somebody published, or what ours takes for the same.
+/// A row: published figures of a net or an operation, or the costs in one of our suites.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
-    /// The number of the table that has the published figure; empty where the publication has charts alone.
+    /// The number of the published table; empty if the publication only has charts.
     pub table: &'static str,
     /// The net or operation.
     pub what: String,
-    /// Whose figures these are: a publication's system, or a suite of ours.
+    /// The system of the figures: a published one or one of our suites.
     pub by: &'static str,
-    /// Whether they are published ones.
+    /// Whether the figures are published.
     pub published: bool,
     /// The figures.
     #[serde(flatten)]
     pub figures: Figures,
-    /// What to know before comparing, or nothing: it stands in the first row about a net or operation.
+    /// What a reader must know to compare; empty except in the first row about a net or an
+    /// operation.
     pub note: String,
 }
 
-/// Lines about one net or operation.
+/// The rows about one net or operation.
 pub(super) struct Comparison {
     pub(super) table: &'static str,
     pub(super) what: String,

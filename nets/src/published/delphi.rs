@@ -1,4 +1,4 @@
-//! Delphi: Tables 1 and 3, and the nets of Figures 10 to 13, whose figures are charts.
+//! Delphi: Tables 1 and 3, and the nets of Figures 10 to 13, which are charts without numbers.
 
 use super::{
     comparison::Comparison,
@@ -8,23 +8,30 @@ use super::{
 use crate::graph::{ActivationKind, Dims};
 
 pub(super) const NOTES: [&str; 4] = [
-    "Delphi has two parties and needs nobody else; ours have a third that deals, and must not collude.",
-    "Delphi ran between us-west-1 and us-west-2 on c5.2xlarge with 4 threads each; ours over loopback.",
-    "Delphi works modulo a prime of 32 bits; dealer sends what values below 128 at 12 fractional bits need.",
-    "setup MB are masked weights, sent once for a model; all that Delphi does ahead it does for every query.",
+    "Delphi has two parties and needs nobody else; ours have a third that deals, and must not \
+     collude.",
+    "Delphi ran between us-west-1 and us-west-2 on c5.2xlarge with 4 threads each; ours over \
+     loopback.",
+    "Delphi works modulo a prime of 32 bits; dealer sends what values below 128 at 12 fractional \
+     bits need.",
+    "setup MB are masked weights, sent once for a model; all that Delphi does ahead it does for \
+     every query.",
 ];
 
-/// By Table 1: side of the image and channels, which are those of the result too, and the published figures.
+/// Table 1: the side of the image, its channels, which are also those of the result, and the
+/// published figures.
 const CONVOLUTIONS: [(usize, usize, [Figures; 2]); 3] = [
     (32, 16, [stages(10.48, 0.065, 1.255, 0.01741), gazelle(1.255, 10.48)]),
     (16, 32, [stages(5.24, 0.020, 1.285, 0.01717), gazelle(1.285, 5.24)]),
     (8, 64, [stages(5.24, 0.036, 2.775, 0.01705), gazelle(2.775, 5.24)]),
 ];
 
-/// Gazelle encrypts online.
+/// Figures of Gazelle, which does all its encryption online.
 const fn gazelle(seconds: f64, mb: f64) -> Figures {
     Figures { online_mb: Some(mb), online_seconds: Some(seconds), ..NONE }
 }
+
+const MISPRINT: &str = "0.020 MB online is as printed; 8192 elements of 32 bits are 0.033";
 
 const QUADRATIC: Figures = stages(152.0, 8.0, 9.6, 0.04);
 const RELU: Figures = stages(17_500.0, 2048.0, 111.9, 65.0);
@@ -39,10 +46,7 @@ pub(super) fn comparisons() -> Vec<Comparison> {
             kernels: channels,
             side: 3,
         },
-        note: match channels {
-            32 => "0.020 MB online is as printed; 8192 elements of 32 bits are 0.033".into(),
-            _ => String::new(),
-        },
+        note: if channels == 32 { MISPRINT.into() } else { String::new() },
     });
     let activation = |what: &str, published: Vec<_>, kind, note: &str| Comparison {
         table: "3",

@@ -1,27 +1,27 @@
-//! Figures of one query, as published or as computed here, in megabytes, rounds and seconds.
+//! The figures of one query: megabytes, rounds, seconds and accuracy, published or computed here.
 
 use serde::Serialize;
 
-/// The figures of a row, of one query. Megabytes are 10^6 bytes.
+/// The figures of one query; `None` if not published or not applicable. Megabytes are 10^6 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Figures {
-    /// What is sent once for a model.
+    /// Megabytes sent once for a model.
     pub setup_mb: Option<f64>,
-    /// What is sent ahead of the query.
+    /// Megabytes sent ahead of the query.
     pub offline_mb: Option<f64>,
-    /// What is sent from the query on.
+    /// Megabytes sent from the query on.
     pub online_mb: Option<f64>,
-    /// Both together.
+    /// Megabytes sent ahead of the query and from the query on.
     pub total_mb: Option<f64>,
-    /// Phases from the query on.
+    /// Rounds from the query on.
     pub rounds: Option<u64>,
     /// Seconds ahead of the query.
     pub offline_seconds: Option<f64>,
     /// Seconds from the query on.
     pub online_seconds: Option<f64>,
-    /// Both together.
+    /// Seconds ahead of the query and from the query on.
     pub total_seconds: Option<f64>,
-    /// Per cent of the images that are classified right.
+    /// The percentage of images that are classified correctly.
     pub accuracy: Option<f64>,
 }
 

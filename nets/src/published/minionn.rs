@@ -1,4 +1,5 @@
-//! MiniONN: Tables 2 and 4, the nets of Figures 10 and 11, and that of Figure 12, whose figures are not at hand.
+//! MiniONN: Tables 2 and 4, which are about the nets of Figures 10 and 11, and the net of Figure
+//! 12, whose figures are not at hand.
 
 use super::{
     comparison::Comparison,
@@ -10,12 +11,13 @@ use crate::graph::{ActivationKind, Dims};
 pub(super) const NOTES: [&str; 3] = [
     "The publications have two parties; ours have a third that deals, and must not collude.",
     "MiniONN ran on two Core i5 in different places, with YASHE and ABY; ours over loopback.",
-    "MNIST is not at hand, so no accuracy stands beside the published ones: see those on other digits.",
+    "MNIST is not at hand, so no accuracy stands beside the published ones: see those on other \
+     digits.",
 ];
 
 const MINIONN: &str = "MiniONN";
 
-/// Tables 2 and 4.
+/// Table 2.
 const SECUREML: [(&str, Figures); 2] = [
     (
         "SecureML",
@@ -28,10 +30,13 @@ const SECUREML: [(&str, Figures); 2] = [
     ),
     (MINIONN, Figures { accuracy: Some(97.6), ..stages(3.8, 12.0, 0.9, 0.14) }),
 ];
+
+/// Table 4.
 const CRYPTONETS: [(&str, Figures); 2] = [
     ("CryptoNets", Figures { accuracy: Some(98.95), ..stages(0.0, 372.2, 0.0, 297.5) }),
     (MINIONN, Figures { accuracy: Some(98.95), ..stages(3.6, 44.0, 0.88, 0.4) }),
 ];
+
 const FIGURE_12: [(&str, Figures); 1] = [(MINIONN, Figures { accuracy: Some(99.31), ..NONE })];
 
 pub(super) fn comparisons() -> Vec<Comparison> {

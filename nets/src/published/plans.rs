@@ -1,5 +1,5 @@
-//! The plans that stand in for those that Delphi's and SAFENet's planners found and did not publish. The files are what
-//! `tercet run` and `tercet cost` take as well.
+//! Activation plans in place of those of Delphi's and SAFENet's planners, which are not published.
+//! They are files that `tercet run` and `tercet cost` take too.
 
 use crate::plans::ActivationPlan;
 
@@ -15,9 +15,9 @@ const PLANS: [(&str, &str); 6] = [
 /// The plan of a file in `configs/plans`.
 ///
 /// # Panics
-/// For a plan that there is not.
+/// If there is no such plan.
 pub(super) fn named(name: &str) -> ActivationPlan {
-    let (_, text) = PLANS.iter().find(|(known, _)| *known == name).expect("a plan");
+    let (_, text) = PLANS.iter().find(|(other, _)| *other == name).expect("a plan");
     toml::from_str(text).expect("a valid plan")
 }
 
@@ -25,24 +25,21 @@ pub(super) fn named(name: &str) -> ActivationPlan {
 mod tests {
     use super::*;
     use crate::{
-        graph::{ActivationKind, Dims, Graph, Op},
+        graph::{ActivationKind, Dims, Graph},
         zoo,
     };
 
-    /// Values of an image that a graph's ReLUs take.
+    /// The number of values of one image that go through ReLUs.
     fn relus(graph: &Graph) -> f64 {
-        let of = |id| match &graph.node(id).op {
-            Op::Activation(activation) => {
-                let dims = graph.dims(id);
-                let relus = activation
-                    .portions(dims.channels)
-                    .into_iter()
-                    .filter(|portion| portion.kind == Some(ActivationKind::Relu));
-                relus.map(|portion| portion.len()).sum::<usize>() * dims.plane()
-            }
-            _ => 0,
+        let values = |id| {
+            let dims = graph.dims(id);
+            let activation = graph.node(id).op.activation();
+            let portions = activation.map(|activation| activation.portions(dims.channels));
+            let relus = portions.into_iter().flatten();
+            let relus = relus.filter(|portion| portion.kind == Some(ActivationKind::Relu));
+            relus.map(|portion| portion.len()).sum::<usize>() * dims.plane()
         };
-        graph.ids().map(of).sum::<usize>() as f64
+        graph.ids().map(values).sum::<usize>() as f64
     }
 
     #[test]

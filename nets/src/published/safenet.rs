@@ -1,4 +1,4 @@
-//! SAFENet: Tables 2 to 4, each with Gazelle's and Delphi's figures as its authors measured them.
+//! SAFENet: Tables 2 to 4, with the figures of Gazelle and Delphi as measured by SAFENet's authors.
 
 use super::{
     comparison::Comparison,
@@ -10,17 +10,21 @@ use crate::graph::Dims;
 pub(super) const NOTES: [&str; 4] = [
     "The publications have two parties; ours have a third that deals, and must not collude.",
     "SAFENet ran on two Xeon E7-4850 over a LAN with 4 threads each, and gives no bytes.",
-    "Which channels and degrees its planner kept is not published; ours are the plans in configs/plans.",
+    "Which channels and degrees its planner kept is not published; ours are the plans in \
+     configs/plans.",
     "CIFAR-10 and CIFAR-100 are not at hand, so no accuracy stands beside the published ones.",
 ];
 
-/// Seconds and per cent, as printed: offline linear layers and activations, online linear layers and activations,
-/// the total, accuracy.
+/// A row as printed.
 struct Published {
     by: &'static str,
+    /// Seconds of linear layers and of activations.
     offline: [f64; 2],
+    /// Seconds of linear layers and of activations.
     online: [f64; 2],
+    /// Seconds.
     total: f64,
+    /// Per cent.
     accuracy: f64,
 }
 
@@ -33,7 +37,7 @@ struct Table {
     published: [Published; 3],
 }
 
-/// What is called what, and by which plan.
+/// The variants of each net: their names, and the plan for each table.
 const VARIANTS: [(&str, [Option<&str>; 3]); 3] = [
     ("ReLUs", [None, None, None]),
     ("last quadratic", [Some("cnn-7-delphi"), Some("vgg-16-delphi"), Some("resnet-32-delphi")]),
@@ -87,7 +91,7 @@ const TABLES: [Table; 3] = [
 ];
 
 pub(super) fn comparisons() -> Vec<Comparison> {
-    let of_table = |(place, table): (usize, &Table)| {
+    let rows = |(place, table): (usize, &Table)| {
         let group = |(variant, published): (usize, &Published)| {
             let (name, plans) = VARIANTS[variant];
             let Published { by, offline, online, total, accuracy } = published;
@@ -111,10 +115,10 @@ pub(super) fn comparisons() -> Vec<Comparison> {
         };
         table.published.iter().enumerate().map(group).collect::<Vec<_>>()
     };
-    TABLES.iter().enumerate().flat_map(of_table).collect()
+    TABLES.iter().enumerate().flat_map(rows).collect()
 }
 
-/// How linear layers and activations share the seconds, and whether the printed total is their sum.
+/// The seconds of linear layers and of activations, and their sum if the printed total is another.
 fn note(Published { offline, online, total, .. }: &Published) -> String {
     let [[linear_ahead, act_ahead], [linear, act]] = [offline, online];
     let mut note = format!(

@@ -1,8 +1,8 @@
-//! The published cost tables of Shafran, Segev, Peleg and Hoshen, "Crypto-Oriented Neural Architecture
-//! Design" (2021), computed anew from the published formulas, cell by cell.
+//! The published cost tables of Shafran, Segev, Peleg and Hoshen, "Crypto-Oriented Neural
+//! Architecture Design" (2021), recomputed cell by cell from the published formulas.
 //!
-//! Tables 1 and 2 give the mean over CIFAR-10 and CIFAR-100, cut to two decimals; Table 4 is CIFAR-10
-//! alone. Cells whose published figure is not at hand are computed all the same.
+//! Tables 1 and 2 print the mean over CIFAR-10 and CIFAR-100, truncated to two decimals; Table 4 is
+//! for CIFAR-10 alone. Cells whose published figure is not at hand are computed too.
 
 use serde::Serialize;
 
@@ -14,10 +14,10 @@ use crate::{
     zoo::{self, Published, Ratios},
 };
 
-/// The tables that there are.
+/// The numbers of the tables.
 pub const TABLES: [&str; 3] = ["1", "2", "4"];
 
-/// A row: what the publication prints and what the formulas give.
+/// A row: the printed figures and those of the formulas.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
     /// "1", "2" or "4".
@@ -26,13 +26,14 @@ pub struct Row {
     pub model: String,
     /// `cifar` or `mnist`.
     pub dataset: &'static str,
-    /// What is printed, if it is at hand.
+    /// The printed figures, if they are at hand.
     pub published: Option<Figures>,
-    /// What the formulas give.
+    /// The figures of the formulas.
     pub ours: Figures,
-    /// Whether rounds are equal and megabytes within 0.01; `None` with nothing to compare with.
+    /// Whether rounds are equal and megabytes differ by at most 0.01; `None` without printed
+    /// figures.
     pub agrees: Option<bool>,
-    /// What to know about the row, or nothing.
+    /// A note about the row; may be empty.
     pub note: &'static str,
     /// Whether a disagreement is a misprint of the publication.
     #[serde(skip)]
@@ -51,7 +52,7 @@ pub struct Figures {
 /// The rows of one table, or of all.
 ///
 /// # Errors
-/// None for the tables of [`TABLES`]: every row's net exists.
+/// Never for the tables of [`TABLES`]: every row's net exists.
 pub fn rows(table: Option<&str>) -> Result<Vec<Row>> {
     let wanted = |cell: &&Cell| table.is_none_or(|table| table == cell.table);
     CELLS.iter().filter(wanted).map(Cell::row).collect()
@@ -140,7 +141,7 @@ impl Cell {
         let (input, classes): (Dims, &[usize]) = match (self.dataset, self.table) {
             ("mnist", _) => (MNIST, &[10]),
             (_, "4") => (CIFAR, &[10]),
-            _ => (CIFAR, &[10, 100]),
+            (_, _) => (CIFAR, &[10, 100]),
         };
         let costs = classes.iter().map(|&classes| figures(self.net, self.plan, input, classes));
         let costs = costs.collect::<Result<Vec<_>>>()?;
@@ -159,7 +160,7 @@ impl Cell {
         })
     }
 
-    /// As the table prints it.
+    /// The model as the table prints it.
     fn model(&self) -> String {
         let long = match self.net {
             SQUEEZE => "Squeeze",
@@ -171,10 +172,8 @@ impl Cell {
             SHUFFLE => "Sh",
             MOBILE => "Mb",
         };
-        match self.table {
-            "4" => format!("{short}-{}", self.plan),
-            _ => format!("{long}-{}", self.plan),
-        }
+        let name = if self.table == "4" { short } else { long };
+        format!("{name}-{}", self.plan)
     }
 }
 
@@ -220,9 +219,9 @@ mod tests {
         (paper.megabytes(), paper.rounds as f64)
     }
 
-    /// Asserts the percentages saved of megabytes and, where given, of rounds. The publication's
-    /// percentages are of rounded figures, some for CIFAR-10 alone and some for the mean with CIFAR-100: up
-    /// to 0.15 off for megabytes and 0.2 for rounds.
+    /// Asserts the percentages of megabytes and, if given, of rounds that are saved. The
+    /// publication computes percentages from rounded figures, some for CIFAR-10 alone and some for
+    /// the mean with CIFAR-100, so they may be off by 0.15 for megabytes and 0.2 for rounds.
     #[track_caller]
     fn saves(from: (f64, f64), to: (f64, f64), megabytes: f64, rounds: Option<f64>) {
         let saved = |from: f64, to: f64| 100.0 * (1.0 - to / from);
@@ -281,7 +280,8 @@ mod tests {
         let orig = cost(SQUEEZE, MNIST, |_| {});
         saves(orig, cost(SQUEEZE, MNIST, ratios(0.25, 0.25)), 35.56, None);
         saves(orig, cost(SQUEEZE, MNIST, ratios(1.0, 0.0)), 42.15, Some(40.71));
-        // Printed as "further 19.31%", which contradicts its own 42.15% and 46.1%: those give 6.83%.
+        // Printed as "further 19.31%", which contradicts its own 42.15% and 46.1%: those give
+        // 6.83%.
         saves(orig, cost(SQUEEZE, MNIST, ratios(0.25, 0.0)), 46.1, Some(40.71));
         saves(orig, cost(SQUEEZE, MNIST, average(1.0, 1.0)), 26.97, Some(20.61));
         saves(orig, cost(SQUEEZE, MNIST, average(0.25, 0.0)), 73.08, Some(61.32));

@@ -1,4 +1,4 @@
-//! What a figure is about, and what it takes here.
+//! The subject of a row of figures, a net or an operation, and its cost in our suites.
 
 use fixedpoint::Padding;
 
@@ -21,7 +21,8 @@ pub(super) enum Subject {
     Net(Net),
     /// A million values through an activation between two linear layers.
     Activation(ActivationKind),
-    /// One image through square kernels, the query and the masked weights included. Zeros keep its size.
+    /// One image through a convolution with square kernels and zero padding that keeps its size.
+    /// The costs include the query and the masked weights.
     Convolution { input: Dims, kernels: usize, side: usize },
 }
 
@@ -36,11 +37,11 @@ pub(super) struct Net {
     pub(super) plan: Option<&'static str>,
 }
 
-/// The million.
+/// A million values.
 const VALUES: Dims = Dims::new(1, 1000, 1000);
 
 impl Net {
-    /// Its own activations and widths.
+    /// The net with its published activations and widths.
     pub(super) const fn new(name: &'static str, input: Dims, classes: usize) -> Net {
         Net { name, input, classes, scale: 1.0, plan: None }
     }
@@ -57,27 +58,30 @@ impl Net {
 }
 
 impl Subject {
-    /// What a suite takes for it, with its own precision and values below 128.
+    /// The costs in a suite, with its default precision and bounds.
     pub(super) fn figures(&self, suite: SuiteName) -> Result<Figures> {
         match self {
             Subject::Net(net) => Ok(figures(suite, &cost(suite, &net.graph()?)?.totals())),
             Subject::Activation(kind) => {
                 let graph = between_layers(VALUES, 1, 1, *kind)?;
-                let own = part(suite, cost(suite, &graph)?, &[ACTIVATION]);
-                // The linear layers' weights are not its own.
-                Ok(Figures { setup_mb: None, ..own })
+                let figures = part(suite, cost(suite, &graph)?, &[ACTIVATION]);
+                // The masked weights are those of the linear layers.
+                Ok(Figures { setup_mb: None, ..figures })
             }
             Subject::Convolution { input, kernels, side } => {
                 let graph = between_layers(*input, *kernels, *side, ActivationKind::Relu)?;
                 let cost = cost(suite, &graph)?;
-                // Of the masked weights those of the first layer: both have the ring of a ReLU's input.
-                let weights = |id| graph.linear_shape(id, 1).map_or(0, |shape| shape.weight_len());
-                let of = |name: &str| weights(graph.find(name).expect("a layer of this graph"));
-                let share = of(FIRST) as f64 / (of(FIRST) + of(SECOND)) as f64;
+                // The first layer's share of the masked weights: both layers have rings of one
+                // width.
+                let weights = |name: &str| {
+                    let id = graph.find(name).expect("a layer of this graph");
+                    graph.linear_shape(id, 1).map_or(0, |shape| shape.weight_len())
+                };
+                let share = weights(FIRST) as f64 / (weights(FIRST) + weights(SECOND)) as f64;
                 let setup = cost.totals().setup_links.total() as f64 / 1e6;
-                let own = part(suite, cost, &[INPUT, FIRST]);
-                let setup_mb = own.setup_mb.map(|_| setup * share);
-                Ok(Figures { setup_mb, ..own })
+                let figures = part(suite, cost, &[INPUT, FIRST]);
+                let setup_mb = figures.setup_mb.map(|_| setup * share);
+                Ok(Figures { setup_mb, ..figures })
             }
         }
     }
@@ -87,7 +91,7 @@ const FIRST: &str = "first";
 const ACTIVATION: &str = "activation";
 const SECOND: &str = "second";
 
-/// Square kernels, an activation, a 1x1 kernel.
+/// A net of a convolution with square kernels, an activation, and a 1x1 convolution.
 fn between_layers(input: Dims, kernels: usize, side: usize, kind: ActivationKind) -> Result<Graph> {
     let mut net = GraphBuilder::new("layers", input)?;
     let conv = Conv { padding: Padding::same(side / 2), ..Conv::square(kernels, side) };
@@ -97,7 +101,7 @@ fn between_layers(input: Dims, kernels: usize, side: usize, kind: ActivationKind
     net.finish(x)
 }
 
-/// Some layers alone.
+/// The figures of some layers alone, and of the masked weights.
 fn part(suite: SuiteName, mut cost: NetworkCost, names: &[&str]) -> Figures {
     cost.layers.iter_mut().for_each(|layer| {
         if layer.name != SETUP && !names.contains(&layer.name.as_str()) {
@@ -114,18 +118,18 @@ fn cost(suite: SuiteName, graph: &Graph) -> Result<NetworkCost> {
 fn figures(suite: SuiteName, totals: &Totals) -> Figures {
     let mb = |bytes: u64| Some(bytes as f64 / 1e6);
     let online = totals.online_links().total();
-    let ours = Figures {
+    let online_only = Figures {
         online_mb: mb(online),
         total_mb: mb(online + totals.offline_links.total()),
         rounds: Some(totals.rounds),
         ..NONE
     };
     match suite {
-        SuiteName::SecureNn => ours,
+        SuiteName::SecureNn => online_only,
         SuiteName::Dealer => Figures {
             setup_mb: mb(totals.setup_links.total()),
             offline_mb: mb(totals.offline_links.total()),
-            ..ours
+            ..online_only
         },
     }
 }

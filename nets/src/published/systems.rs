@@ -1,15 +1,15 @@
-//! What other systems published about nets and operations that run here too, and what these cost here, computed
-//! from shapes alone.
+//! The systems whose published figures are compared with the costs of the same nets and operations
+//! here, which are computed from shapes alone.
 //!
 //! | system | publication | figures |
 //! |---|---|---|
-//! | [`System::Delphi`] | Mishra, Lehmkuhl, Srinivasan, Zheng, Popa, USENIX Security 2020 | Tables 1 and 3 |
-//! | [`System::SafeNet`] | Lou, Shen, Jin, Jiang, ICLR 2021 | Tables 2 to 4 |
-//! | [`System::MiniOnn`] | Liu, Juuti, Lu, Asokan, CCS 2017 | Tables 2 and 4 |
-//! | [`System::Xonn`] | Riazi, Samragh, Chen, Laine, Lauter, Koushanfar, USENIX Security 2019 | Tables 11 and 12 |
+//! | [`System::Delphi`] | Mishra et al., USENIX Security 2020 | Tables 1 and 3 |
+//! | [`System::SafeNet`] | Lou et al., ICLR 2021 | Tables 2 to 4 |
+//! | [`System::MiniOnn`] | Liu et al., CCS 2017 | Tables 2 and 4 |
+//! | [`System::Xonn`] | Riazi et al., USENIX Security 2019 | Tables 11 and 12 |
 //!
-//! Published figures stand in one file a system. What they leave out, or is not at hand, is none. Seconds of ours have to be
-//! measured, so there are none here.
+//! Figures that are not published or not at hand are `None`, and so are the seconds of our suites,
+//! which would have to be measured.
 
 use std::{fmt, str::FromStr};
 
@@ -22,13 +22,14 @@ use crate::error::{Error, Result};
 /// A system that published figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum System {
-    /// Two parties, encryption ahead of the query and garbled circuits or quadratic activations.
+    /// Two parties, with encryption ahead of the query and garbled circuits or quadratic
+    /// activations.
     Delphi,
-    /// Delphi with polynomials channel by channel.
+    /// Like Delphi, with polynomials chosen channel by channel.
     SafeNet,
-    /// Two parties, encryption ahead of the query and garbled circuits.
+    /// Two parties, with encryption ahead of the query and garbled circuits.
     MiniOnn,
-    /// Two parties, binary nets in garbled circuits.
+    /// Two parties, with binary nets in garbled circuits.
     Xonn,
 }
 
@@ -46,7 +47,7 @@ impl System {
         }
     }
 
-    /// What is not comparable in all rows.
+    /// Differences that a reader must know to compare any of the rows.
     pub fn notes(self) -> &'static [&'static str] {
         match self {
             System::Delphi => &delphi::NOTES,
@@ -56,10 +57,10 @@ impl System {
         }
     }
 
-    /// The published figures, each followed by what the suites take.
+    /// The published figures, each followed by the costs in our suites.
     ///
     /// # Errors
-    /// None: every net and plan exists.
+    /// Never: every net and plan exists.
     pub fn rows(self) -> Result<Vec<Row>> {
         let comparisons = match self {
             System::Delphi => delphi::comparisons(),
@@ -82,8 +83,8 @@ impl FromStr for System {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<System> {
-        let known = System::ALL.into_iter().find(|system| system.name() == name);
-        known.ok_or_else(|| Error::unknown("system", name, System::ALL.map(System::name)))
+        let found = System::ALL.into_iter().find(|system| system.name() == name);
+        found.ok_or_else(|| Error::unknown("system", name, System::ALL.map(System::name)))
     }
 }
 
@@ -92,7 +93,7 @@ mod tests {
     use super::*;
     use crate::suite_name::SuiteName;
 
-    /// The megabytes of a suite for what a row of a system is about: offline and online.
+    /// The offline and online megabytes of a suite for the subject of a row.
     fn ours(system: System, what: &str, suite: SuiteName) -> (Option<f64>, f64) {
         let rows = system.rows().unwrap();
         let row = rows.iter().find(|row| row.what == what && row.by == suite.name()).unwrap();
@@ -100,18 +101,30 @@ mod tests {
     }
 
     #[test]
+    fn every_system_is_listed() {
+        // A new variant does not compile here until it has the next place.
+        let place = |system: System| match system {
+            System::Delphi => 0,
+            System::SafeNet => 1,
+            System::MiniOnn => 2,
+            System::Xonn => 3,
+        };
+        assert_eq!(System::ALL.map(place), [0, 1, 2, 3]);
+    }
+
+    #[test]
     fn activations_take_the_bits_of_their_formulas() {
         let ours = |what: &str, suite| ours(System::Delphi, &format!("{what}, a million"), suite);
-        // Bits of each, with values of 32 bits. n = 21 are opened where 12 are cut off, and 17 where a polynomial
-        // cuts off 16. Rings are 33 wide after a ReLU, 45 after a square, which has 12 bits more, and 47 after a
-        // polynomial, which has 14 more.
+        // Bits of one value of 32 bits. A truncation by 12 bits opens n = 21 bits, and one by 16
+        // bits, before a polynomial, opens 17. Results are in rings of 33 bits after a ReLU, of 45
+        // after a square, which has 12 bits more, and of 47 after a polynomial, which has 14 more.
         let bits = |bits: u64| bits as f64 / 8.0;
         assert_eq!(ours("ReLU", SuiteName::Dealer), (Some(bits(443)), bits(36 + 34)));
         let square = 2 * (2 * 45 - 21);
         assert_eq!(ours("square", SuiteName::Dealer), (Some(bits(square)), bits(21 + 45)));
         let polynomial = 2 * 2 * (2 * 47 - 17);
         assert_eq!(ours("quadratic", SuiteName::Dealer), (Some(bits(polynomial)), bits(17 + 47)));
-        // A product opens two words each way and takes one of P2's.
+        // A product opens two words in each direction and takes one word from P2.
         assert_eq!(ours("ReLU", SuiteName::SecureNn), (None, 584.0));
         assert_eq!(ours("square", SuiteName::SecureNn), (None, 5.0 * 8.0));
         assert_eq!(ours("quadratic", SuiteName::SecureNn), (None, 2.0 * 5.0 * 8.0));

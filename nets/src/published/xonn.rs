@@ -1,4 +1,4 @@
-//! XONN: Tables 11 and 12, for each factor s of the widths.
+//! XONN: Tables 11 and 12, with a row for each factor s of the widths.
 
 use super::{
     comparison::Comparison,
@@ -11,12 +11,14 @@ pub(super) const NOTES: [&str; 6] = [
     "XONN has two parties; ours have a third that deals, and must not collude.",
     "XONN garbles the net anew for every query, so its bytes and seconds are totals.",
     "Table 12 heads bytes with MB but prints gigabytes, as Table 10 says (BC2 at s = 3: 3.38 GB).",
-    "The latencies of BC5 from s = 1.5 on and of BC6 are not at hand, nor is Table 13: the nets are as in zoo/xonn.rs.",
-    "Our last layer has real weights; of XONN's no more is at hand than that its largest output is the answer.",
+    "The latencies of BC5 from s = 1.5 on and of BC6 are not at hand, nor is Table 13: the nets \
+     are as in zoo/xonn.rs.",
+    "Our last layer has real weights; of XONN's no more is at hand than that its largest output \
+     is the answer.",
     "MNIST and CIFAR-10 are not at hand, so no accuracy stands beside the published ones.",
 ];
 
-/// Figures for one s.
+/// The printed figures for one factor s.
 #[derive(Clone, Copy)]
 struct Scaled {
     s: f64,
@@ -30,7 +32,7 @@ const fn at(s: f64, accuracy: f64, mb: f64, seconds: f64) -> Scaled {
     Scaled { s, accuracy, mb, seconds: Some(seconds) }
 }
 
-/// As printed in Table 12: a share of one, and gigabytes.
+/// A row of Table 12, which prints accuracy as a fraction and bytes in gigabytes.
 const fn cifar(s: f64, accuracy: f64, gb: f64, seconds: Option<f64>) -> Scaled {
     Scaled { s, accuracy: 100.0 * accuracy, mb: 1000.0 * gb, seconds }
 }
@@ -132,7 +134,7 @@ pub(super) fn comparisons() -> Vec<Comparison> {
 }
 
 fn group(table: &'static str, net: &'static str, input: Dims, rows: &[Scaled]) -> Vec<Comparison> {
-    let of = |row: &Scaled| Comparison {
+    let comparison = |row: &Scaled| Comparison {
         table,
         what: format!("{}, s = {}", net.trim_start_matches("xonn-").to_uppercase(), row.s),
         published: vec![(
@@ -147,5 +149,5 @@ fn group(table: &'static str, net: &'static str, input: Dims, rows: &[Scaled]) -
         subject: Subject::Net(Net { scale: row.s, ..Net::new(net, input, 10) }),
         note: String::new(),
     };
-    rows.iter().map(of).collect()
+    rows.iter().map(comparison).collect()
 }

@@ -1,4 +1,4 @@
-//! Ranges by interval arithmetic: they hold for every input.
+//! Ranges by interval arithmetic, which hold for every input.
 
 use fixedpoint::{Padding, conv::ConvShape, encoding::FixedPoint};
 use protocols::channels;
@@ -12,15 +12,16 @@ use crate::{
     weights::{LayerWeights, Model},
 };
 
-/// For every layer a range that holds for all inputs within `input` (one range for each channel, or
-/// one for all), by interval arithmetic channel by channel.
+/// For every layer, a range that holds for all inputs within `input` (one range for each channel,
+/// or one for all), in real units, by interval arithmetic channel by channel.
 ///
-/// It holds for the network in real numbers and in fixed point with these fractional bits, as
-/// the reference of `securenn` and the parties of `securenn` compute it: encoding moves inputs, weights and slopes by
-/// half a unit at most, every truncation its result by one, and what either adds is added here, as is what
-/// `dealer` rounds more coarsely. It holds unless the ring wraps, which is what ranges are for: a layer whose range
-/// fits the ring, after others that do, cannot overflow. Ranges beyond 10^150 are cut to that, more than any ring
-/// holds.
+/// The ranges hold for the network over real numbers and in fixed point with these fractional bits,
+/// at the parties of both suites and in their references. Encoding changes inputs, weights and
+/// slopes by at most half a unit and every truncation changes its result by at most one; these
+/// errors, and those of the coarser roundings of `dealer`, are added to the ranges. They hold as
+/// long as there is no wraparound, which they serve to exclude: a layer cannot overflow if its
+/// range and those of all layers before it fit the ring. Magnitudes are clamped to 10^150, which is
+/// larger than any ring.
 ///
 /// # Errors
 /// [`Error::ModelGraph`], [`Error::InputRanges`].
@@ -63,13 +64,13 @@ struct Intervals<'a> {
 }
 
 impl Intervals<'_> {
-    /// A layer's ranges, channel by channel, from those of its inputs.
+    /// The ranges of a layer's channels from those of its inputs.
     fn result(&self, id: NodeId, image: &[Range], inputs: &[&[Range]]) -> Vec<Range> {
         let graph = self.graph;
         let dims = graph.input_dims(id);
         match &graph.node(id).op {
             Op::Input => {
-                // What is encoded in real numbers again: an end that has an encoding stays.
+                // The range of the encoded values, in real units; ends that have an encoding stay.
                 let nearest = |x: f64| (x / self.unit).round() * self.unit;
                 let encoded = |range: &Range| {
                     range
@@ -105,7 +106,7 @@ impl Intervals<'_> {
         }
     }
 
-    /// Each output's sum with every input at the end that its weight makes worst.
+    /// The range of each output: the sum with every input at the end that is worst for its weight.
     fn linear(&self, shape: &ConvShape, layer: &LayerWeights<f64>, inputs: &[Range]) -> Vec<Range> {
         let (patch, taps) = (shape.patch(), shape.kernel.0 * shape.kernel.1);
         let (ins, outs) = (shape.in_channels / shape.groups, shape.out_channels / shape.groups);
@@ -117,7 +118,7 @@ impl Intervals<'_> {
         let row = |(channel, (weights, &bias)): (usize, (&[f64], &f64))| {
             let first = channel / outs * ins;
             let mut sum = Range { low: bias, high: bias };
-            // Sums of magnitudes, of inputs and of products.
+            // Sums of the magnitudes of inputs and of products.
             let (mut seen, mut products) = (0.0, bias.abs());
             for (weights, input) in weights.chunks_exact(taps).zip(&inputs[first..]) {
                 let up: f64 = weights.iter().map(|weight| weight.max(0.0)).sum();
@@ -135,7 +136,7 @@ impl Intervals<'_> {
         rows.enumerate().map(row).collect()
     }
 
-    /// A layer's functions on the channels that each takes.
+    /// The ranges of a layer's functions, each on its channels.
     fn activate(&self, id: NodeId, activation: &Activation, inputs: &[Range]) -> Vec<Range> {
         let mut channels = inputs.to_vec();
         for Portion { kind, channels: active } in activation.portions(inputs.len()) {
@@ -164,14 +165,15 @@ impl Intervals<'_> {
         let average = |range: &Range| {
             let range =
                 if shape.padding == Padding::NONE { *range } else { range.union(Range::ZERO) };
-            // The factor of n values is within 2^-f of 1 / n, in parts of it.
+            // The relative error of the factor 1 / n is at most 2^-f.
             range.off_by(self.unit * (range.magnitude() + 2.0))
         };
         inputs.iter().map(average).collect()
     }
 }
 
-/// What a layer compares with zero, from its inputs' channels.
+/// The range of the values that a layer compares with zero, from the ranges of its inputs'
+/// channels.
 fn compared(graph: &Graph, id: NodeId, inputs: &[&[Range]]) -> Option<Range> {
     match &graph.node(id).op {
         Op::Activation(activation) => {

@@ -1,4 +1,4 @@
-//! How large a layer's values get.
+//! The range of a layer's values, and the tighter of two ranges.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,56 +7,59 @@ use crate::{
     range::{LARGEST, Range},
 };
 
-/// How large a layer's values are, in real units, over all channels.
+/// The range of a layer's values over all channels, in real units.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LayerRange {
-    /// Its results.
+    /// The range of the results.
     pub result: Range,
-    /// What it compares with zero: the inputs of an activation where it is applied (a partial one
-    /// passes the others), differences of two values of a window for a max pool. `None` for a layer
-    /// that compares nothing.
+    /// The range of the values that the layer compares with zero: the inputs of an activation on
+    /// the channels that have a function, or differences of two values of a window of a max pool.
+    /// `None` for a layer that compares nothing.
     pub compared: Option<Range>,
-    /// The magnitudes of one image's results, added up: what the chance of a wrong truncation grows
-    /// with.
+    /// The sum of the magnitudes of one image's results, to which the probability of a wrong
+    /// truncation is proportional.
     pub sum: f64,
 }
 
-/// Where a bound is from.
+/// The source of a bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
-    /// [`super::intervals`]: no input of the given range goes beyond it, unless a layer before overflows.
+    /// [`super::intervals`]: it holds for every input of the given range, unless a layer before
+    /// overflows.
     Interval,
-    /// [`super::calibrated`]: no sample came near it.
+    /// [`super::calibrated`]: all samples were far below it.
     Calibration,
 }
 
-/// A layer's range, and where it is from.
+/// A layer's range and its source.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bound {
     /// The range.
     pub range: LayerRange,
-    /// Where it is from.
+    /// The source.
     pub source: Source,
 }
 
-/// For each layer the range of smaller [`LayerRange::magnitude`]; the interval where they are equal, or
-/// where there is no calibration.
+/// For each layer, the range with the smaller [`LayerRange::magnitude`]; the interval if both are
+/// equal or there is no calibration.
 pub fn tighter(intervals: &[LayerRange], calibrated: Option<&[LayerRange]>) -> Vec<Bound> {
     let interval = |range: &LayerRange| Bound { range: *range, source: Source::Interval };
     let Some(calibrated) = calibrated else {
         return intervals.iter().map(interval).collect();
     };
-    let smaller =
-        |(range, other): (&LayerRange, &LayerRange)| match range.magnitude() <= other.magnitude() {
-            true => interval(range),
-            false => Bound { range: *other, source: Source::Calibration },
-        };
+    let smaller = |(range, other): (&LayerRange, &LayerRange)| {
+        if range.magnitude() <= other.magnitude() {
+            interval(range)
+        } else {
+            Bound { range: *other, source: Source::Calibration }
+        }
+    };
     intervals.iter().zip(calibrated).map(smaller).collect()
 }
 
-/// The bits, sign included, of a value of this magnitude with so many fractional bits: the least k
-/// with magnitude * 2^fractional_bits + 1 <= 2^(k-1).
+/// The bits, sign included, of a value of this magnitude at this number of fractional bits: the
+/// least k with magnitude * 2^fractional_bits + 1 <= 2^(k-1).
 pub fn bits(magnitude: f64, fractional_bits: u32) -> u32 {
     let units = magnitude * f64::from(fractional_bits).exp2();
     // Above 2^53 adding 1 changes nothing.
@@ -64,7 +67,7 @@ pub fn bits(magnitude: f64, fractional_bits: u32) -> u32 {
     power_of_two(units).cast_unsigned() + 1
 }
 
-/// The least e with 2^e >= `value`, a normal number above 0.
+/// The least e with 2^e >= `value`, which must be a normal number above 0.
 pub(crate) fn power_of_two(value: f64) -> i32 {
     const MANTISSA: u32 = f64::MANTISSA_DIGITS - 1;
     let bits = value.to_bits();
@@ -73,12 +76,13 @@ pub(crate) fn power_of_two(value: f64) -> i32 {
 }
 
 impl LayerRange {
-    /// The largest magnitude of what it results in and what it compares.
+    /// The largest magnitude among the results and the values compared.
     pub fn magnitude(&self) -> f64 {
         self.compared.map_or(0.0, Range::magnitude).max(self.result.magnitude())
     }
 
-    /// [`LayerRange::compared`] as this operation compares it: values less each of its functions' knots.
+    /// The range of what this operation compares with zero: [`LayerRange::compared`] minus each
+    /// knot of its functions.
     pub fn compared_by(&self, op: &Op) -> Option<Range> {
         let kinds = op.activation().into_iter().flat_map(Activation::kinds);
         let knots = kinds.map(|kind| kind.function().knots()).fold(Range::ZERO, Range::union);
@@ -104,7 +108,8 @@ impl LayerRange {
     }
 }
 
-/// Differences in both directions, from how far apart the values of each window may be.
+/// The range of differences of values in either direction, from the largest difference in each
+/// window.
 pub(super) fn differences(apart: impl Iterator<Item = f64>) -> Range {
     let apart = apart.fold(0.0, f64::max);
     Range { low: -apart, high: apart }.clamped()

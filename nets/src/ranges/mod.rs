@@ -1,13 +1,22 @@
-//! How large a network's values get, layer by layer: found before anything runs, so that a layer that
-//! does not fit its ring is known by name.
+//! The ranges of a network's values, layer by layer. They are known before anything runs, so that a
+//! layer that does not fit its ring can be named.
 //!
-//! Two answers, each wrong where the other is right. [`intervals`] holds for every input, but takes every
-//! weight at its worst, layer upon layer, so in deep networks it says far too much. [`calibrated`] holds for
-//! the samples that it was given, and says nothing certain about others. [`tighter`] takes the
-//! smaller of both for each layer and says which.
+//! There are two kinds of ranges. [`intervals`] hold for every input, but assume the worst for
+//! every weight of every layer, so they are far too wide in deep networks. [`calibrated`] ranges
+//! come from samples, and guarantee nothing about other inputs. [`tighter`] takes the narrower of
+//! both for each layer, together with its source.
 //!
-//! Ranges are computed from the model owner's weights, so they are as secret;
-//! [`crate::suites::dealer::PublicBounds`] is what it may tell the others.
+//! Ranges are computed from the model owner's weights, so they are as secret as these;
+//! [`crate::suites::dealer::PublicBounds`] are what the model owner may reveal.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `interval` | ranges by interval arithmetic |
+//! | `observed` | ranges of samples, and calibration |
+//! | `layer_range` | the range of a layer, and the tighter of two |
+//! | `survey` | all that the model owner knows about its network's values |
+
+#![warn(clippy::wildcard_enum_match_arm)]
 
 mod interval;
 mod layer_range;

@@ -1,4 +1,4 @@
-//! Ranges that samples show: nothing is certain about other inputs.
+//! Ranges from samples, which guarantee nothing about other inputs.
 
 use protocols::channels;
 
@@ -11,19 +11,20 @@ use crate::{
     weights::Model,
 };
 
-/// The least margin of a calibration.
+/// The smallest margin of a calibration.
 pub const MIN_MARGIN: f64 = 4.0;
 
-/// What samples did.
+/// The values of a network on samples.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observed {
-    /// Each layer's ranges over all samples, as they were; `sum` is the largest of a sample.
+    /// The range of each layer over all samples, without a margin; `sum` is the largest of any
+    /// sample.
     pub layers: Vec<LayerRange>,
-    /// The network's results, sample by sample.
+    /// The network's results for each sample.
     pub outputs: Vec<f64>,
 }
 
-/// What the network does with these images (NCHW), in real numbers.
+/// The values of a network on these images (NCHW), over real numbers.
 ///
 /// # Errors
 /// As [`reference::float`].
@@ -34,8 +35,7 @@ pub fn observed(graph: &Graph, model: &Model, images: &[f64]) -> Result<Observed
     // One by one: all layers' results of a whole batch would take gigabytes.
     for image in images.chunks_exact(graph.input().len()) {
         let results = reference::float(graph, model, image)?;
-        let of_layer = |id| observed_layer(graph, id, &results);
-        let seen = graph.ids().map(of_layer);
+        let seen = graph.ids().map(|id| observed_layer(graph, id, &results));
         layers = if layers.is_empty() {
             seen.collect()
         } else {
@@ -46,12 +46,12 @@ pub fn observed(graph: &Graph, model: &Model, images: &[f64]) -> Result<Observed
     Ok(Observed { layers, outputs })
 }
 
-/// For every layer the range of what these images (NCHW) make of it, times `margin`, at least
-/// [`MIN_MARGIN`].
+/// For every layer, the range of its values on these images (NCHW) times `margin`, which is at
+/// least [`MIN_MARGIN`].
 ///
-/// Nothing is certain about other images: the margin is for them, and for what fixed point adds to
-/// real numbers. So the samples should be of the kind that will be classified, and not few; where a value goes
-/// beyond its bound all the same, the result is wrong.
+/// The margin is for other images and for the errors of fixed point; it guarantees nothing. So
+/// there should be many samples, of the kind that will be classified. If a value is out of range
+/// all the same, the result is wrong.
 ///
 /// # Errors
 /// As [`reference::float`], and [`Error::Margin`].
@@ -70,17 +70,17 @@ pub fn calibrated(
 /// # Errors
 /// [`Error::Margin`].
 pub fn check_margin(margin: f64) -> Result<()> {
-    match (MIN_MARGIN..=MOST_MARGIN).contains(&margin) {
-        true => Ok(()),
-        false => Err(Error::Margin { margin, min: MIN_MARGIN, max: MOST_MARGIN }),
+    if (MIN_MARGIN..=MAX_MARGIN).contains(&margin) {
+        return Ok(());
     }
+    Err(Error::Margin { margin, min: MIN_MARGIN, max: MAX_MARGIN })
 }
 
-/// Far beyond every use.
-const MOST_MARGIN: f64 = 1e6;
+/// The largest margin of a calibration, far larger than any that is useful.
+const MAX_MARGIN: f64 = 1e6;
 
 impl Observed {
-    /// The ranges when every value may be so many times as large.
+    /// The ranges if every value may be `margin` times as large.
     pub fn widened(&self, margin: f64) -> Vec<LayerRange> {
         self.layers.iter().map(|layer| layer.widened(margin)).collect()
     }

@@ -1,5 +1,5 @@
-//! All that the model owner can know of its network's values before a run: for certain from its
-//! weights, and by samples of the images that will be classified.
+//! All that the model owner can know about its network's values before a run: with certainty from
+//! its weights, and with a margin from samples of the images that will be classified.
 
 use fixedpoint::encoding::FixedPoint;
 
@@ -10,26 +10,26 @@ use super::{
 };
 use crate::{error::Result, graph::Graph, range::Range, weights::Model};
 
-/// What is known about a network's values.
+/// The ranges of a network's values, from its weights and from samples.
 pub struct Survey<'a> {
     graph: &'a Graph,
     model: &'a Model,
-    /// The range of each channel of the input: that of its encoding, or where samples go beyond it, what
-    /// they make likely.
+    /// The range of each channel of the input: that of its encoding, or that of the samples with
+    /// the margin, if they are out of it.
     pub input: Vec<Range>,
-    /// What samples did, if there are any.
+    /// The values on samples, if there are any.
     pub observed: Option<Observed>,
-    /// How many times as large other images may make every value.
+    /// The factor by which values on other images may be larger than on the samples.
     pub margin: f64,
 }
 
 impl<'a> Survey<'a> {
-    /// What the weights alone say, for these ranges of the input's channels.
+    /// A survey of the weights alone, for these ranges of the input's channels.
     pub fn new(graph: &'a Graph, model: &'a Model, input: Vec<Range>, margin: f64) -> Survey<'a> {
         Survey { graph, model, input, observed: None, margin }
     }
 
-    /// Runs the network in clear on these images as well.
+    /// Adds samples: runs the network in clear on these images (NCHW).
     ///
     /// # Errors
     /// As [`observed`].
@@ -48,7 +48,7 @@ impl<'a> Survey<'a> {
         Range::hull(&self.input)
     }
 
-    /// What no input goes beyond.
+    /// The ranges that hold for every input.
     ///
     /// # Errors
     /// As [`intervals`].
@@ -56,12 +56,12 @@ impl<'a> Survey<'a> {
         intervals(self.graph, self.model, &self.input, fixed)
     }
 
-    /// What samples make likely.
+    /// The ranges of the samples, with the margin; `None` without samples.
     pub fn calibrated(&self) -> Option<Vec<LayerRange>> {
         self.observed.as_ref().map(|observed| observed.widened(self.margin))
     }
 
-    /// The tighter of both.
+    /// The tighter of [`Survey::intervals`] and [`Survey::calibrated`], layer by layer.
     ///
     /// # Errors
     /// As [`intervals`].

@@ -1,4 +1,4 @@
-//! The network in clear in real numbers, as it was trained.
+//! The network in clear over real numbers, as it was trained.
 
 use fixedpoint::{Padding, conv::ConvShape, pool::PoolShape};
 
@@ -10,23 +10,20 @@ use crate::{
     weights::{LayerWeights, Model},
 };
 
-/// Every layer's result for a batch of images (NCHW), in real numbers.
+/// Every layer's results for a batch of images (NCHW), as real numbers.
 ///
 /// # Errors
-/// [`Error::Images`], [`Error::Batch`], [`Error::ModelGraph`].
+/// [`crate::Error::Images`], [`crate::Error::Batch`], [`crate::Error::ModelGraph`].
 pub fn float(graph: &Graph, model: &Model, images: &[f64]) -> Result<Vec<Vec<f64>>> {
     model.check(graph)?;
     let layer = |id| model.layer(id).expect("the model was checked");
     walk(graph, &Float { layer }, images)
 }
 
-/// The class with the largest logit of each image, the first of equal ones.
+/// The class with the largest logit for each image; the first, if several are equal.
 pub fn classes<T: PartialOrd>(logits: &[T], classes: usize) -> Vec<usize> {
     let best = |logits: &[T]| {
-        (1..classes).fold(0, |best, class| match logits[class] > logits[best] {
-            true => class,
-            false => best,
-        })
+        (1..classes).fold(0, |best, class| if logits[class] > logits[best] { class } else { best })
     };
     logits.chunks_exact(classes).map(best).collect()
 }
@@ -92,7 +89,7 @@ impl<'m, F: Fn(NodeId) -> &'m LayerWeights<f64>> Arithmetic for Float<F> {
     }
 }
 
-/// Folds each window, padding counting as `fill`, with which it also begins.
+/// Folds the values of each window, starting with `fill`, which also stands for padding.
 pub(crate) fn fold_windows(
     shape: &PoolShape,
     x: &[f64],

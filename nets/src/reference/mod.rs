@@ -1,5 +1,12 @@
-//! The network in clear: the walk over any kind of numbers, and the network in real numbers. The fixed
-//! point that parties compute in is their suite's own ([`crate::suites`]).
+//! The network in clear. The fixed-point references, which model what the parties compute, are part
+//! of each suite ([`crate::suites`]).
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `walk` | evaluating a network in clear, over any kind of numbers |
+//! | `float` | the network over real numbers, as it was trained |
+
+#![warn(clippy::wildcard_enum_match_arm)]
 
 mod float;
 mod walk;

@@ -1,4 +1,4 @@
-//! The walk over a network in clear, over any kind of numbers.
+//! Evaluating a network in clear, over any kind of numbers.
 
 use fixedpoint::{Padding, conv::ConvShape, pool::PoolShape};
 use protocols::channels;
@@ -10,7 +10,7 @@ use crate::{
     shapes::Dims,
 };
 
-/// The arithmetic of a kind of numbers.
+/// The layers of a network over one kind of numbers.
 pub(crate) trait Arithmetic {
     /// A number.
     type Value: Copy;
@@ -18,12 +18,12 @@ pub(crate) trait Arithmetic {
     /// A linear layer.
     fn linear(&self, id: NodeId, shape: &ConvShape, x: &[Self::Value]) -> Vec<Self::Value>;
 
-    /// A linear layer whose weights are 1 and -1, after which truncation is exact.
+    /// A linear layer whose weights are 1 and -1. Its truncation is exact.
     fn binary(&self, id: NodeId, shape: &ConvShape, x: &[Self::Value]) -> Vec<Self::Value> {
         self.linear(id, shape, x)
     }
 
-    /// A function of a layer on the values of its channels.
+    /// One function of an activation, on the values of the channels that have it.
     fn activate(
         &self,
         layer: &Activated<'_>,
@@ -37,7 +37,7 @@ pub(crate) trait Arithmetic {
     /// The average of each window.
     fn avg_pool(&self, shape: &PoolShape, counted: Padding, x: &[Self::Value]) -> Vec<Self::Value>;
 
-    /// Sums.
+    /// The sum of two inputs.
     fn add(&self, a: &[Self::Value], b: &[Self::Value]) -> Vec<Self::Value>;
 }
 
@@ -45,14 +45,14 @@ pub(crate) trait Arithmetic {
 pub(crate) struct Activated<'a> {
     /// The layer.
     pub(crate) id: NodeId,
-    /// Its functions.
+    /// The functions.
     pub(crate) activation: &'a Activation,
-    /// The size of its values.
+    /// The size of the values.
     pub(crate) dims: Dims,
 }
 
 impl Activated<'_> {
-    /// Each portion of the channels through its function.
+    /// Evaluates each function on its channels.
     fn evaluate<A: Arithmetic>(
         &self,
         arithmetic: &A,
@@ -71,7 +71,10 @@ impl Activated<'_> {
     }
 }
 
-/// Every layer's result for a batch of images (NCHW).
+/// Every layer's results for a batch of images (NCHW).
+///
+/// # Errors
+/// [`Error::Images`], [`Error::Batch`].
 pub(crate) fn walk<A: Arithmetic>(
     graph: &Graph,
     arithmetic: &A,
@@ -119,7 +122,10 @@ pub(crate) fn walk<A: Arithmetic>(
     Ok(results)
 }
 
-/// How many images these values are.
+/// The number of images that these input values are.
+///
+/// # Errors
+/// [`Error::Images`], [`Error::Batch`].
 pub(crate) fn batch_of(graph: &Graph, values: usize) -> Result<usize> {
     let dims = graph.input();
     let batch = values / dims.len();

@@ -1,4 +1,4 @@
-//! The size of one image.
+//! The size of one image, and its text form.
 
 use std::{fmt, str::FromStr};
 
@@ -16,7 +16,7 @@ pub struct Dims {
     pub width: usize,
 }
 
-/// A text that is no image size.
+/// A text that is not an image size.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{text}' is no image size: write channels x height x width, as in 3x32x32")]
 pub struct ParseDimsError {
@@ -25,22 +25,22 @@ pub struct ParseDimsError {
 }
 
 impl Dims {
-    /// An image of so many channels, rows and columns.
+    /// An image of these channels, rows and columns.
     pub const fn new(channels: usize, height: usize, width: usize) -> Dims {
         Dims { channels, height, width }
     }
 
-    /// A vector.
+    /// A flat vector.
     pub const fn flat(len: usize) -> Dims {
         Dims::new(len, 1, 1)
     }
 
-    /// Values of one channel.
+    /// The number of values of one channel.
     pub const fn plane(self) -> usize {
         self.height * self.width
     }
 
-    /// Values in all.
+    /// The number of values.
     pub const fn len(self) -> usize {
         self.channels * self.plane()
     }

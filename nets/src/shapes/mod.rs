@@ -1,4 +1,4 @@
-//! The sizes of images, and what can be wrong with the sizes of layers.
+//! The sizes of images, and the reasons why the sizes of layers may not fit.
 
 mod dims;
 mod problem;

@@ -1,16 +1,18 @@
-//! Files of weights that are none of safetensors: told by how they begin, refused with what makes one
-//! of them. A pickle can run any code when it is read, so none ever is.
+//! Files of weights in formats other than safetensors: they are recognised by their first bytes and
+//! refused with the command that converts them. Reading a pickle can run any code, so none is ever
+//! read.
 
 use std::path::Path;
 
 use crate::error::{Error, Result};
 
-/// How much of a file [`check`] looks at.
+/// The number of first bytes that [`check`] looks at.
 pub(crate) const HEAD: usize = 16;
 
 /// Refuses a file of another format by its name and its first bytes.
 pub(crate) fn check(path: &Path, head: &[u8]) -> Result<()> {
-    // The length of a safetensors header may begin as anything; the header does not.
+    // A safetensors file begins with the length of its header, which may be any bytes; the header
+    // itself begins with a brace.
     let tensors = head.get(8) == Some(&b'{');
     let (found, instead) = match head {
         [b'P', b'K', 3, 4, ..] if !tensors => {
@@ -32,31 +34,31 @@ pub(crate) fn check(path: &Path, head: &[u8]) -> Result<()> {
 
 const EXPORT: &str = "export the model to ONNX and give that as the network";
 
-/// The line of Python that converts what torch.save wrote, of a state_dict or of a training run.
+/// The line of Python that converts a file of torch.save, with a state_dict or a training state.
 fn from_torch(path: &Path) -> String {
     let to = path.with_extension("safetensors");
     format!(
-        "convert it with python3 -c \"import torch, safetensors.torch as s; d = torch.load('{}', 'cpu', \
-         weights_only=True); d = d.get('state_dict', d.get('model', d)); \
+        "convert it with python3 -c \"import torch, safetensors.torch as s; d = torch.load('{}', \
+         'cpu', weights_only=True); d = d.get('state_dict', d.get('model', d)); \
          s.save_file({{k: v.clone() for k, v in d.items()}}, '{}')\"",
         path.display(),
         to.display()
     )
 }
 
-/// The line of Python that makes one file of several.
+/// The line of Python that merges the parts of a checkpoint.
 fn merge(path: &Path) -> String {
     let parts = path.with_file_name("*-of-*.safetensors");
     let to = path.with_file_name("merged.safetensors");
     format!(
-        "merge the parts with python3 -c \"import glob, safetensors.torch as s; s.save_file({{k: v for f in \
-         glob.glob('{}') for k, v in s.load_file(f).items()}}, '{}')\"",
+        "merge the parts with python3 -c \"import glob, safetensors.torch as s; \
+         s.save_file({{k: v for f in glob.glob('{}') for k, v in s.load_file(f).items()}}, '{}')\"",
         parts.display(),
         to.display()
     )
 }
 
-/// Whether a file is called `...-00001-of-00003...`.
+/// Whether a file's name has the form `...-00001-of-00003`.
 fn is_part(path: &Path) -> bool {
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

@@ -1,4 +1,4 @@
-//! Batch norm folded into the linear layers before it.
+//! Folding batch norm into the linear layer before it.
 
 use super::{
     model::{LayerWeights, Model},
@@ -9,14 +9,15 @@ use crate::{
     graph::{Graph, NodeId},
 };
 
-/// What PyTorch adds to a variance.
+/// The epsilon that PyTorch adds to a variance.
 pub const BATCH_NORM_EPS: f64 = 1e-5;
 
 impl Model {
-    /// Folds every batch norm into the linear layer before it: with s = gamma / sqrt(var + eps),
-    /// weights become w s and the bias (b - mean) s + beta. Of a binary layer, which signs follow, all of that is
-    /// divided by |s|, so that its weights stay 1 and -1 and its bias is a threshold; where it takes signs, whose
-    /// sums are whole, halfway between two of them.
+    /// Folds every batch norm into the linear layer before it: with s = gamma / sqrt(var + eps), a
+    /// weight w becomes w s and a bias b becomes (b - mean) s + beta. In a binary layer, both are
+    /// divided by |s|, which changes no sign of a result: weights stay 1 and -1, and the bias is a
+    /// threshold. If the layer takes signs, their sums are integers, and the threshold is moved
+    /// halfway between two.
     ///
     /// # Errors
     /// [`Error::MissingTensor`] for weights of another network, [`Error::NegativeVariance`],
@@ -44,16 +45,10 @@ fn fold_layer(
             present: Vec::new(),
         })
     };
-    let mut layer = LayerWeights {
-        weight: match shape.contains(&0) {
-            true => Vec::new(),
-            false => tensor(&node.name, "weight")?.to_vec(),
-        },
-        bias: match bias {
-            true => tensor(&node.name, "bias")?.to_vec(),
-            false => vec![0.0; outputs],
-        },
-    };
+    let weight =
+        if shape.contains(&0) { Vec::new() } else { tensor(&node.name, "weight")?.to_vec() };
+    let bias = if bias { tensor(&node.name, "bias")?.to_vec() } else { vec![0.0; outputs] };
+    let mut layer = LayerWeights { weight, bias };
     check_weights(graph, id, &layer)?;
     let mut scale = vec![1.0; outputs];
     if let Some(prefix) = &node.batch_norm {
@@ -83,12 +78,12 @@ fn fold_layer(
             row.iter_mut().for_each(|weight| *weight *= scale);
             continue;
         }
-        // Only signs follow, so a positive factor makes no difference.
+        // Only the signs of the results matter, so a positive factor makes no difference.
         row.iter_mut().for_each(|weight| *weight *= scale.signum());
         *bias /= scale.abs();
         if signs.are[node.inputs[0].index()] && signs.follow[id.index()] {
-            // Sums of signs are whole: between two of them the bias says the same of all. Beyond the largest sum
-            // it says nothing new.
+            // Sums of signs are integers, and every threshold between two of them acts alike; so
+            // does every threshold out of their range.
             let limit = fan_in as f64 + 1.0;
             *bias = bias.clamp(-limit, limit).floor() + 0.5;
         }
@@ -96,13 +91,16 @@ fn fold_layer(
     Ok(Some(layer))
 }
 
-/// Where a layer's values are signs, and where nothing but their signs matters.
+/// The signs of a binary network, layer by layer.
 struct Signs {
+    /// Whether the values are signs.
     are: Vec<bool>,
+    /// Whether nothing but the signs of the values matters.
     follow: Vec<bool>,
 }
 
-/// What no shape says: weights of 1 and -1, and no coefficients above a channel's degree.
+/// Checks what the shape does not: that weights of a binary layer are 1 or -1, and that
+/// coefficients above a channel's degree are 0.
 fn check_weights(graph: &Graph, id: NodeId, layer: &LayerWeights<f64>) -> Result<()> {
     let node = graph.node(id);
     let tensor = || format!("{}.weight", node.name);
@@ -113,7 +111,8 @@ fn check_weights(graph: &Graph, id: NodeId, layer: &LayerWeights<f64>) -> Result
         };
     }
     let channels = graph.dims(id).channels;
-    let degrees = node.op.activation().map_or_else(Vec::new, |own| own.degrees(channels));
+    let activation = node.op.activation();
+    let degrees = activation.map_or_else(Vec::new, |activation| activation.degrees(channels));
     let columns = degrees.iter().copied().max().unwrap_or(0) as usize;
     let rows = layer.weight.chunks_exact(columns.max(1)).zip(&degrees);
     let above = |(row, (values, &degree)): (usize, (&[f64], &u32))| {

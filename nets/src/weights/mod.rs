@@ -1,12 +1,14 @@
-//! Weights: the model owner's secret, from a file to ring elements.
+//! Weights, the model owner's secret: from a file to ring elements.
 //!
 //! | file | what it holds |
 //! |---|---|
 //! | `tensors` | the tensors of a network, by name |
 //! | `safetensors`, `checkpoint` | weights from files, and the formats that are refused |
-//! | `random` | weights of networks that have not been trained |
-//! | `fold` | batch norm folded into the layers before it |
-//! | `model` | a network's layers in real numbers and as ring elements |
+//! | `random` | random weights, for tests and measurements |
+//! | `fold` | folding batch norm into the layer before it |
+//! | `model` | the folded layers, as real numbers and as ring elements |
+
+#![warn(clippy::wildcard_enum_match_arm)]
 
 mod checkpoint;
 mod fold;

@@ -1,4 +1,5 @@
-//! A network's linear layers as they are computed: batch norm folded into them, then encoded.
+//! A network's layers with weights in the form in which they are computed: with batch norm folded
+//! in, as real numbers or encoded as ring elements.
 
 use std::fmt;
 
@@ -10,26 +11,26 @@ use crate::{
     graph::{Graph, NodeId},
 };
 
-/// The most fractional bits: a product has twice as many, and a bias among products needs a sign
-/// bit, a guard bit and at least one whole bit beside them.
+/// The most fractional bits. A product has twice as many, and a bias at the scale of products also
+/// needs a sign bit, a guard bit and at least one integer bit.
 pub const MAX_FRACTIONAL_BITS: u32 = 24;
 
-/// A linear layer: `weight` as in the weights file, `bias` one for each output channel.
+/// A layer with weights: a linear layer, or an activation with polynomials.
 #[derive(Clone, PartialEq)]
 pub struct LayerWeights<T> {
-    /// Row-major, output channel first.
+    /// The weights as in the weights file: row-major, output channel first.
     pub weight: Vec<T>,
-    /// One for each output channel; zeros where the file has none.
+    /// One bias for each output channel; zeros if the file has none.
     pub bias: Vec<T>,
 }
 
-/// The linear layers of a network in real numbers. The model owner's secret: Debug prints no
-/// contents.
+/// The layers of a network that have weights, as real numbers. They are the model owner's secret,
+/// so `Debug` prints no contents.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model(pub(super) Vec<Option<LayerWeights<f64>>>);
 
-/// The linear layers of a network as ring elements: weights with f fractional bits, biases with 2f,
-/// as the products they are added to. The model owner's secret: Debug prints no contents.
+/// The layers of a network that have weights, as ring elements at the scales of a suite. They are
+/// the model owner's secret, so `Debug` prints no contents.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EncodedModel {
     fixed: FixedPoint,
@@ -37,12 +38,12 @@ pub struct EncodedModel {
 }
 
 impl Model {
-    /// A linear layer; `None` for others.
+    /// A layer's weights; `None` for a layer without weights.
     pub fn layer(&self, id: NodeId) -> Option<&LayerWeights<f64>> {
         self.0.get(id.index())?.as_ref()
     }
 
-    /// Checks that the model has the linear layers of this graph, and no others.
+    /// Checks that the model has weights for exactly the layers of this graph that need them.
     ///
     /// # Errors
     /// [`Error::ModelGraph`].
@@ -50,8 +51,9 @@ impl Model {
         check_layers(graph, |id| self.layer(id))
     }
 
-    /// The same layers as ring elements: weights with f fractional bits, biases with 2f; of polynomials, which
-    /// take truncated values, constants with f.
+    /// The same layers as ring elements: weights with f fractional bits and biases with 2f, like
+    /// the products that they are added to. The constants of polynomials, which take truncated
+    /// values, have f.
     ///
     /// # Errors
     /// [`Error::WeightRange`], [`Error::FractionalBits`] and, for a model of another graph,
@@ -65,7 +67,7 @@ impl Model {
         self.encode_with(graph, fixed, scales)
     }
 
-    /// As [`Model::encode`], with other scales.
+    /// Like [`Model::encode`], with the scales of each layer from `scales`.
     pub(crate) fn encode_with(
         &self,
         graph: &Graph,
@@ -80,14 +82,14 @@ impl Model {
             };
             let (node, Scales { weight, bias }) = (graph.node(id), scales(id));
             let floored;
-            let biases = match node.op.is_binary() {
-                // Between two sums of values of f bits, the lower one says the same; and truncation is exact.
-                true => {
-                    let unit = f64::exp2(-f64::from(bias[0].min(fixed.fractional_bits())));
-                    floored = layer.bias.iter().map(|b| (b / unit).floor() * unit).collect();
-                    &floored
-                }
-                false => &layer.bias,
+            let biases = if node.op.is_binary() {
+                // A threshold between two multiples of the inputs' unit acts like the lower one,
+                // after which truncation is exact.
+                let unit = f64::exp2(-f64::from(bias[0].min(fixed.fractional_bits())));
+                floored = layer.bias.iter().map(|b| (b / unit).floor() * unit).collect();
+                &floored
+            } else {
+                &layer.bias
             };
             Ok(Some(LayerWeights {
                 weight: encode(&node.name, "weight", &layer.weight, &weight)?,
@@ -99,42 +101,43 @@ impl Model {
     }
 }
 
-/// The fractional bits of a layer's weights and biases, one after the other and over again.
+/// The fractional bits of a layer's weights and biases: one number for each, repeated cyclically.
 pub(crate) struct Scales {
     pub(crate) weight: Vec<u32>,
     pub(crate) bias: Vec<u32>,
 }
 
 impl<T: Copy> LayerWeights<T> {
-    /// The polynomials of one degree, of a layer that has channels of these `degrees`: the coefficients of
-    /// each channel from x on, and their constants.
+    /// The polynomials of one degree in a layer whose channels have these `degrees`: the
+    /// coefficients of x, x^2, ... channel by channel, and the constants.
     pub fn polynomials(&self, degrees: &[u32], degree: u32) -> (Vec<T>, Vec<T>) {
         let constants = channel_constants(&self.bias, degrees, degree);
         (channel_coefficients(&self.weight, degrees, degree), constants)
     }
 }
 
-/// Of a layer's biases, the constants of its polynomials of one degree.
+/// The constants of a layer's polynomials of one degree, from its biases.
 pub(crate) fn channel_constants<T: Copy>(bias: &[T], degrees: &[u32], degree: u32) -> Vec<T> {
-    let own = bias.iter().zip(degrees).filter(|(_, own)| **own == degree);
-    own.map(|(bias, _)| *bias).collect()
+    let constants = bias.iter().zip(degrees).filter(|(_, other)| **other == degree);
+    constants.map(|(bias, _)| *bias).collect()
 }
 
-/// Of a layer's weights, or what masks them, those of its polynomials of one degree.
+/// The coefficients of a layer's polynomials of one degree, from its weights or their masks.
 pub(crate) fn channel_coefficients<T: Copy>(weights: &[T], degrees: &[u32], degree: u32) -> Vec<T> {
     let columns = degrees.iter().copied().max().unwrap_or(0) as usize;
     let rows = weights.chunks_exact(columns.max(1)).zip(degrees);
-    let rows = rows.filter(|(_, own)| **own == degree);
+    let rows = rows.filter(|(_, other)| **other == degree);
     rows.flat_map(|(row, _)| &row[..degree as usize]).copied().collect()
 }
 
 impl EncodedModel {
-    /// The fixed point of the weights.
+    /// The fixed point that the weights are encoded for.
     pub fn fixed(&self) -> FixedPoint {
         self.fixed
     }
 
-    /// BLAKE3 of all weights and biases: as secret as they are, where they can be guessed.
+    /// BLAKE3 of all weights and biases. It is as secret as they are: whoever guesses the weights
+    /// could check the guess.
     pub fn hash(&self) -> blake3::Hash {
         let mut hasher = blake3::Hasher::new();
         for layer in self.layers.iter().flatten() {
@@ -149,12 +152,12 @@ impl EncodedModel {
         hasher.finalize()
     }
 
-    /// A linear layer; `None` for others.
+    /// A layer's weights; `None` for a layer without weights.
     pub fn layer(&self, id: NodeId) -> Option<&LayerWeights<u64>> {
         self.layers.get(id.index())?.as_ref()
     }
 
-    /// Checks that the model has the linear layers of this graph, and no others.
+    /// Checks that the model has weights for exactly the layers of this graph that need them.
     ///
     /// # Errors
     /// [`Error::ModelGraph`].
@@ -170,7 +173,7 @@ impl<T> fmt::Debug for LayerWeights<T> {
     }
 }
 
-/// Checks that products fit into the ring.
+/// Checks that products fit the ring.
 ///
 /// # Errors
 /// [`Error::FractionalBits`].
@@ -191,7 +194,7 @@ fn check_layers<'a, T: 'a>(
         (Some((weight, outputs, _)), Some(layer)) => {
             layer.weight.len() == weight.iter().product::<usize>() && layer.bias.len() == outputs
         }
-        _ => false,
+        (None, Some(_)) | (Some(_), None) => false,
     };
     if graph.ids().all(fits) {
         return Ok(());
@@ -202,7 +205,7 @@ fn check_layers<'a, T: 'a>(
 
 fn encode(node: &str, tensor: &'static str, values: &[f64], bits: &[u32]) -> Result<Vec<u64>> {
     let encode = |(index, (&value, &bits))| {
-        // The encoder's own error would print the weight.
+        // The encoder's error would print the weight.
         FixedPoint::new(bits).encode(value).map_err(|_| Error::WeightRange {
             node: node.to_owned(),
             tensor,

@@ -1,4 +1,4 @@
-//! Weights from safetensors files, and back.
+//! Reading weights from safetensors files, and writing them.
 
 use std::{collections::BTreeMap, fs::File, io::Read, path::Path};
 
@@ -13,23 +13,23 @@ use crate::{
     graph::Graph,
 };
 
-/// Counts training steps; says nothing about the network.
+/// The suffix of counters of training steps, which are no weights.
 const IGNORED_SUFFIX: &str = "num_batches_tracked";
 
 impl Weights {
-    /// The weights of a network from a safetensors file (F16, BF16, F32 or F64). The file holds the
-    /// network's [`parameters`] and nothing else, but for `num_batches_tracked`, which is ignored. All
-    /// names may have a prefix in common, such as `module.`, which wrappers put there.
+    /// The weights of a network from a safetensors file (F16, BF16, F32 or F64). The file has the
+    /// network's [`parameters`] and nothing else, except for `num_batches_tracked`, which is
+    /// ignored. All names may have a common prefix, such as the `module.` of a wrapper.
     ///
     /// # Errors
-    /// [`Error::File`] around [`Error::Io`], [`Error::WeightsFormat`], [`Error::WeightsSize`] or any
-    /// error of [`Weights::parse`].
+    /// [`Error::File`] around [`Error::Io`], [`Error::WeightsFormat`], [`Error::WeightsSize`] or
+    /// any error of [`Weights::parse`].
     pub fn read(path: &Path, graph: &Graph) -> Result<Weights> {
         let result = read_checked(path, graph).and_then(|bytes| Weights::parse(&bytes, graph));
         result.map_err(|error| Error::File { path: path.to_owned(), source: Box::new(error) })
     }
 
-    /// As [`Weights::read`], from bytes.
+    /// Like [`Weights::read`], from the bytes of a file.
     ///
     /// # Errors
     /// [`Error::Safetensors`], [`Error::MissingTensor`], [`Error::ExtraTensors`],
@@ -65,7 +65,7 @@ impl Weights {
         Ok(Weights { tensors })
     }
 
-    /// The bytes of a safetensors file with the tensors of their network, in single precision.
+    /// The bytes of a safetensors file with these weights, in single precision.
     pub fn to_safetensors(&self, graph: &Graph) -> Vec<u8> {
         let stored: Vec<_> = parameters(graph)
             .into_iter()
@@ -84,7 +84,7 @@ impl Weights {
     }
 }
 
-/// The bytes of a file that may be a network's weights by its beginning and its size.
+/// The bytes of a file whose beginning and size are those of a network's weights.
 fn read_checked(path: &Path, graph: &Graph) -> Result<Vec<u8>> {
     let mut file = File::open(path)?;
     let mut bytes = Vec::new();
@@ -101,10 +101,10 @@ fn read_checked(path: &Path, graph: &Graph) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Names, shapes, remarks and counters of steps take less.
+/// The most bytes of a file's header: names, shapes, metadata and counters take less.
 const HEADER_ALLOWANCE: u64 = 16 << 20;
 
-/// What all names of a file have before the network's.
+/// The common prefix of all names of a file before the network's names; empty if there is none.
 fn common_prefix(names: &[String], parameters: &[Parameter]) -> String {
     let before = |name: &String| {
         let prefix = name.strip_suffix(&parameters.first()?.name)?;
@@ -114,7 +114,7 @@ fn common_prefix(names: &[String], parameters: &[Parameter]) -> String {
     names.iter().find_map(before).unwrap_or_default()
 }
 
-/// What a tensor of another shape comes from, and what to do.
+/// The likely cause of a wrong shape, and what to do.
 fn advice(parameters: &[Parameter], parameter: &Parameter, got: &[usize]) -> String {
     let due = &parameter.shape[..];
     let layer =
@@ -123,23 +123,23 @@ fn advice(parameters: &[Parameter], parameter: &Parameter, got: &[usize]) -> Str
         [parameters.first(), parameters.last()].map(|end| end.and_then(layer) == layer(parameter));
     match (got, due) {
         ([classes, rest @ ..], [due, due_rest @ ..]) if last && rest == due_rest => format!(
-            "the file tells {classes} classes apart, not {due}: set that number of classes, or train \
-             the last layer anew"
+            "the file tells {classes} classes apart, not {due}: set that number of classes, or \
+             train the last layer anew"
         ),
         ([a, channels, kernel @ ..], [b, due, due_kernel @ ..])
             if first && a == b && kernel == due_kernel && kernel.len() == 2 =>
         {
             format!(
-                "the file takes images of {channels} channels, not {due}: set that input, or train on \
-                 such images"
+                "the file takes images of {channels} channels, not {due}: set that input, or train \
+                 on such images"
             )
         }
         ([.., rows, columns], [.., due_rows, due_columns])
             if got.len() == 4 && due.len() == 4 && [rows, columns] != [due_rows, due_columns] =>
         {
             format!(
-                "its kernels are {rows}x{columns}, as in nets for other image sizes (ImageNet's): train \
-                 the net of this one, or export that model to ONNX and give it as the network"
+                "its kernels are {rows}x{columns}, as in nets for other image sizes (ImageNet's): \
+                 train the net of this one, or export that model to ONNX and give it as the network"
             )
         }
         ([a, _], [b, _]) if a == b => {
@@ -150,7 +150,7 @@ fn advice(parameters: &[Parameter], parameter: &Parameter, got: &[usize]) -> Str
     }
 }
 
-/// The values of a tensor, if they are finite numbers.
+/// The values of a tensor, all finite.
 fn read_tensor(name: &str, view: &TensorView<'_>) -> Result<Vec<f64>> {
     let tensor = || name.to_owned();
     let values = numbers(view).ok_or_else(|| Error::TensorType {
@@ -163,7 +163,8 @@ fn read_tensor(name: &str, view: &TensorView<'_>) -> Result<Vec<f64>> {
     }
 }
 
-/// The elements of a tensor; `None` for a type that is not read.
+/// The elements of a tensor; `None` for an unsupported type.
+#[expect(clippy::wildcard_enum_match_arm, reason = "safetensors may add types")]
 fn numbers(view: &TensorView<'_>) -> Option<Vec<f64>> {
     fn each<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f64) -> Vec<f64> {
         bytes.as_chunks::<N>().0.iter().map(|&chunk| number(chunk)).collect()
@@ -180,7 +181,7 @@ fn numbers(view: &TensorView<'_>) -> Option<Vec<f64>> {
     }
 }
 
-/// IEEE 754 binary16.
+/// The value of an IEEE 754 binary16 number.
 pub(crate) fn half(bits: u16) -> f64 {
     let sign = if bits >> 15 == 0 { 1.0 } else { -1.0 };
     let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023));

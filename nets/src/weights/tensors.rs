@@ -1,14 +1,14 @@
-//! The tensors of a network, by the names that they have in a weights file.
+//! The tensors of a network, by their names in a weights file.
 
 use std::{collections::BTreeMap, fmt};
 
 use crate::graph::{Graph, Linear, NodeId, Op};
 
-/// What a batch norm's tensors are called, after its prefix.
+/// The names of a batch norm's tensors after its prefix.
 pub(crate) const BATCH_NORM: [&str; 4] = ["weight", "bias", "running_mean", "running_var"];
 
-/// The tensors of a network, each of the right shape and finite. The model owner's secret: Debug
-/// prints names only.
+/// The tensors of a network, each of the right shape and finite. They are the model owner's secret,
+/// so `Debug` prints names only.
 #[derive(Clone, PartialEq)]
 pub struct Weights {
     pub(super) tensors: BTreeMap<String, Vec<f64>>,
@@ -17,23 +17,25 @@ pub struct Weights {
 /// A tensor that a network needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameter {
-    /// Its name in the weights file: that of the layer or batch norm, a dot, and `weight` and so on.
+    /// Its name in the weights file: the name of the layer or batch norm, a dot, and `weight`,
+    /// `bias` and so on.
     pub name: String,
-    /// Its shape: a convolution's weight is `[out, in / groups, rows, columns]`, a fully connected
-    /// layer's `[out, in]`; of polynomials `[channels, degree]`, the coefficients of x first and zeros above a
-    /// channel's own degree; all else, such as the polynomials' constants, is a vector.
+    /// Its shape: `[out, in / groups, rows, columns]` for the weight of a convolution, `[out, in]`
+    /// for that of a fully connected layer, `[channels, degree]` for polynomials, with the
+    /// coefficient of x first and zeros above the channel's degree. All others, such as the
+    /// constants of polynomials, are vectors.
     pub shape: Vec<usize>,
 }
 
 /// The tensors that a network needs, in the order of its layers.
 pub fn parameters(graph: &Graph) -> Vec<Parameter> {
-    let of_node = |id| {
+    let layer_parameters = |id| {
         let node = graph.node(id);
         let Some((weight, outputs, bias)) = weight_shape(graph, id) else {
             return Vec::new();
         };
         let mut parameters = vec![parameter(&node.name, "weight", weight)];
-        // Constants have no coefficients but the last.
+        // Polynomials of degree 0 have constants alone.
         parameters.retain(|parameter| parameter.shape.iter().all(|&size| size > 0));
         if bias {
             parameters.push(parameter(&node.name, "bias", vec![outputs]));
@@ -43,11 +45,11 @@ pub fn parameters(graph: &Graph) -> Vec<Parameter> {
         }
         parameters
     };
-    graph.ids().flat_map(of_node).collect()
+    graph.ids().flat_map(layer_parameters).collect()
 }
 
 impl Weights {
-    /// Tensors that fit their network and are finite.
+    /// Weights of tensors that fit their network and are finite.
     pub(crate) fn from_tensors(tensors: BTreeMap<String, Vec<f64>>) -> Weights {
         Weights { tensors }
     }
@@ -74,8 +76,8 @@ impl fmt::Debug for Weights {
     }
 }
 
-/// The weight shape of a linear layer or an activation with polynomials, how many biases it has and whether
-/// the file holds them; `None` for layers without weights.
+/// The shape of the weight of a linear layer or an activation with polynomials, the number of
+/// biases, and whether the file has them; `None` for layers without weights.
 pub(crate) fn weight_shape(graph: &Graph, id: NodeId) -> Option<(Vec<usize>, usize, bool)> {
     let inputs = graph.input_dims(id).channels;
     match &graph.node(id).op {

@@ -1,5 +1,5 @@
-//! The CNN for CIFAR-10 of MiniONN (Liu, Juuti, Lu, Asokan, CCS 2017), which Delphi and SAFENet call CNN-7 for
-//! its seven activations.
+//! The CNN for CIFAR-10 of MiniONN (Liu, Juuti, Lu, Asokan, CCS 2017), which Delphi and SAFENet
+//! call CNN-7 for its seven activations.
 
 use fixedpoint::Padding;
 
@@ -11,12 +11,12 @@ use crate::{
 
 pub(super) const NAME: &str = "cnn-7";
 
-/// Four 3x3 convolutions (64) in pairs, each pair with ReLUs and a mean pool after it, one more, then 1x1
-/// convolutions (64, 16) and a dense layer (classes).
+/// Two pairs of 3x3 convolutions (64) with ReLUs, a mean pool after each pair, a 3x3 convolution
+/// (64), two 1x1 convolutions (64, 16), a dense layer (classes).
 ///
 /// # Errors
 /// [`crate::Error::Node`] for images below 4x4.
-pub fn cnn7(options: &Options) -> Result<Graph> {
+pub(super) fn cnn7(options: &Options) -> Result<Graph> {
     let mut net = GraphBuilder::new(NAME, options.input)?;
     let layer = |net: &mut GraphBuilder, place: usize, x: NodeId, channels, kernel: usize| {
         let padding = Padding::same(kernel / 2);

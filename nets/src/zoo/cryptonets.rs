@@ -1,6 +1,6 @@
-//! The CNN for MNIST of CryptoNets (Gilad-Bachrach, Dowlin, Laine, Lauter, Naehrig, Wernsing, ICML 2016), as
-//! MiniONN (Liu, Juuti, Lu, Asokan, CCS 2017, Figure 11) has it: its mean pools and linear layers between two
-//! squares are one linear layer.
+//! The CNN for MNIST of CryptoNets (Gilad-Bachrach, Dowlin, Laine, Lauter, Naehrig, Wernsing, ICML
+//! 2016), in the form of MiniONN (Liu, Juuti, Lu, Asokan, CCS 2017, Figure 11), in which the mean
+//! pools and linear layers between two squares are one linear layer.
 
 use fixedpoint::Padding;
 
@@ -16,7 +16,7 @@ pub(super) const NAME: &str = "cryptonets";
 ///
 /// # Errors
 /// [`crate::Error::Node`] for images below 3x3.
-pub fn cryptonets(options: &Options) -> Result<Graph> {
+pub(super) fn cryptonets(options: &Options) -> Result<Graph> {
     let mut net = GraphBuilder::new(NAME, options.input)?;
     let square = ActivationKind::Square;
     let conv = Conv { stride: (2, 2), padding: Padding::same(1), bias: true, ..Conv::square(5, 5) };

@@ -1,4 +1,4 @@
-//! A small net for small images: two convolutions with batch norm, two fully connected layers.
+//! A small net for small images: two convolutions with batch norm and two fully connected layers.
 
 use fixedpoint::Padding;
 
@@ -10,11 +10,11 @@ use crate::{
 
 pub(super) const NAME: &str = "digits-cnn";
 
-/// conv 3x3 (16), ReLU, max pool, conv 3x3 (32), ReLU, max pool, dense (64), ReLU, dense (classes).
+/// Conv 3x3 (16), ReLU, max pool, conv 3x3 (32), ReLU, max pool, dense (64), ReLU, dense (classes).
 ///
 /// # Errors
 /// [`crate::Error::Node`] for images below 4x4, which the second pool cannot halve.
-pub fn digits_cnn(options: &Options) -> Result<Graph> {
+pub(super) fn digits_cnn(options: &Options) -> Result<Graph> {
     let mut net = GraphBuilder::new(NAME, options.input)?;
     let same_3x3 =
         |out_channels| Conv { padding: Padding::same(1), ..Conv::square(out_channels, 3) };

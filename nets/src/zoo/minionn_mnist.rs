@@ -1,4 +1,5 @@
-//! The CNN for MNIST of MiniONN (Liu, Juuti, Lu, Asokan, CCS 2017, Figure 12), which is network C of SecureNN.
+//! The CNN for MNIST of MiniONN (Liu, Juuti, Lu, Asokan, CCS 2017, Figure 12), which is network C
+//! of SecureNN.
 
 use super::options::Options;
 use crate::{
@@ -8,12 +9,12 @@ use crate::{
 
 pub(super) const NAME: &str = "minionn-mnist";
 
-/// conv 5x5 (16), ReLU, max pool, conv 5x5 (16), ReLU, max pool, dense (100), ReLU, dense (classes); no
-/// padding.
+/// Conv 5x5 (16), ReLU, max pool, conv 5x5 (16), ReLU, max pool, dense (100), ReLU, dense
+/// (classes), without padding.
 ///
 /// # Errors
 /// [`crate::Error::Node`] for images below 16x16.
-pub fn minionn_mnist(options: &Options) -> Result<Graph> {
+pub(super) fn minionn_mnist(options: &Options) -> Result<Graph> {
     let mut net = GraphBuilder::new(NAME, options.input)?;
     let conv = Conv { bias: true, ..Conv::square(16, 5) };
     let x = net.input();

@@ -1,5 +1,5 @@
-//! MobileNetV2 (Sandler et al., 2018) for small images: stride 1 in the first convolution and in the first
-//! block of 24 channels. Tensor names are torchvision's.
+//! MobileNetV2 (Sandler et al., 2018) for small images: stride 1 in the first convolution and in
+//! the first block of 24 channels. Tensor names are torchvision's.
 
 use fixedpoint::Padding;
 
@@ -17,7 +17,8 @@ pub(super) const NAME: &str = Published::MobileNetV2.name();
 const STEM: usize = 32;
 const HEAD: usize = 1280;
 
-/// Expansion factor, output channels, blocks, stride of the first.
+/// For each group of blocks: the expansion factor, the output channels, the number of blocks, and
+/// the stride of the first.
 const GROUPS: [(usize, usize, usize, usize); 7] = [
     (1, 16, 1, 1),
     (6, 24, 2, 1),
@@ -28,24 +29,24 @@ const GROUPS: [(usize, usize, usize, usize); 7] = [
     (6, 320, 1, 1),
 ];
 
-/// MobileNetV2 with an activation plan. A block is an inverted residual; its first activation follows
-/// the expansion (the first block has none), its second the depthwise convolution. A doubled plan
-/// doubles the blocks' outputs, and with them the expansions that follow.
+/// MobileNetV2 with these ratios. A block is an inverted residual; its first activation follows the
+/// expansion (the first block has none), its second the depthwise convolution. Doubling doubles the
+/// outputs of the blocks, and with them the expansions that follow.
 ///
 /// # Errors
 /// [`crate::Error::Node`] for images too small, [`crate::Error::Plan`].
-pub fn mobilenet_v2(options: &Options, plan: &Ratios) -> Result<Graph> {
-    plan.check(GROUPS.iter().map(|(_, _, blocks, _)| blocks).sum())?;
+pub(super) fn mobilenet_v2(options: &Options, ratios: &Ratios) -> Result<Graph> {
+    ratios.check(GROUPS.iter().map(|(_, _, blocks, _)| blocks).sum())?;
     let mut net = GraphBuilder::new(NAME, options.input)?;
     let x = net.input();
     let x = net.conv_bn("features.0.0", "features.0.1", x, spatial(STEM, 1, 1))?;
-    let mut x = plan.outside().add(&mut net, "features.0.2", x)?;
+    let mut x = ratios.outside().add(&mut net, "features.0.2", x)?;
     let mut place = 1;
     for (expansion, channels, blocks, stride) in GROUPS {
         for block in 0..blocks {
             let stride = if block == 0 { stride } else { 1 };
-            let channels = channels * plan.width();
-            let block = plan.block(place - 1);
+            let channels = channels * ratios.width();
+            let block = ratios.block(place - 1);
             let residual = InvertedResidual { place, expansion, channels, stride, block };
             x = residual.add(&mut net, x)?;
             place += 1;
@@ -53,7 +54,7 @@ pub fn mobilenet_v2(options: &Options, plan: &Ratios) -> Result<Graph> {
     }
     let name = |part: usize| format!("features.{place}.{part}");
     let x = net.conv_bn(&name(0), &name(1), x, Conv::square(HEAD, 1))?;
-    let x = plan.outside().add(&mut net, &name(2), x)?;
+    let x = ratios.outside().add(&mut net, &name(2), x)?;
     let x = net.global_avg_pool("mean", x)?;
     let x = net.dense("classifier.1", x, options.classes)?;
     net.finish(x)
@@ -73,7 +74,7 @@ impl InvertedResidual {
         let at = |part: &str| format!("features.{place}.conv.{part}");
         let entry = x;
         let inner = net.dims(x).channels * self.expansion;
-        // torchvision numbers the parts of the list that is there.
+        // Torchvision leaves out the expansion and numbers the remaining parts.
         let (x, depthwise, project) = if self.expansion == 1 {
             (x, 0, 1)
         } else {

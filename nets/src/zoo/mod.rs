@@ -1,9 +1,18 @@
-//! Architectures by name, and by torchvision's names of tensors.
+//! Published architectures by name, one file each, with the tensor names of torchvision where it
+//! has the net.
 //!
-//! The nets are those for small images: a checkpoint of torchvision's for ImageNet has other strides, and
-//! SqueezeNet's another first kernel. Strides are not in a checkpoint, so those of ShuffleNetV2 and
-//! MobileNetV2 load for 1000 classes, but say nothing sensible: train them on small images, or export
-//! the large ones to ONNX.
+//! The nets are those for small images. Torchvision's nets for ImageNet have other strides, and
+//! SqueezeNet has another first kernel. A checkpoint does not contain strides, so one of
+//! ShuffleNetV2 or MobileNetV2 with 1000 classes loads, but its results are meaningless: train on
+//! small images, or export the large net to ONNX.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `registry` | the nets by name |
+//! | `options` | the size and the activations of a net |
+//! | `ratios` | partial activations of the nets that have published plans |
+//! | `xonn` | XONN's binary nets |
+//! | the rest | one net each |
 
 mod cnn7;
 mod cryptonets;

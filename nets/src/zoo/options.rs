@@ -1,24 +1,24 @@
-//! What the caller chooses about a network of the zoo.
+//! The options of a net of the zoo: its size and its activations.
 
 use super::ratios::Ratios;
 use crate::graph::Dims;
 
-/// A network's size and activations.
+/// The size and the activations of a net.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// The size of an image.
     pub input: Dims,
-    /// Classes to tell apart: the length of the output.
+    /// The number of classes, which is the length of the output.
     pub classes: usize,
-    /// How much of its activations is kept; `None` for the net's own. Only nets with published ratios take
-    /// others.
+    /// The activations to keep; `None` for the published net. Only nets with published plans take
+    /// ratios.
     pub ratios: Option<Ratios>,
-    /// s, which the widths of XONN's nets are multiplied with; 1 for others.
+    /// The factor s of the widths of XONN's nets; 1 for other nets.
     pub scale: f64,
 }
 
 impl Options {
-    /// The net's own activations.
+    /// The published net for this size.
     pub fn new(input: Dims, classes: usize) -> Options {
         Options { input, classes, ratios: None, scale: 1.0 }
     }

@@ -1,8 +1,9 @@
-//! Activation plans: which activations of a net's blocks are kept, of what kind, on how many channels.
+//! Partial activations: which activations of a net's blocks are kept, of what kind, and on how many
+//! channels.
 //!
 //! Every block of SqueezeNet, ShuffleNetV2 and MobileNetV2 has a first and a second activation.
-//! Shafran, Segev, Peleg and Hoshen ("Crypto-Oriented Neural Architecture Design", 2021) remove some and
-//! make others partial; their plans have names here, and any other plan is data.
+//! Shafran, Segev, Peleg and Hoshen ("Crypto-Oriented Neural Architecture Design", 2021) remove
+//! some and make others partial. Their plans have names here; other ratios come from a config.
 
 use std::{collections::BTreeMap, str::FromStr};
 
@@ -14,43 +15,44 @@ use crate::{
     graph::{Activation, ActivationKind, Dims, GraphBuilder, NodeId, Window},
 };
 
-/// The activations of a net.
+/// The activations of a net, as ratios of channels that keep them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Ratios {
-    /// The kind of every activation; `none` removes those outside of the blocks too.
+    /// The kind of every activation; `none` also removes those outside of the blocks.
     pub activation: Kind,
-    /// Ratio of the first activation of every block: 1 keeps it, 0 removes it, between is partial.
+    /// The ratio of the first activation of every block: 1 keeps it, 0 removes it, and a value
+    /// between makes it partial.
     pub first: f64,
-    /// Ratio of the second activation of every block.
+    /// The ratio of the second activation of every block.
     pub second: f64,
-    /// What pooling layers do. Of the three nets only SqueezeNet has any.
+    /// The kind of pooling layers. Of the three nets, only SqueezeNet has any.
     #[serde(default)]
     pub pool: Pool,
-    /// Twice the channels in the convolutions that the plan leaves without activation.
+    /// Whether convolutions that are left without an activation have twice the channels.
     #[serde(default)]
     pub double: bool,
-    /// Blocks (counted from 0) that differ from the rest.
+    /// Blocks that differ from the others, counted from 0.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub blocks: BTreeMap<usize, BlockRatios>,
 }
 
-/// What one block has otherwise than the rest; what is left out is as in the rest.
+/// The settings of one block that differ from the others; those left out are the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct BlockRatios {
     /// The kind of both activations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activation: Option<Kind>,
-    /// Ratio of the first activation.
+    /// The ratio of the first activation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<f64>,
-    /// Ratio of the second activation.
+    /// The ratio of the second activation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second: Option<f64>,
 }
 
-/// An activation's kind, or none.
+/// The kind of an activation, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
@@ -60,18 +62,18 @@ pub enum Kind {
     Relu6,
     /// x above 0, x / 10 below.
     LeakyRelu,
-    /// x.
+    /// x: no activation.
     None,
 }
 
-/// What a pooling layer does.
+/// The kind of a pooling layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pool {
     /// The largest value of each window.
     #[default]
     Max,
-    /// The average of each window, which is local.
+    /// The average of each window, which needs no messages.
     Avg,
 }
 
@@ -90,7 +92,7 @@ pub(super) struct Site {
 }
 
 impl Ratios {
-    /// Every activation whole.
+    /// The ratios that keep every activation on all channels.
     pub fn original(kind: Kind) -> Ratios {
         Ratios {
             activation: kind,
@@ -102,9 +104,9 @@ impl Ratios {
         }
     }
 
-    /// A published plan of a net: `orig`, `1`, `2`, `0.5-1`, `0.5-2`, `none`, `ours`, `0.5-1-double`,
-    /// `0.5-2-double`. `ours` differs between the CIFAR and the MNIST data sets; the image's channels
-    /// tell which (three, or one).
+    /// A published plan of a net: `orig`, `1`, `2`, `0.5-1`, `0.5-2`, `none`, `ours`,
+    /// `0.5-1-double`, `0.5-2-double`. `ours` differs between the CIFAR and the MNIST data sets,
+    /// which are told apart by the image's channels (three or one).
     ///
     /// # Errors
     /// [`Error::Unknown`] with all names.
@@ -160,10 +162,10 @@ impl Ratios {
 
     /// The activations of a block.
     pub(super) fn block(&self, block: usize) -> Block {
-        let own = self.blocks.get(&block).copied().unwrap_or_default();
-        let kind = own.activation.unwrap_or(self.activation);
-        let site = |own: Option<f64>, all| Site { kind, ratio: own.unwrap_or(all) };
-        Block { first: site(own.first, self.first), second: site(own.second, self.second) }
+        let ratios = self.blocks.get(&block).copied().unwrap_or_default();
+        let kind = ratios.activation.unwrap_or(self.activation);
+        let site = |ratio: Option<f64>, common| Site { kind, ratio: ratio.unwrap_or(common) };
+        Block { first: site(ratios.first, self.first), second: site(ratios.second, self.second) }
     }
 
     /// An activation outside of the blocks.
@@ -171,12 +173,12 @@ impl Ratios {
         Site { kind: self.activation, ratio: 1.0 }
     }
 
-    /// 2 where the plan doubles, 1 where it does not.
+    /// The factor of the doubled widths: 2 or 1.
     pub(super) fn width(&self) -> usize {
         1 + usize::from(self.double)
     }
 
-    /// Adds a pooling layer of windows of 2x2.
+    /// Adds a pooling layer with windows of 2x2.
     pub(super) fn pool(&self, net: &mut GraphBuilder, name: &str, x: NodeId) -> Result<NodeId> {
         match self.pool {
             Pool::Max => net.max_pool(name, x, Window::square(2)),
@@ -185,7 +187,7 @@ impl Ratios {
     }
 }
 
-/// The names that [`Ratios::published`] knows.
+/// The names of the plans of [`Ratios::published`].
 pub const PUBLISHED_RATIOS: [&str; 9] =
     ["orig", "1", "2", "0.5-1", "0.5-2", "none", "ours", "0.5-1-double", "0.5-2-double"];
 
@@ -252,7 +254,7 @@ impl FromStr for Kind {
 }
 
 impl Pool {
-    /// Both kinds.
+    /// All kinds.
     pub const ALL: [Pool; 2] = [Pool::Max, Pool::Avg];
 
     /// The name in configs and on the command line.
@@ -275,7 +277,7 @@ impl FromStr for Pool {
 }
 
 impl Site {
-    /// Adds the activation, if there is one here.
+    /// Adds the activation, unless it is removed.
     pub(super) fn add(self, net: &mut GraphBuilder, name: &str, x: NodeId) -> Result<NodeId> {
         let kind = match self.kind {
             Kind::Relu => ActivationKind::Relu,
@@ -295,16 +297,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blocks_differ_where_the_plan_says_so() {
-        let mut plan = Ratios::original(Kind::Relu);
-        plan.blocks.insert(1, BlockRatios { second: Some(0.0), ..BlockRatios::default() });
+    fn blocks_differ_where_the_ratios_say_so() {
+        let mut ratios = Ratios::original(Kind::Relu);
+        ratios.blocks.insert(1, BlockRatios { second: Some(0.0), ..BlockRatios::default() });
         let site = |ratio| Site { kind: Kind::Relu, ratio };
-        assert_eq!(plan.block(0), Block { first: site(1.0), second: site(1.0) });
-        assert_eq!(plan.block(1), Block { first: site(1.0), second: site(0.0) });
-        assert!(plan.check(2).is_ok());
-        assert!(plan.check(1).unwrap_err().to_string().contains("block 1"));
-        plan.first = 1.5;
-        assert!(plan.check(2).unwrap_err().to_string().contains("1.5"));
+        assert_eq!(ratios.block(0), Block { first: site(1.0), second: site(1.0) });
+        assert_eq!(ratios.block(1), Block { first: site(1.0), second: site(0.0) });
+        assert!(ratios.check(2).is_ok());
+        assert!(ratios.check(1).unwrap_err().to_string().contains("block 1"));
+        ratios.first = 1.5;
+        assert!(ratios.check(2).unwrap_err().to_string().contains("1.5"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The networks by name.
+//! The nets of the zoo by name. A new net is a file and a line of [`NETS`] here.
 
 use super::{
     cnn7, cryptonets, digits_cnn, minionn_mnist, mobilenet_v2,
@@ -11,19 +11,19 @@ use crate::{
     graph::Graph,
 };
 
-/// A network of one size of layers.
+/// A net of fixed widths.
 struct Net {
     name: &'static str,
-    /// Whether trained weights come with this repository for the size that its builder makes of their
-    /// data, so that a config must name them.
+    /// Whether the repository has trained weights of the net, so that a config must name a weights
+    /// file.
     trained: bool,
     build: Builder,
 }
 
 enum Builder {
-    /// Its own activations alone.
+    /// A net whose activations are fixed.
     Fixed(fn(&Options) -> Result<Graph>),
-    /// Activations with ratios.
+    /// A net with published plans, whose activations may be partial.
     Partial(Published, fn(&Options, &Ratios) -> Result<Graph>),
 }
 
@@ -56,20 +56,22 @@ const NETS: [Net; 10] = [
     },
 ];
 
-/// The limits of [`Options::scale`].
+/// The smallest [`Options::scale`].
 const MIN_SCALE: f64 = 0.05;
+
+/// The largest [`Options::scale`].
 const MAX_SCALE: f64 = 16.0;
 
-/// The names that [`build`] knows.
+/// The names of all nets.
 pub fn names() -> impl Iterator<Item = &'static str> {
     let nets = NETS.iter().map(|net| net.name);
     nets.chain(xonn::NETS.iter().map(|net| net.name))
 }
 
-/// The network of this name.
+/// The net of this name.
 ///
 /// # Errors
-/// [`Error::Unknown`] with all names, [`Error::Node`] where the image is too small, [`Error::Scale`],
+/// [`Error::Unknown`] with all names, [`Error::Node`] if the image is too small, [`Error::Scale`],
 /// [`Error::Plan`] for ratios of a net that takes none.
 pub fn build(name: &str, options: &Options) -> Result<Graph> {
     if let Some(net) = xonn::NETS.iter().find(|net| net.name == name) {
@@ -105,7 +107,8 @@ pub fn with_ratios(name: &str) -> Result<Published> {
     }
 }
 
-/// Whether trained weights come with this repository, so that a config must name them.
+/// Whether the repository has trained weights of this net, so that a config must name a weights
+/// file.
 pub fn is_trained(name: &str) -> bool {
     NETS.iter().any(|net| net.name == name && net.trained)
 }

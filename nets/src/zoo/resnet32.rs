@@ -1,5 +1,5 @@
-//! ResNet-32 for small images (He, Zhang, Ren, Sun, CVPR 2016, section 4.2), which Delphi and SAFENet run on
-//! CIFAR-100.
+//! ResNet-32 for small images (He, Zhang, Ren, Sun, CVPR 2016, section 4.2), which Delphi and
+//! SAFENet run on CIFAR-100.
 
 use fixedpoint::Padding;
 
@@ -11,18 +11,18 @@ use crate::{
 
 pub(super) const NAME: &str = "resnet-32";
 
-/// Blocks of a stage.
+/// The number of blocks of each stage.
 const BLOCKS: usize = 5;
 
-/// Channels of each stage.
+/// The channels of each stage.
 const STAGES: [usize; 3] = [16, 32, 64];
 
-/// A 3x3 convolution, three stages of five blocks of two convolutions each, an average and a dense layer.
-/// Where a stage halves the image, the shortcut is a 1x1 convolution.
+/// A 3x3 convolution, three stages of five blocks with two convolutions each, an average and a
+/// dense layer. In a block that halves the image, the shortcut is a 1x1 convolution.
 ///
 /// # Errors
 /// [`crate::Error::Node`].
-pub fn resnet32(options: &Options) -> Result<Graph> {
+pub(super) fn resnet32(options: &Options) -> Result<Graph> {
     let mut net = GraphBuilder::new(NAME, options.input)?;
     let x = net.input();
     let x = conv(&mut net, "conv1", "bn1", x, (STAGES[0], 3, 1))?;
@@ -35,12 +35,11 @@ pub fn resnet32(options: &Options) -> Result<Graph> {
             let y = conv(&mut net, &name("conv1"), &name("bn1"), x, (wide, 3, stride))?;
             let y = net.relu(&name("relu1"), y)?;
             let y = conv(&mut net, &name("conv2"), &name("bn2"), y, (wide, 3, 1))?;
-            let shortcut = match stride {
-                1 => x,
-                _ => {
-                    let (conv_name, bn) = (name("downsample.0"), name("downsample.1"));
-                    conv(&mut net, &conv_name, &bn, x, (wide, 1, stride))?
-                }
+            let shortcut = if stride == 1 {
+                x
+            } else {
+                let (conv_name, bn) = (name("downsample.0"), name("downsample.1"));
+                conv(&mut net, &conv_name, &bn, x, (wide, 1, stride))?
             };
             let sum = net.add(&name("add"), y, shortcut)?;
             x = net.relu(&name("relu2"), sum)?;

@@ -1,5 +1,5 @@
-//! The perceptron for MNIST of SecureML (Mohassel, Zhang, S&P 2017) with squares, as MiniONN (Liu, Juuti, Lu,
-//! Asokan, CCS 2017, Figure 10) has it.
+//! The perceptron for MNIST of SecureML (Mohassel, Zhang, S&P 2017) with squares, in the form of
+//! MiniONN (Liu, Juuti, Lu, Asokan, CCS 2017, Figure 10).
 
 use super::options::Options;
 use crate::{
@@ -13,7 +13,7 @@ pub(super) const NAME: &str = "secureml";
 ///
 /// # Errors
 /// [`crate::Error::Node`].
-pub fn secureml(options: &Options) -> Result<Graph> {
+pub(super) fn secureml(options: &Options) -> Result<Graph> {
     let mut net = GraphBuilder::new(NAME, options.input)?;
     let square = ActivationKind::Square;
     let x = net.flatten("flatten", net.input())?;

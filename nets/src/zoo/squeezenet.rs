@@ -1,5 +1,5 @@
-//! SqueezeNet 1.0 (Iandola et al., 2016) for small images: the first convolution is 3x3 with stride 1,
-//! pools are 2x2 with stride 2, the first one right after conv1. Tensor names are torchvision's.
+//! SqueezeNet 1.0 (Iandola et al., 2016) for small images: the first convolution is 3x3 with stride
+//! 1, pools are 2x2 with stride 2, the first one right after conv1. Tensor names are torchvision's.
 
 use fixedpoint::Padding;
 
@@ -14,7 +14,7 @@ use crate::{
 
 pub(super) const NAME: &str = Published::SqueezeNet.name();
 
-/// What stands at each place of torchvision's `features` from 3 on.
+/// The entries of torchvision's `features` from 3 on.
 const FEATURES: [Feature; 10] = [
     Feature::Fire { squeeze: 16, expand: 64 },
     Feature::Fire { squeeze: 16, expand: 64 },
@@ -33,29 +33,32 @@ enum Feature {
     Pool,
 }
 
-/// SqueezeNet with an activation plan. A block is a Fire module; its first activation follows the
-/// squeeze, its second each of the two expands. A doubled plan doubles the expands if the first
-/// activation is kept, else the squeeze.
+/// SqueezeNet with these ratios. A block is a Fire module; its first activation follows the
+/// squeeze, its second each of the two expands. Doubling doubles the expands if the first
+/// activation is kept, otherwise the squeeze.
 ///
 /// # Errors
 /// [`crate::Error::Node`] for images too small for three pools, [`crate::Error::Plan`].
-pub fn squeezenet(options: &Options, plan: &Ratios) -> Result<Graph> {
-    let fires = FEATURES.iter().filter(|feature| matches!(feature, Feature::Fire { .. })).count();
-    plan.check(fires)?;
+pub(super) fn squeezenet(options: &Options, ratios: &Ratios) -> Result<Graph> {
+    let fires = |feature: &Feature| match feature {
+        Feature::Fire { .. } => 1,
+        Feature::Pool => 0,
+    };
+    ratios.check(FEATURES.iter().map(fires).sum())?;
     let mut net = GraphBuilder::new(NAME, options.input)?;
     let x = net.input();
     let x = net.conv("features.0", x, conv(96, 3))?;
-    let x = plan.outside().add(&mut net, "features.1", x)?;
-    let mut x = plan.pool(&mut net, "features.2", x)?;
+    let x = ratios.outside().add(&mut net, "features.1", x)?;
+    let mut x = ratios.pool(&mut net, "features.2", x)?;
     let (squeeze_width, expand_width) =
-        if plan.first > 0.0 { (1, plan.width()) } else { (plan.width(), 1) };
+        if ratios.first > 0.0 { (1, ratios.width()) } else { (ratios.width(), 1) };
     let mut fire = 0;
     for (place, feature) in (3..).zip(&FEATURES) {
         let name = |part: &str| format!("features.{place}.{part}");
         x = match *feature {
-            Feature::Pool => plan.pool(&mut net, &format!("features.{place}"), x)?,
+            Feature::Pool => ratios.pool(&mut net, &format!("features.{place}"), x)?,
             Feature::Fire { squeeze, expand } => {
-                let block = plan.block(fire);
+                let block = ratios.block(fire);
                 fire += 1;
                 let (squeeze, expand) = (squeeze * squeeze_width, expand * expand_width);
                 let x = net.conv(&name("squeeze"), x, conv(squeeze, 1))?;
@@ -67,7 +70,7 @@ pub fn squeezenet(options: &Options, plan: &Ratios) -> Result<Graph> {
         };
     }
     let x = net.conv("classifier.1", x, conv(options.classes, 1))?;
-    let x = plan.outside().add(&mut net, "classifier.2", x)?;
+    let x = ratios.outside().add(&mut net, "classifier.2", x)?;
     let x = net.global_avg_pool("classifier.3", x)?;
     net.finish(x)
 }

@@ -1,5 +1,5 @@
-//! VGG-16 for small images (Simonyan, Zisserman, 2014, configuration D), with one hidden dense layer of 512, as
-//! SAFENet runs it on CIFAR-10.
+//! VGG-16 for small images (Simonyan, Zisserman, 2014, configuration D) with one hidden dense layer
+//! of 512, as SAFENet runs it on CIFAR-10.
 
 use fixedpoint::Padding;
 
@@ -11,7 +11,7 @@ use crate::{
 
 pub(super) const NAME: &str = "vgg-16";
 
-/// Channels of the convolutions of each stage; a max pool follows each.
+/// The channels of the convolutions of each stage; a max pool follows each stage.
 const STAGES: [&[usize]; 5] =
     [&[64, 64], &[128, 128], &[256, 256, 256], &[512, 512, 512], &[512, 512, 512]];
 
@@ -19,7 +19,7 @@ const STAGES: [&[usize]; 5] =
 ///
 /// # Errors
 /// [`crate::Error::Node`] for images below 32x32.
-pub fn vgg16(options: &Options) -> Result<Graph> {
+pub(super) fn vgg16(options: &Options) -> Result<Graph> {
     let mut net = GraphBuilder::new(NAME, options.input)?;
     let mut x = net.input();
     for (stage, widths) in (1..).zip(STAGES) {

@@ -1,14 +1,16 @@
-//! The binary nets of XONN (Riazi, Samragh, Chen, Laine, Lauter, Koushanfar, USENIX Security 2019): weights and
-//! activations of 1 and -1, batch norm before every sign, widths times a factor s.
+//! The binary nets of XONN (Riazi, Samragh, Chen, Laine, Lauter, Koushanfar, USENIX Security 2019):
+//! weights and activations are 1 or -1, batch norm precedes every sign, and widths are multiplied
+//! by a factor s.
 //!
-//! BM1 to BM3 are for MNIST (SecureML's, CryptoNets' and MiniONN's nets), BC1 to BC6 for CIFAR-10 (MiniONN's, the
-//! FitNets 1 to 4 of Romero et al., 2015, and VGG-16 of a quarter of its width). The publication's Table 13 with
-//! their layers is not everywhere at hand; what is here is what the cited nets and the published bytes for each s
-//! leave: garbled, a binary layer costs 32 bytes a multiplication, and these sizes give the published
-//! gigabytes within 6 % ([`tests::sizes_agree_with_the_published_bytes`]).
+//! BM1 to BM3 are for MNIST (the nets of SecureML, CryptoNets and MiniONN), BC1 to BC6 for CIFAR-10
+//! (MiniONN's net, the FitNets 1 to 4 of Romero et al., 2015, and VGG-16 at a quarter of its
+//! width). The layers are reconstructed from the cited nets and the published bytes for each s, as
+//! the publication's Table 13, which lists them, was not at hand. In a garbled circuit, a binary
+//! layer costs 32 bytes per multiplication; with these layers, the published gigabytes follow
+//! within 6 % (`tests::sizes_agree_with_the_published_bytes`).
 //!
-//! The last layer has real weights, as it is followed by no sign: the publication says of it no more than that its
-//! largest output is the answer.
+//! The last layer has real weights, as no sign follows it. The publication only says that its
+//! largest output is the result.
 
 use fixedpoint::Padding;
 
@@ -18,14 +20,14 @@ use crate::{
     graph::{ActivationKind, Conv, Dense, Graph, GraphBuilder, Linear, NodeId, Window},
 };
 
-/// A layer of a binary net; channels and lengths are times s.
+/// A layer of a binary net; channels and lengths are multiplied by s.
 #[derive(Clone, Copy, Debug)]
 enum Layer {
     /// A convolution, batch norm and sign.
     Conv { channels: usize, kernel: usize, stride: usize, padding: usize },
     /// A fully connected layer, batch norm and sign.
     Dense(usize),
-    /// Maxima of windows of 2x2.
+    /// A max pool with windows of 2x2.
     Pool,
 }
 
@@ -36,7 +38,7 @@ pub(super) struct Xonn {
     layers: &'static [Layer],
 }
 
-/// All of them.
+/// All binary nets.
 pub(super) const NETS: [Xonn; 10] = [
     Xonn { name: "xonn-bm1", layers: &[Layer::Dense(128), Layer::Dense(128)] },
     Xonn {
@@ -175,7 +177,7 @@ const fn valid(channels: usize, kernel: usize) -> Layer {
 }
 
 impl Xonn {
-    /// The net with widths times [`Options::scale`].
+    /// The net with widths multiplied by [`Options::scale`].
     ///
     /// # Errors
     /// [`crate::Error::Node`] for images that are too small.
@@ -228,12 +230,9 @@ impl Builder {
         self.net.function(&format!("sign{}", self.signs), x, sign)
     }
 
-    /// A vector, once.
+    /// Flattens an image; a flat vector is unchanged.
     fn flat(&mut self, x: NodeId) -> Result<NodeId> {
-        match self.net.dims(x).plane() {
-            1 => Ok(x),
-            _ => self.net.flatten("flatten", x),
-        }
+        if self.net.dims(x).plane() == 1 { Ok(x) } else { self.net.flatten("flatten", x) }
     }
 }
 
