@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::{
-    graph::{Activation, ActivationKind, Graph, NodeId, leading},
+    graph::{Activation, Graph, NodeId, leading},
     plans::activation_plan::{ActivationPlan, Channels, FunctionName, Replacement},
     weights::Weights,
     zoo::Pool,
