@@ -180,8 +180,9 @@ impl<'f> Translator<'f> {
         }
     }
 
-    /// The larger or smaller of two: max(a, b) = a + max(b - a, 0), and min(a, b) = a - max(a - b,
-    /// 0).
+    /// The larger or smaller of two.
+    ///
+    /// max(a, b) = a + max(b - a, 0), and min(a, b) = a - max(a - b, 0).
     fn extreme_of_two(
         &mut self,
         name: &str,

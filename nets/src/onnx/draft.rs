@@ -64,7 +64,7 @@ pub(super) enum Kind {
     },
 }
 
-/// What a linear layer multiplies with and adds.
+/// The weights and biases of a linear layer.
 pub(super) struct LinearTensors {
     /// Row-major, output channel first.
     pub(super) weight: Vec<f64>,
@@ -112,7 +112,7 @@ impl Draft {
     /// Accounts for values that are read or made.
     ///
     /// # Errors
-    /// In words, if they are too many.
+    /// If they are too many, in words.
     pub(super) fn pay(&mut self, values: usize) -> std::result::Result<(), String> {
         let left = self.allowance.checked_sub(values);
         self.allowance = left.ok_or("makes far more values than the file holds")?;

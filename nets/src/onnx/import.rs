@@ -33,7 +33,7 @@ pub struct Import {
     pub graph: Graph,
     /// The model owner's secret.
     pub weights: Weights,
-    /// What was left out or read in another way, for the user.
+    /// Parts of the file that were left out or read in another way, for the user.
     pub notes: Vec<String>,
 }
 

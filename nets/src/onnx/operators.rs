@@ -106,7 +106,8 @@ pub(super) static OPERATORS: &[Operator] = &[
     refused("GreaterOrEqual", DECIDES).folds(Join(|a, b| truth(a >= b))).after_result(),
     refused("GridSample", ENLARGES),
     refused("GroupNormalization", PRIVATE_DIVISORS).keeps_shape(),
-    layers("HardSigmoid", |walk, node| walk.hard_sigmoid(node)).when("finite `alpha` and `beta`"),
+    layers("HardSigmoid", |walk, node| walk.hard_sigmoid(node))
+        .when("any `alpha` and `beta`; with an `alpha` of 0 it is a constant"),
     refused("HardSwish", NO_HARD_SWISH).keeps_shape(),
     view("Identity", |walk, node| walk.pass(node)).folds(Map(|x| x)).keeps_order().after_result(),
     refused("If", NOT_FEED_FORWARD),

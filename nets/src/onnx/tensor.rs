@@ -3,7 +3,7 @@
 use super::proto::{self, Repeated};
 use crate::weights::half;
 
-/// The most elements that folding may make of less.
+/// The most elements of a folded constant whose operands are smaller.
 const MAX_FOLDED: usize = 1 << 22;
 
 /// A constant. Integers are kept as real numbers: shapes are far below 2^53, and the "to the end"
