@@ -9,8 +9,8 @@
 //! | Z_{2^64-1} | [`odd_ring`] | shares on the way to a sign bit |
 //! | Z_67 | [`prime`] | the bits of a value, one digit each; [`packing`] puts them on a wire |
 //!
-//! A product on shares, as two parties compute it: fixed-point numbers have f fractional bits, their
-//! product has 2f until both sides cut it down, each on its own share.
+//! A truncation on shares: a product of two numbers with f fractional bits has 2f of them, until
+//! both sides cut off f, each of its own share.
 //!
 //! ```
 //! use fixedpoint::{Side, encoding::FixedPoint, truncation::truncate_share};
@@ -35,11 +35,11 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`ring`], [`odd_ring`], [`encoding`] | arithmetic modulo 2^64 and 2^64-1; real numbers as words |
+//! | [`ring`], [`odd_ring`], [`encoding`] | modulo 2^64 and 2^64-1; real numbers as words |
 //! | [`dispatch`] | the level of SIMD instructions; `avx2` and `avx512` have what kernels share |
 //! | [`Side`], [`Padding`], [`ShapeError`] | which of two shares; the sizes of images |
 //! | [`prime`] | digits of Z_67: sampling, blinding, comparing |
-//! | [`truncation`], [`tensor`], [`pool`] | dividing shares by a power of two; tensors; pooling windows |
+//! | [`truncation`], [`tensor`], [`pool`] | division of shares by 2^s; tensors; pools |
 //! | [`packing`] | digits and words of any width as bytes |
 //! | [`width`] | rings of fewer bits |
 //! | [`gemm`], [`planes`] | products of matrices; words as bit planes |
