@@ -9,7 +9,7 @@ use std::{env, fmt::Write, path::Path};
 use nets::{Error, Output, SuiteName, onnx};
 
 /// The file that is read where none is named.
-pub const DEFAULT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/onnx/pytorch.onnx");
+pub(crate) const DEFAULT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/onnx/pytorch.onnx");
 
 fn main() -> Result<(), Error> {
     let file = env::args().nth(1).unwrap_or_else(|| DEFAULT.to_owned());
@@ -17,13 +17,13 @@ fn main() -> Result<(), Error> {
     Ok(())
 }
 
-/// Rounds and bytes of each layer from the query on, which is when the data owner waits.
-pub fn table(file: &Path) -> Result<String, Error> {
+/// Rounds and bytes of each layer, and of the whole run, in each suite.
+pub(crate) fn table(file: &Path) -> Result<String, Error> {
     let onnx::Import { graph, notes, .. } = onnx::read(file)?;
     let mut costs = Vec::new();
     for suite in SuiteName::ALL {
         let suite = suite.with_defaults(graph.clone(), Output::Logits)?;
-        costs.push(suite.cost(1)?.only_online());
+        costs.push(suite.cost(1)?);
     }
 
     let mut text = format!("{:16} {:10} {:>10}", "layer", "op", "output");
@@ -39,6 +39,11 @@ pub fn table(file: &Path) -> Result<String, Error> {
             let (rounds, bytes) = (predicted.rounds(), predicted.links().total());
             write!(text, " {rounds:>11} {bytes:>10}").expect("to a string");
         }
+    }
+    write!(text, "\n{:38}", "total").expect("to a string");
+    for cost in &costs {
+        let totals = cost.totals();
+        write!(text, " {:>11} {:>10}", totals.rounds, totals.bytes).expect("to a string");
     }
     for note in notes {
         write!(text, "\nnote: {note}").expect("to a string");

@@ -52,6 +52,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_output_is_listed() {
+        // A new variant does not compile here until it has the next place.
+        let place = |output: Output| match output {
+            Output::Logits => 0,
+            Output::Label => 1,
+        };
+        assert_eq!(Output::ALL.map(place), [0, 1]);
+    }
+
+    #[test]
     fn names_parse_and_others_are_listed() {
         for output in Output::ALL {
             assert_eq!(output.name().parse::<Output>().unwrap(), output);

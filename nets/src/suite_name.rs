@@ -60,6 +60,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_suite_is_listed() {
+        // A new variant does not compile here until it has the next place.
+        let place = |suite: SuiteName| match suite {
+            SuiteName::SecureNn => 0,
+            SuiteName::Dealer => 1,
+        };
+        assert_eq!(SuiteName::ALL.map(place), [0, 1]);
+    }
+
+    #[test]
     fn names_parse_and_others_are_listed() {
         assert_eq!("securenn".parse::<SuiteName>().unwrap(), SuiteName::SecureNn);
         assert_eq!(serde_json::to_string(&SuiteName::SecureNn).unwrap(), "\"securenn\"");

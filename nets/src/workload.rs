@@ -253,3 +253,29 @@ impl Workload {
         self.fixed.one() / 10
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operation_is_listed() {
+        // A new variant does not compile here until it has the next place.
+        let place = |operation: Operation| match operation {
+            Operation::Drelu => 0,
+            Operation::Function(_) => 1,
+            Operation::MaxPool => 2,
+            Operation::MatMul => 3,
+            Operation::Conv => 4,
+            Operation::Truncation => 5,
+        };
+        let mut places: Vec<usize> = Operation::all().into_iter().map(place).collect();
+        places.dedup();
+        assert_eq!(places, [0, 1, 2, 3, 4, 5]);
+        let listed =
+            Operation::all().into_iter().filter(|&operation| place(operation) == 1).count();
+        let constants = |kind: &ActivationKind| kind.function().trained_degree() == Some(0);
+        let all = ActivationKind::all();
+        assert_eq!(listed, all.len() - all.iter().filter(|kind| constants(kind)).count());
+    }
+}

@@ -2,6 +2,25 @@
 //! how they find and trust each other, what they read and what they report; the mathematics is in
 //! `nets` and `protocols`.
 //!
+//! Public is what a program of another name would need: the command line, and the links, which pin
+//! a certificate to each role.
+//!
+//! ```
+//! use parties::link::{Identity, Trust};
+//! use protocols::Role;
+//!
+//! let parties = Role::ALL.map(Identity::generate);
+//! let trust = Trust::from_der(parties.each_ref().map(|party| party.certificate().to_vec()))?;
+//! for party in &parties {
+//!     assert_eq!(trust.role_of(party.certificate()), Some(party.role()));
+//! }
+//! let stranger = Identity::generate(Role::DataOwner);
+//! assert_eq!(trust.role_of(stranger.certificate()), None);
+//! # Ok::<(), parties::link::IdentityError>(())
+//! ```
+//!
+//! # Modules
+//!
 //! Each module imports from those above it alone; within one, no two files import each other.
 //!
 //! | module | what it has |

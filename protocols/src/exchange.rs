@@ -61,11 +61,14 @@ fn words(links: &Links, link: Link) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{securenn::relu, test_world::TestWorld};
+    use crate::{
+        securenn::{Elementwise, Relu},
+        test_world::TestWorld,
+    };
 
     #[test]
     fn sends_the_bytes_of_another_protocol() {
-        let like = relu::cost(50_000);
+        let like = Relu.cost(50_000);
         let outcome = TestWorld::new(1).layer(|ctx| run(ctx, &like), |ctx| run(ctx, &like));
         outcome.assert_cost(&cost(&like));
         assert_eq!(cost(&like).links(), like.links());

@@ -42,7 +42,9 @@
 //! | [`share`], [`spline`], [`channels`], [`digits`], [`limits`] | values, in both suites |
 //! | [`average`] | average pooling, which is local |
 //! | [`transport`] | how messages travel; in memory, with a recorder and delays for tests |
-//! | `state`, [`context`], [`session`] | one party's side of a run, and of a step |
+//! | `state` | one party's side of a run |
+//! | [`context`] | one party's side of a step |
+//! | [`session`] | runs a party's steps, layer by layer |
 //! | [`exchange`] | the bytes of a protocol without the protocol |
 //! | [`securenn`], [`dealer`] | the suites, a file a protocol; neither knows the other |
 //! | `test_world`, `samples` | three parties in one process; a sample of every function |

@@ -214,6 +214,11 @@ fn masked_weights_are_sent_once_where_they_are_kept() {
     std::fs::write(key.path(), "short").unwrap();
     let damaged = run(["run", config.to_str().unwrap()]);
     assert!(stderr(&damaged).contains("is damaged: remove it, and a new one is made"));
+    // As version 1 had it: a key and its hash.
+    let old = [&[7; 32][..], blake3::hash(&[7; 32]).as_bytes()].concat();
+    std::fs::write(key.path(), old).unwrap();
+    let refused = complaint(&run(["run", config.to_str().unwrap()]), 2);
+    assert!(refused.contains("is a `state` file of version 1"), "{refused}");
 }
 
 /// The material files of a directory, in order.

@@ -68,6 +68,10 @@ impl Nonlinear for HardSigmoid {
         error + 1.0
     }
 
+    fn is_rectifier(&self) -> bool {
+        false
+    }
+
     fn mean_square(&self, _: MeanSquare) -> MeanSquare {
         MeanSquare::positive(0.25)
     }

@@ -76,6 +76,10 @@ impl Nonlinear for LeakyRelu {
         error + 1.0
     }
 
+    fn is_rectifier(&self) -> bool {
+        false
+    }
+
     fn mean_square(&self, x: MeanSquare) -> MeanSquare {
         x.rectified(self.slope)
     }

@@ -66,6 +66,10 @@ pub trait Nonlinear: Send + Sync {
     /// units of 2^-f, so that 1 is `one`; infinite if it depends on the value.
     fn propagated_error(&self, error: f64, one: f64) -> f64;
 
+    /// Whether the function is a ReLU, capped or not, which a search for activation plans
+    /// exchanges.
+    fn is_rectifier(&self) -> bool;
+
     /// The mean square of the results for approximately normal values of this mean square.
     fn mean_square(&self, x: MeanSquare) -> MeanSquare;
 

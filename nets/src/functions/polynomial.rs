@@ -99,6 +99,10 @@ impl Nonlinear for Polynomial {
         f64::INFINITY
     }
 
+    fn is_rectifier(&self) -> bool {
+        false
+    }
+
     fn mean_square(&self, x: MeanSquare) -> MeanSquare {
         if self.degree == 0 { MeanSquare::even(0.01) } else { x.times(0.25) }
     }

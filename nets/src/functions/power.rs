@@ -68,6 +68,10 @@ impl Nonlinear for Square {
         f64::INFINITY
     }
 
+    fn is_rectifier(&self) -> bool {
+        false
+    }
+
     fn mean_square(&self, x: MeanSquare) -> MeanSquare {
         let x = x.total();
         MeanSquare::positive(3.0 * x * x)
@@ -136,6 +140,10 @@ impl Nonlinear for Cube {
 
     fn propagated_error(&self, _: f64, _: f64) -> f64 {
         f64::INFINITY
+    }
+
+    fn is_rectifier(&self) -> bool {
+        false
     }
 
     fn mean_square(&self, x: MeanSquare) -> MeanSquare {

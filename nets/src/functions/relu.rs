@@ -66,6 +66,10 @@ impl Nonlinear for Relu {
         error
     }
 
+    fn is_rectifier(&self) -> bool {
+        true
+    }
+
     fn mean_square(&self, x: MeanSquare) -> MeanSquare {
         x.rectified(0.0)
     }

@@ -69,6 +69,10 @@ impl Nonlinear for Relu6 {
         error.min(CAP * one)
     }
 
+    fn is_rectifier(&self) -> bool {
+        true
+    }
+
     fn mean_square(&self, x: MeanSquare) -> MeanSquare {
         x.rectified(0.0)
     }

@@ -70,6 +70,10 @@ impl Nonlinear for Sigmoid {
         error + 1.0
     }
 
+    fn is_rectifier(&self) -> bool {
+        false
+    }
+
     fn mean_square(&self, _: MeanSquare) -> MeanSquare {
         MeanSquare::positive(0.25)
     }
@@ -136,6 +140,10 @@ impl Nonlinear for Tanh {
     fn propagated_error(&self, error: f64, _: f64) -> f64 {
         // No slope is above 1, and every piece but the first has a coin.
         error + 1.0
+    }
+
+    fn is_rectifier(&self) -> bool {
+        false
     }
 
     fn mean_square(&self, x: MeanSquare) -> MeanSquare {

@@ -66,6 +66,10 @@ impl Nonlinear for Sign {
         if error == 0.0 { 0.0 } else { error.max(2.0 * one) }
     }
 
+    fn is_rectifier(&self) -> bool {
+        false
+    }
+
     fn mean_square(&self, _: MeanSquare) -> MeanSquare {
         MeanSquare::even(1.0)
     }

@@ -180,7 +180,9 @@ impl<'f> Translator<'f> {
         }
     }
 
-    /// The larger or smaller of two: max(a, b) = a + max(b - a, 0), and min(a, b) = a - max(a - b, 0).
+    /// The larger or smaller of two.
+    ///
+    /// max(a, b) = a + max(b - a, 0), and min(a, b) = a - max(a - b, 0).
     fn extreme_of_two(
         &mut self,
         name: &str,
@@ -199,8 +201,8 @@ impl<'f> Translator<'f> {
         self.add(name, a, &excess)
     }
 
-    /// The sign of a private 0 is 1. Where zeros are to be expected, as after a ReLU, the sign is half
-    /// the sum of one that takes 0 for positive and one that takes it for negative.
+    /// The sign of a private 0 is 1. Where zeros are to be expected, as after a ReLU, the sign is
+    /// half the sum of one that takes 0 for positive and one that takes it for negative.
     pub(super) fn sign(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
         let (name, x) = (node.name(), self.data(node, 0)?);
         let [half, minus, zero] = [0.5, -1.0, 0.0].map(Tensor::scalar);

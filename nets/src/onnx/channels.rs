@@ -194,7 +194,8 @@ impl<'f> Translator<'f> {
         self.move_squares(&x, block, &split, &[0, 3, 4, 1, 5, 2], &shape)
     }
 
-    /// An image, the side of the squares that are moved, and the image's channels, rows and columns.
+    /// An image, the side of the squares that are moved, and the image's channels, rows and
+    /// columns.
     fn squares(&mut self, node: Node<'f>) -> Result<(Data, usize, [usize; 3]), Refusal> {
         let x = self.data(node, 0)?;
         let block = usize::try_from(node.int("blocksize", 0)).unwrap_or(0);

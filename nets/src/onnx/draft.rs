@@ -64,7 +64,7 @@ pub(super) enum Kind {
     },
 }
 
-/// What a linear layer multiplies with and adds.
+/// The weights and biases of a linear layer.
 pub(super) struct LinearTensors {
     /// Row-major, output channel first.
     pub(super) weight: Vec<f64>,
@@ -112,7 +112,7 @@ impl Draft {
     /// Accounts for values that are read or made.
     ///
     /// # Errors
-    /// In words, if they are too many.
+    /// If they are too many, in words.
     pub(super) fn pay(&mut self, values: usize) -> std::result::Result<(), String> {
         let left = self.allowance.checked_sub(values);
         self.allowance = left.ok_or("makes far more values than the file holds")?;
@@ -197,8 +197,8 @@ impl Draft {
         Ok((builder.finish(places[output])?, Weights::from_tensors(tensors)))
     }
 
-    /// Folds each scaling into the linear layer or scaling before it, or else after it, and moves it
-    /// behind a layer that commutes with it, towards a later one.
+    /// Folds each scaling into the linear layer or scaling before it, or else after it, and moves
+    /// it behind a layer that commutes with it, towards a later one.
     fn fold(&mut self, output: &mut LayerId) {
         // Only layers that the output depends on count as users.
         let mut users = vec![Vec::new(); self.layers.len()];

@@ -33,7 +33,7 @@ pub struct Import {
     pub graph: Graph,
     /// The model owner's secret.
     pub weights: Weights,
-    /// What was left out or read in another way, for the user.
+    /// Parts of the file that were left out or read in another way, for the user.
     pub notes: Vec<String>,
 }
 
@@ -60,8 +60,8 @@ pub fn read(path: &Path) -> Result<Import> {
 /// Reads a network from the bytes of an ONNX file.
 ///
 /// # Errors
-/// [`Error::Onnx`] for bytes that are no model, [`Error::OnnxOperators`] for nodes that are not supported,
-/// [`Error::NotFinite`], [`Error::Node`].
+/// [`Error::Onnx`] for bytes that are no model, [`Error::OnnxOperators`] for nodes that are not
+/// supported, [`Error::NotFinite`], [`Error::Node`].
 pub fn parse(name: &str, bytes: &[u8]) -> Result<Import> {
     if bytes.iter().take(64).all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) {
         return Err(malformed("it is a text, or empty"));

@@ -1,7 +1,7 @@
 //! The model's input: how large an image is, and how the file's tensor lies in it.
 //!
-//! Images are given channels first. Keras has them last, and some models take vectors that they make
-//! images of: the first nodes tell.
+//! Images are given channels first. Keras has them last, and some models take vectors that they
+//! make images of: the first nodes tell.
 
 use std::collections::{HashMap, HashSet};
 
@@ -22,7 +22,7 @@ use crate::graph::Dims;
 /// user.
 ///
 /// # Errors
-/// What is wrong, in words.
+/// The reason, in words.
 pub(super) fn model_input<'f>(
     graph: &'f Graph<'f>,
     values: &HashMap<&'f str, Value<'f>>,
@@ -116,7 +116,7 @@ impl<'f> Users<'_, 'f> {
         })
     }
 
-    /// The nodes that read a tensor, behind those that keep its order.
+    /// The nodes that read a tensor, or a tensor with the same values in the same order.
     fn first(&self, name: &'f str) -> Vec<Node<'f>> {
         let mut found = Vec::new();
         let mut names = HashSet::from([name]);
@@ -133,13 +133,13 @@ impl<'f> Users<'_, 'f> {
         found
     }
 
-    /// The image that all these nodes make of a vector, if they reshape it to one.
+    /// The image that all these nodes reshape a vector to, if they do.
     fn made_of(&self, nodes: &[Node<'f>], len: usize) -> Option<[usize; 3]> {
         let mut images = nodes.iter().map(|node| {
-            let shape = match node.op() {
-                "Reshape" => self.constant(node.input(1)?)?.to_integers(),
-                _ => return None,
-            };
+            if node.op() != "Reshape" {
+                return None;
+            }
+            let shape = self.constant(node.input(1)?)?.to_integers();
             match resolve_shape(&[1, len], &shape)?[..] {
                 [1, a, b, c] => Some([a, b, c]),
                 _ => None,

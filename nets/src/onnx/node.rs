@@ -39,39 +39,39 @@ impl<'f> Node<'f> {
         self.0.inputs.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1)
     }
 
-    /// A whole number.
+    /// An attribute that is a whole number.
     pub(super) fn int(self, name: &str, default: i64) -> i64 {
         self.attribute(name).and_then(|attribute| attribute.int).unwrap_or(default)
     }
 
-    /// A real number.
+    /// An attribute that is a real number.
     pub(super) fn float(self, name: &str) -> Option<f64> {
-        self.attribute(name)?.float.map(meant)
+        self.attribute(name)?.float.map(decimal)
     }
 
-    /// Whole numbers.
+    /// An attribute that is a list of whole numbers.
     pub(super) fn ints(self, name: &str) -> Option<Vec<i64>> {
         self.attribute(name)?.ints.ints()
     }
 
-    /// A text.
+    /// An attribute that is a text.
     pub(super) fn text(self, name: &str) -> Option<&'f str> {
         std::str::from_utf8(self.attribute(name)?.text?).ok()
     }
 
-    /// Real numbers.
+    /// An attribute that is a list of real numbers.
     pub(super) fn floats(self, name: &str) -> Option<Vec<f64>> {
         let number = |bytes: &[u8]| f32::from_le_bytes(bytes.try_into().expect("4 bytes")).into();
         Some(self.attribute(name)?.floats.chunks(4).map(number).collect())
     }
 
-    /// A stored tensor.
+    /// An attribute that is a tensor.
     pub(super) fn tensor(self, name: &str) -> Option<Result<Tensor, Refusal>> {
         let tensor = self.attribute(name)?.tensor.as_ref()?;
         Some(Stored::new(tensor).and_then(|stored| stored.read()))
     }
 
-    /// Sizes for rows and columns, 1 for rows where there is a single one.
+    /// An attribute that is a size for rows and one for columns; a single size is for columns.
     pub(super) fn pair(self, name: &str) -> Result<Option<(usize, usize)>, Refusal> {
         match self.window(name)?.as_deref() {
             None => Ok(None),
@@ -81,7 +81,7 @@ impl<'f> Node<'f> {
         }
     }
 
-    /// Sizes of windows, one for each axis.
+    /// An attribute that is a list of sizes of windows.
     pub(super) fn window(self, name: &str) -> Result<Option<Vec<usize>>, Refusal> {
         let Some(sizes) = self.ints(name) else {
             return Ok(None);
@@ -104,7 +104,7 @@ impl<'f> Node<'f> {
     }
 }
 
-/// The decimal number that was meant: 0.1, not the binary fraction nearest to it.
-fn meant(value: f32) -> f64 {
+/// The decimal number that a 32-bit float stands for: 0.1, not the binary fraction nearest to it.
+fn decimal(value: f32) -> f64 {
     value.to_string().parse().unwrap_or(f64::from(value))
 }

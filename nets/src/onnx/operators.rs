@@ -72,7 +72,7 @@ pub(super) static OPERATORS: &[Operator] = &[
         .keeps_shape()
         .keeps_order(),
     view("Dropout", |walk, node| walk.pass(node))
-        .when("which does nothing after training")
+        .when("does nothing after training")
         .folds(Map(|x| x))
         .keeps_order()
         .after_result(),
@@ -106,7 +106,8 @@ pub(super) static OPERATORS: &[Operator] = &[
     refused("GreaterOrEqual", DECIDES).folds(Join(|a, b| truth(a >= b))).after_result(),
     refused("GridSample", ENLARGES),
     refused("GroupNormalization", PRIVATE_DIVISORS).keeps_shape(),
-    layers("HardSigmoid", |walk, node| walk.hard_sigmoid(node)),
+    layers("HardSigmoid", |walk, node| walk.hard_sigmoid(node))
+        .when("any `alpha` and `beta`; with an `alpha` of 0 it is a constant"),
     refused("HardSwish", NO_HARD_SWISH).keeps_shape(),
     view("Identity", |walk, node| walk.pass(node)).folds(Map(|x| x)).keeps_order().after_result(),
     refused("If", NOT_FEED_FORWARD),
@@ -178,7 +179,7 @@ pub(super) static OPERATORS: &[Operator] = &[
     refused("ReduceSumSquare", UNSUPPORTED).folds(Whole(|x| x.reduce(0.0, |sum, x| sum + x * x))),
     activation("Relu", ActivationKind::Relu).folds(Map(|x| x.max(0.0))),
     view("Reshape", |walk, node| walk.reshape_node(node, reshaped))
-        .when("to a constant shape, which may have a -1")
+        .when("to a constant shape")
         .folds(Whole(|x| x.reshape(reshaped)))
         .after_result(),
     refused("Resize", ENLARGES),
@@ -192,7 +193,7 @@ pub(super) static OPERATORS: &[Operator] = &[
     refused("Shrink", NO_PROTOCOL).keeps_shape(),
     at_end("Sigmoid", SIGMOID).after_result(),
     layers("Sign", |walk, node| walk.sign(node))
-        .when("of 0 it is 1 where values below 0 are possible")
+        .when("0 becomes 1 where values below 0 are possible")
         .folds(Map(|x| if x == 0.0 { 0.0 } else { x.signum() })),
     refused("Sin", CONSTANTS_ONLY),
     refused("Size", UNSUPPORTED).folds(Whole(|x| x.size())),

@@ -133,8 +133,8 @@ impl Translator<'_> {
         self.join(name, &parts, axis)
     }
 
-    /// The values at places `step` apart: the axis becomes rows of `step` values, of which one column
-    /// is taken.
+    /// The values at places `step` apart: the axis becomes rows of `step` values, of which one
+    /// column is taken.
     fn stride(
         &mut self,
         name: &str,

@@ -43,8 +43,8 @@ impl<'f> Translator<'f> {
         self.pooled(node, &x, op.ok_or("has windows that would hold nothing but padding")?)
     }
 
-    /// The pooling of an image with zeros `around` it; `None` if some windows would hold nothing but
-    /// padding.
+    /// The pooling of an image with zeros `around` it; `None` if some windows would hold nothing
+    /// but padding.
     fn windows(
         &mut self,
         node: Node<'f>,
@@ -141,8 +141,8 @@ impl<'f> Translator<'f> {
         Ok(Data { layer, view })
     }
 
-    /// The largest value of each channel: of rows, then of columns, which is as many comparisons, of
-    /// which fewer wait for each other.
+    /// The largest value of each channel: of rows, then of columns, which is as many comparisons,
+    /// of which fewer wait for each other.
     fn largest(&mut self, name: &str, mut layer: LayerId, dims: Dims) -> Result<LayerId, Refusal> {
         for size in [(1, dims.width), (dims.height, 1)] {
             if size != (1, 1) {
@@ -163,8 +163,8 @@ impl<'f> Translator<'f> {
     }
 }
 
-/// How far the last window reaches beyond the padded image when partial windows count. A window that
-/// would begin in the padding behind the image does not count.
+/// How far the last window reaches beyond the padded image when partial windows count. A window
+/// that would begin in the padding behind the image does not count.
 fn overhang(
     size: usize,
     window: usize,

@@ -1,12 +1,12 @@
 //! The messages of onnx.proto, read from a file's bytes without copying them.
 //!
 //! Every length is checked against what is left before anything is taken, repeated numbers stay in
-//! the file until their count is known to be right, and messages nest as deep as the format needs and
-//! no deeper (subgraphs are noticed, not read). So a file of some length cannot make much more than
-//! its length of memory, whatever it holds.
+//! the file until their count is known to be right, and messages nest as deep as the format needs
+//! and no deeper (subgraphs are not read). So no file can take much more memory than its
+//! length.
 
-/// What a file may have in all: each message counts as [`MESSAGE`], everything else as one. A
-/// thousand layers have some ten thousand messages.
+/// The most parts of a file: a message counts as [`MESSAGE`], any other field as one. A thousand
+/// layers have some ten thousand messages.
 const BUDGET: usize = 1 << 22;
 
 const MESSAGE: usize = 32;
@@ -42,20 +42,20 @@ pub(super) struct Node<'f> {
     pub(super) inputs: Vec<&'f str>,
     /// Its results.
     pub(super) outputs: Vec<&'f str>,
-    /// What it is called, if anything.
+    /// Its name; empty if it has none.
     pub(super) name: &'f str,
-    /// What it does.
+    /// Its operator.
     pub(super) op: &'f str,
-    /// The set that the operator is of; empty for the standard one.
+    /// The operator's set; empty for the standard one.
     pub(super) domain: &'f str,
-    /// Its settings.
+    /// Its attributes.
     pub(super) attributes: Vec<Attribute<'f>>,
 }
 
-/// A node's setting: one of the fields is what it is.
+/// A node's attribute: one of the fields beside the name is set.
 #[derive(Default)]
 pub(super) struct Attribute<'f> {
-    /// What it is called.
+    /// Its name.
     pub(super) name: &'f str,
     /// A real number.
     pub(super) float: Option<f32>,
@@ -74,7 +74,7 @@ pub(super) struct Attribute<'f> {
 /// A constant as it is stored.
 #[derive(Default)]
 pub(super) struct Tensor<'f> {
-    /// What it is called.
+    /// Its name.
     pub(super) name: &'f str,
     /// Its shape.
     pub(super) dims: Repeated<'f>,
@@ -97,7 +97,7 @@ pub(super) struct Tensor<'f> {
 /// An input or output.
 #[derive(Default)]
 pub(super) struct Value<'f> {
-    /// What it is called.
+    /// Its name.
     pub(super) name: &'f str,
     /// Its sizes, where they are given; `None` if it is no tensor or has no shape.
     pub(super) sizes: Option<Vec<Option<i64>>>,
@@ -111,7 +111,7 @@ impl<'f> Model<'f> {
     /// Reads a whole file.
     ///
     /// # Errors
-    /// What is wrong, in words.
+    /// The reason, in words.
     pub(super) fn read(bytes: &'f [u8]) -> Result<Model<'f>, &'static str> {
         let mut left = BUDGET;
         let mut model = Model::default();
@@ -228,7 +228,7 @@ impl<'f> Value<'f> {
 }
 
 impl<'f> Repeated<'f> {
-    /// Whole numbers, if that is what the bytes are.
+    /// Whole numbers; `None` if the bytes are others.
     pub(super) fn ints(&self) -> Option<Vec<i64>> {
         let mut ints = Vec::with_capacity(self.ends());
         for mut bytes in self.0.iter().copied() {
@@ -239,17 +239,17 @@ impl<'f> Repeated<'f> {
         Some(ints)
     }
 
-    /// How many whole numbers there are.
+    /// The count of whole numbers: each ends with a byte below 128.
     pub(super) fn ends(&self) -> usize {
         self.0.iter().flat_map(|bytes| bytes.iter()).filter(|&&byte| byte < 128).count()
     }
 
-    /// Numbers of so many bytes, whole ones only.
+    /// Numbers of this many bytes each, without a last one that is cut off.
     pub(super) fn chunks(&self, bytes: usize) -> impl Iterator<Item = &'f [u8]> {
         self.0.iter().flat_map(move |part| part.chunks_exact(bytes))
     }
 
-    /// How many bytes there are.
+    /// The count of bytes.
     pub(super) fn len(&self) -> usize {
         self.0.iter().map(|bytes| bytes.len()).sum()
     }

@@ -42,8 +42,8 @@ impl Translator<'_> {
         Ok(Data { layer, view: x.view })
     }
 
-    /// Constants as one number for each channel: where they differ within channels, the data becomes
-    /// a vector, which has a channel for each value.
+    /// Constants as one number for each channel: where they differ within channels, the data
+    /// becomes a vector, which has a channel for each value.
     pub(super) fn channelwise<const N: usize>(
         &mut self,
         tensors: [&Tensor; N],

@@ -9,8 +9,9 @@ use super::{
 use crate::graph::ActivationKind;
 
 /// The refusal of a node that is supported at the end only.
-pub(super) const NO_END: &str = "is not at the end, where the data owner computes it on the result: there is no private \
-     protocol for it, so use ReLU, ReLU6 or LeakyReLU in its place";
+pub(super) const NO_END: &str = "is not at the end, where the data owner computes it on the \
+                                 result: there is no private protocol for it, so use ReLU, ReLU6 \
+                                 or LeakyReLU in its place";
 
 impl<'f> Translator<'f> {
     /// Leaves a node, and those that may follow it, to the data owner.

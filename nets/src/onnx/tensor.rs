@@ -3,7 +3,7 @@
 use super::proto::{self, Repeated};
 use crate::weights::half;
 
-/// The most elements that folding may make of less.
+/// The most elements of a folded constant whose operands are smaller.
 const MAX_FOLDED: usize = 1 << 22;
 
 /// A constant. Integers are kept as real numbers: shapes are far below 2^53, and the "to the end"
@@ -260,7 +260,8 @@ pub(super) fn sizes(dims: &[i64]) -> Result<Vec<usize>, String> {
     dims.iter().map(size).collect()
 }
 
-/// Elements of a shape, unless its sizes are too large; those of an empty tensor are bounded as well.
+/// Elements of a shape, unless its sizes are too large; those of an empty tensor are bounded as
+/// well.
 pub(super) fn count(shape: &[usize]) -> Option<usize> {
     let full = shape.iter().try_fold(1usize, |product, &size| product.checked_mul(size.max(1)))?;
     if shape.contains(&0) { (full <= MAX_FOLDED).then_some(0) } else { Some(full) }

@@ -264,14 +264,16 @@ fn packed_and_unpacked_numbers_are_the_same() {
 
 #[test]
 fn texts_and_broken_files_are_refused() {
-    let parse = |bytes: &[u8]| super::parse("net", bytes).unwrap_err().to_string();
-    assert!(parse(b"").contains("a text, or empty"));
-    assert!(parse(b"<html>not a model at all, but a page that says so</html>").contains("a text"));
-    assert!(parse(&[0xFF; 100]).contains("protocol buffer"));
+    let complaint = |bytes: &[u8]| parse("net", bytes).unwrap_err().to_string();
+    assert!(complaint(b"").contains("a text, or empty"));
+    assert!(
+        complaint(b"<html>not a model at all, but a page that says so</html>").contains("a text")
+    );
+    assert!(complaint(&[0xFF; 100]).contains("protocol buffer"));
     let bytes = fs::read(path("pytorch.onnx")).unwrap();
     for cut in 1..100 {
         let len = bytes.len() * cut / 100;
-        assert!(super::parse("net", &bytes[..len]).is_err(), "{len}");
+        assert!(parse("net", &bytes[..len]).is_err(), "{len}");
     }
     let error = read(&path("none.onnx")).unwrap_err().to_string();
     assert!(error.contains("none.onnx"), "{error}");

@@ -14,7 +14,7 @@ use crate::graph::{Dims, Op};
 pub(super) struct Translator<'f> {
     /// The layers so far.
     pub(super) draft: Draft,
-    /// What was left out or read in another way, for the user.
+    /// Parts of the file that were left out or read in another way, for the user.
     pub(super) notes: Vec<String>,
     /// The nodes that are not supported.
     pub(super) refused: Vec<Refused>,
@@ -52,7 +52,7 @@ impl<'f> Translator<'f> {
         self.values.get(name)
     }
 
-    /// Says what a tensor is.
+    /// Sets what a tensor is.
     pub(super) fn set_value(&mut self, name: &'f str, value: Value<'f>) {
         self.values.insert(name, value);
     }

@@ -1,5 +1,5 @@
-//! How a tensor of the file lies in a layer's result: reshapes and transpositions move nothing, they
-//! change how it is read, until an operator needs it in order.
+//! How a tensor of the file lies in a layer's result: reshapes and transpositions move nothing,
+//! they change how it is read, until an operator needs it in order.
 
 use crate::graph::Dims;
 
@@ -17,7 +17,7 @@ pub(super) struct View {
     axes: Vec<Vec<Factor>>,
 }
 
-/// Two neighbouring axes that change places, and what lies inside of both: one
+/// Two neighbouring axes that change places, and the size of the axes inside both: one
 /// [`crate::Op::Shuffle`] of an image with `groups * rest` channels and `inner` values in each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Swap {
@@ -78,8 +78,8 @@ impl View {
         View { axes: order.iter().map(|&axis| self.axes[axis].clone()).collect() }
     }
 
-    /// What has to change places, one after the other, for the layer's values to lie in the view's
-    /// order: nothing if they do. The channel shuffle is one swap, and so is the way from channels
+    /// The swaps that bring the layer's values into the view's order, one after the other: none if
+    /// they are in it. The channel shuffle is one swap, and so is the way from channels
     /// first to channels last; no order needs more swaps than it has axes.
     pub(super) fn swaps(&self) -> Vec<Swap> {
         let wanted = self.factors();
@@ -115,7 +115,7 @@ impl View {
         offsets
     }
 
-    /// All factors, with neighbours that lie as one joined.
+    /// All factors, with neighbours joined where they are one stretch.
     fn factors(&self) -> Vec<Factor> {
         let mut joined: Vec<Factor> = Vec::new();
         for &inner in self.axes.iter().flatten() {

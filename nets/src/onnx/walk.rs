@@ -38,10 +38,12 @@ impl<'f> Translator<'f> {
         }
         let operator = operator(node.op());
         if inputs.iter().any(|value| matches!(value, Value::Unknown)) {
-            return match operator.translation {
-                Translation::Refused(reason) if !operator.is_supported() => Err(reason.into()),
-                _ => Ok(Vec::new()),
-            };
+            if let Translation::Refused(reason) = operator.translation
+                && !operator.is_supported()
+            {
+                return Err(reason.into());
+            }
+            return Ok(Vec::new());
         }
         let all_constant = inputs.iter().all(|value| value.is_constant());
         let stated = matches!(operator.translation, Translation::Constant(_));

@@ -11,7 +11,7 @@ use super::{
     names::{Channels, FunctionName},
 };
 use crate::{
-    graph::{Activation, ActivationKind, Graph, NodeId, leading},
+    graph::{Activation, Graph, NodeId, leading},
     weights::Weights,
     zoo::Pool,
 };
@@ -42,7 +42,7 @@ pub fn sites(graph: &Graph) -> Vec<Site> {
             // A plan has been applied to the layer already.
             Activation::Runs(_) => return None,
         };
-        if !is_costly(kind) {
+        if !kind.function().is_rectifier() {
             return None;
         }
         let dims = graph.dims(id);
@@ -57,21 +57,6 @@ pub fn sites(graph: &Graph) -> Vec<Site> {
         })
     };
     graph.ids().filter_map(site).collect()
-}
-
-/// Whether a planner looks for a cheaper function in place of this one.
-fn is_costly(kind: ActivationKind) -> bool {
-    match kind {
-        ActivationKind::Relu | ActivationKind::Relu6 => true,
-        ActivationKind::LeakyRelu { .. }
-        | ActivationKind::Square
-        | ActivationKind::Cube
-        | ActivationKind::Sign
-        | ActivationKind::Sigmoid
-        | ActivationKind::Tanh
-        | ActivationKind::HardSigmoid
-        | ActivationKind::Polynomial { .. } => false,
-    }
 }
 
 /// The names of the max pools, which a plan may exchange for average pools.

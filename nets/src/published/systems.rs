@@ -101,6 +101,18 @@ mod tests {
     }
 
     #[test]
+    fn every_system_is_listed() {
+        // A new variant does not compile here until it has the next place.
+        let place = |system: System| match system {
+            System::Delphi => 0,
+            System::SafeNet => 1,
+            System::MiniOnn => 2,
+            System::Xonn => 3,
+        };
+        assert_eq!(System::ALL.map(place), [0, 1, 2, 3]);
+    }
+
+    #[test]
     fn activations_take_the_bits_of_their_formulas() {
         let ours = |what: &str, suite| ours(System::Delphi, &format!("{what}, a million"), suite);
         // Bits of one value of 32 bits. A truncation by 12 bits opens n = 21 bits, and one by 16

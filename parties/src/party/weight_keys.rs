@@ -262,17 +262,34 @@ pub(super) fn check_state(directory: &Path) -> Result<()> {
         if !matches!(ending, Some("key" | "weights")) {
             continue;
         }
-        let mut head = Vec::new();
-        File::open(&file)
-            .and_then(|opened| opened.take(HEAD.len() as u64).read_to_end(&mut head))
-            .map_err(|error| Error::unreadable(&file, error))?;
-        if head != HEAD {
-            let what = "is of another version of `state` files than 2, which this build writes: \
-                        remove it, and a new one is made";
-            return Err(Error::file(&file, what));
+        if !has_head(&file).map_err(|error| Error::unreadable(&file, error))? {
+            return Err(headless(&file));
         }
     }
     Ok(())
+}
+
+fn has_head(file: &Path) -> io::Result<bool> {
+    let mut head = Vec::new();
+    File::open(file)?.take(HEAD.len() as u64).read_to_end(&mut head)?;
+    Ok(head == HEAD)
+}
+
+/// The complaint about a file without a head: of version 1, if it ends with the hash of the rest.
+fn headless(file: &Path) -> Error {
+    let content = match std::fs::read(file) {
+        Ok(content) => Zeroizing::new(content),
+        Err(error) => return Error::unreadable(file, error),
+    };
+    let is_whole = content
+        .split_last_chunk::<32>()
+        .is_some_and(|(content, hash)| blake3::hash(content).as_bytes() == hash);
+    if !is_whole {
+        return damaged(file);
+    }
+    let what = "is a `state` file of version 1, and this build reads 2: remove it, and a \
+                new one is made";
+    Error::file(file, what)
 }
 
 /// The content of a file, if there is one: all between its head and the hash at its end.

@@ -20,9 +20,6 @@ use crate::{
     share::Share,
 };
 
-// moves with nets
-pub use crate::limits::MAX_CLASSES as MAX_LEN;
-
 /// Messages of `rows` rows of `len` values.
 ///
 /// # Panics

@@ -82,6 +82,7 @@ mod tests {
     use super::*;
     use crate::{
         SessionOptions,
+        securenn::{Elementwise, Relu},
         test_world::{TestWorld, share_for_tests, words_for_tests},
     };
 
@@ -133,7 +134,7 @@ mod tests {
         super::super::units::assert_paper(&cost(&BASE), &paper(&BASE), 0.0);
         // The worked example after eq. (6).
         assert_eq!(format!("{:.2}", paper(&BASE).megabytes()), "0.58");
-        let relu = super::super::relu::paper(32.0 * 32.0 * 16.0);
+        let relu = Relu.paper(32.0 * 32.0 * 16.0);
         assert_eq!((format!("{:.1}", relu.megabytes()), relu.rounds), ("9.5".into(), 10));
     }
 }

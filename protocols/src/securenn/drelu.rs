@@ -90,25 +90,3 @@ pub(crate) fn deal_chunk(ctx: &mut Dealer<'_>, count: usize) -> Result<()> {
     share_convert::deal(&mut ctx.narrow("share_convert", 0), count)?;
     compute_msb::deal(&mut ctx.narrow("compute_msb", 3), count)
 }
-
-// The functions below move with nets: they go when it calls the trait.
-#[allow(missing_docs)]
-pub fn cost(count: usize) -> Cost {
-    Drelu.cost(count)
-}
-#[allow(missing_docs)]
-pub fn paper(count: f64) -> Paper {
-    Drelu.paper(count)
-}
-#[allow(missing_docs)]
-pub fn evaluate(ctx: &mut Evaluator<'_>, x: &Share) -> Result<Share> {
-    Drelu.evaluate(ctx, x)
-}
-#[allow(missing_docs)]
-pub fn deal(ctx: &mut Dealer<'_>, count: usize) -> Result<()> {
-    Drelu.deal(ctx, count)
-}
-#[allow(missing_docs)]
-pub fn ideal(x: &[u64]) -> Vec<u64> {
-    Drelu.ideal(x)
-}

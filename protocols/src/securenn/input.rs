@@ -5,9 +5,6 @@
 
 use crate::{context::Evaluator, share::Share};
 
-// moves with nets
-pub use {owner_share as own, peer_share as others};
-
 /// The owner's half of its `values`.
 pub fn owner_share(ctx: &mut Evaluator<'_>, values: &[u64]) -> Share {
     let mut own = values.to_vec();

@@ -27,9 +27,6 @@ use crate::{
     share::Share,
 };
 
-// moves with nets
-pub use crate::limits::LEAKY_SLOPE as SLOPE;
-
 /// a above 0, `slope` a below, signed.
 #[derive(Clone, Copy, Debug)]
 pub struct LeakyRelu {
@@ -97,42 +94,16 @@ impl Elementwise for LeakyRelu {
     }
 }
 
-// The functions below move with nets: they go when it calls the trait.
-#[allow(missing_docs)]
-pub fn cost(count: usize) -> Cost {
-    Relu.cost(count)
-}
-#[allow(missing_docs)]
-pub fn paper(count: f64) -> Paper {
-    Relu.paper(count)
-}
-#[allow(missing_docs)]
-pub fn evaluate(
-    ctx: &mut Evaluator<'_>,
-    x: &Share,
-    slope: f64,
-    fixed: &FixedPoint,
-) -> Result<Share> {
-    LeakyRelu { slope, fixed: *fixed }.evaluate(ctx, x)
-}
-#[allow(missing_docs)]
-pub fn deal(ctx: &mut Dealer<'_>, count: usize) -> Result<()> {
-    Relu.deal(ctx, count)
-}
-#[allow(missing_docs)]
-pub fn ideal(x: &[u64], slope: f64, fixed: &FixedPoint) -> Vec<u64> {
-    LeakyRelu { slope, fixed: *fixed }.ideal(x)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::LEAKY_SLOPE;
 
     #[test]
     fn ideal_is_the_leaky_relu_of_real_numbers() {
         let fixed = FixedPoint::default();
         let x = fixed.encode_slice(&[1.5, -1.0, 0.0, -20.0]).unwrap();
-        for slope in [SLOPE, 0.25] {
+        for slope in [LEAKY_SLOPE, 0.25] {
             let y = fixed.decode_slice(&LeakyRelu { slope, fixed }.ideal(&x));
             for (y, expected) in y.into_iter().zip([1.5, -slope, 0.0, -20.0 * slope]) {
                 assert!((y - expected).abs() < 0.002, "{y} for {expected}");

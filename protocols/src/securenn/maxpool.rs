@@ -16,7 +16,8 @@ use fixedpoint::{pool::PoolShape, ring};
 
 use super::{
     chunks::deal_in_chunks,
-    drelu,
+    drelu::{self, Drelu},
+    elementwise::Elementwise,
     product::{self, Opening},
     units::{L, LOG_P, WORD},
 };
@@ -24,6 +25,7 @@ use crate::{
     context::{Dealer, Evaluator},
     cost::{Cost, Paper},
     error::Result,
+    limits,
     party::Role,
     share::Share,
 };
@@ -31,13 +33,11 @@ use crate::{
 /// The value of padding: below every other, and far enough from the edge of DReLU's domain.
 const PADDING: u64 = (1u64 << 60).wrapping_neg();
 
-// moves with nets
-pub use crate::limits::MAX_WINDOW;
-
 /// Phases of one step.
 const STEP_PHASES: u16 = drelu::PHASES + 1;
 
-const _: () = assert!(MAX_WINDOW == (u16::MAX / STEP_PHASES) as usize, "phases of a window");
+const _: () =
+    assert!(limits::MAX_WINDOW == (u16::MAX / STEP_PHASES) as usize, "phases of a window");
 
 /// The largest values and their places, one of each per output, in NCHW order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub fn cost(shape: &PoolShape) -> Cost {
             2 * word_bytes,
         )
         .exchange(STEP_PHASES, 4 * word_bytes);
-    let step = || drelu::cost(count).at(0, two_selects.clone());
+    let step = || Drelu.cost(count).at(0, two_selects.clone());
     (1..shape.window_len()).fold(Cost::none(), |cost, i| cost.at(step_offset(i), step()))
 }
 
@@ -147,9 +147,10 @@ fn evaluate_chunk(ctx: &mut Evaluator<'_>, candidates: &[&[u64]]) -> Result<MaxP
 }
 
 /// # Panics
-/// If the window has more than [`MAX_WINDOW`] values.
+/// If the window has more than [`limits::MAX_WINDOW`] values.
 fn step_offset(i: usize) -> u16 {
-    assert!(i < MAX_WINDOW, "a window of at most {MAX_WINDOW} values");
+    let max = limits::MAX_WINDOW;
+    assert!(i < max, "a window of at most {max} values");
     STEP_PHASES * (i as u16 - 1)
 }
 

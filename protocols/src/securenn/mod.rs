@@ -42,9 +42,6 @@ pub mod sign;
 pub mod spline;
 mod units;
 
-// moves with nets
-pub use crate::average as avgpool;
-
 pub use drelu::Drelu;
 pub use elementwise::Elementwise;
 pub use leaky_relu::LeakyRelu;

@@ -156,44 +156,6 @@ impl PolynomialShape {
     }
 }
 
-// The functions below move with nets: they go when it calls the trait.
-#[allow(missing_docs)]
-pub fn cost(degree: usize, count: usize) -> Cost {
-    Polynomial::without_coefficients(degree, FixedPoint::default()).cost(count)
-}
-#[allow(missing_docs)]
-pub fn paper(degree: usize, count: f64) -> Paper {
-    Polynomial::without_coefficients(degree, FixedPoint::default()).paper(count)
-}
-#[allow(missing_docs)]
-pub fn evaluate(
-    ctx: &mut Evaluator<'_>,
-    shape: &PolynomialShape,
-    coefficients: &Share,
-    constants: &Share,
-    x: &Share,
-    fixed: &FixedPoint,
-) -> Result<Share> {
-    let (coefficients, constants) = (coefficients.clone(), constants.clone());
-    Polynomial { shape: *shape, coefficients, constants, fixed: *fixed }.evaluate(ctx, x)
-}
-#[allow(missing_docs)]
-pub fn deal(ctx: &mut Dealer<'_>, shape: &PolynomialShape, count: usize) -> Result<()> {
-    Polynomial::without_coefficients(shape.degree, FixedPoint::default()).deal(ctx, count)
-}
-#[allow(missing_docs)]
-pub fn ideal(
-    shape: &PolynomialShape,
-    coefficients: &[u64],
-    constants: &[u64],
-    x: &[u64],
-    fixed: &FixedPoint,
-) -> Vec<u64> {
-    let [coefficients, constants] =
-        [coefficients, constants].map(|words| Share::new(words.to_vec()));
-    Polynomial { shape: *shape, coefficients, constants, fixed: *fixed }.ideal(x)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

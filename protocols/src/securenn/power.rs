@@ -109,30 +109,3 @@ impl Elementwise for Powers {
         }
     }
 }
-
-// The functions below move with nets: they go when it calls the trait.
-#[allow(missing_docs)]
-pub fn cost(power: Power, count: usize) -> Cost {
-    Powers { power, fixed: FixedPoint::default() }.cost(count)
-}
-#[allow(missing_docs)]
-pub fn paper(power: Power, count: f64) -> Paper {
-    Powers { power, fixed: FixedPoint::default() }.paper(count)
-}
-#[allow(missing_docs)]
-pub fn evaluate(
-    ctx: &mut Evaluator<'_>,
-    power: Power,
-    x: &Share,
-    fixed: &FixedPoint,
-) -> Result<Share> {
-    Powers { power, fixed: *fixed }.evaluate(ctx, x)
-}
-#[allow(missing_docs)]
-pub fn deal(ctx: &mut Dealer<'_>, power: Power, count: usize) -> Result<()> {
-    Powers { power, fixed: FixedPoint::default() }.deal(ctx, count)
-}
-#[allow(missing_docs)]
-pub fn ideal(power: Power, x: &[u64], fixed: &FixedPoint) -> Vec<u64> {
-    Powers { power, fixed: *fixed }.ideal(x)
-}

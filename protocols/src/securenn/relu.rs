@@ -65,25 +65,3 @@ impl Elementwise for Relu {
         Drelu.domain()
     }
 }
-
-// The functions below move with nets: they go when it calls the trait.
-#[allow(missing_docs)]
-pub fn cost(count: usize) -> Cost {
-    Relu.cost(count)
-}
-#[allow(missing_docs)]
-pub fn paper(count: f64) -> Paper {
-    Relu.paper(count)
-}
-#[allow(missing_docs)]
-pub fn evaluate(ctx: &mut Evaluator<'_>, x: &Share) -> Result<Share> {
-    Relu.evaluate(ctx, x)
-}
-#[allow(missing_docs)]
-pub fn deal(ctx: &mut Dealer<'_>, count: usize) -> Result<()> {
-    Relu.deal(ctx, count)
-}
-#[allow(missing_docs)]
-pub fn ideal(x: &[u64]) -> Vec<u64> {
-    Relu.ideal(x)
-}

@@ -94,28 +94,6 @@ impl Elementwise for Relu6 {
     }
 }
 
-// The functions below move with nets: they go when it calls the trait.
-#[allow(missing_docs)]
-pub fn cost(count: usize) -> Cost {
-    Relu.cost(count).then(Relu.cost(count))
-}
-#[allow(missing_docs)]
-pub fn paper(count: f64) -> Paper {
-    Relu6 { fixed: FixedPoint::default() }.paper(count)
-}
-#[allow(missing_docs)]
-pub fn evaluate(ctx: &mut Evaluator<'_>, x: &Share, fixed: &FixedPoint) -> Result<Share> {
-    Relu6 { fixed: *fixed }.evaluate(ctx, x)
-}
-#[allow(missing_docs)]
-pub fn deal(ctx: &mut Dealer<'_>, count: usize) -> Result<()> {
-    Relu6 { fixed: FixedPoint::default() }.deal(ctx, count)
-}
-#[allow(missing_docs)]
-pub fn ideal(x: &[u64], fixed: &FixedPoint) -> Vec<u64> {
-    Relu6 { fixed: *fixed }.ideal(x)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

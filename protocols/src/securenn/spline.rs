@@ -83,25 +83,3 @@ impl Elementwise for Spline {
         symmetric(PRODUCT_BITS.saturating_sub(steepest.next_power_of_two().ilog2()))
     }
 }
-
-// The functions below move with nets: they go when it calls the trait.
-#[allow(missing_docs)]
-pub fn cost(spline: &Spline, count: usize) -> Cost {
-    spline.cost(count)
-}
-#[allow(missing_docs)]
-pub fn paper(spline: &Spline, count: f64) -> Paper {
-    spline.paper(count)
-}
-#[allow(missing_docs)]
-pub fn evaluate(ctx: &mut Evaluator<'_>, spline: &Spline, x: &Share) -> Result<Share> {
-    spline.evaluate(ctx, x)
-}
-#[allow(missing_docs)]
-pub fn deal(ctx: &mut Dealer<'_>, spline: &Spline, count: usize) -> Result<()> {
-    spline.deal(ctx, count)
-}
-#[allow(missing_docs)]
-pub fn ideal(spline: &Spline, x: &[u64]) -> Vec<u64> {
-    spline.ideal(x)
-}

@@ -1,15 +1,19 @@
 //! Files of exporters with mistakes in them: each is read or refused, and what is read can run.
 //!
-//! A mistake is made in the file's bytes, or in its tree of messages, so that lengths stay right and
-//! the importer sees what it has to judge. `TERCET_ONNX_MUTATIONS` is the number of files to try;
-//! without it a run takes seconds.
+//! A mistake is made in the file's bytes, or in its tree of messages, so that lengths stay right
+//! and the importer sees what it has to judge. `TERCET_ONNX_MUTATIONS` is the number of files to
+//! try; without it a run takes seconds.
 
 use std::{fs, sync::LazyLock};
 
 use proptest::{prelude::*, sample::Index, test_runner::TestRunner};
 
 use super::{CASES, file::varint, path};
-use crate::{Model, onnx::parse, reference, test_nets};
+use crate::{
+    Model,
+    onnx::{operators::OPERATORS, parse},
+    reference, test_nets,
+};
 
 /// The files to try where nothing else is asked for.
 const FILES: u32 = 3000;
@@ -90,15 +94,17 @@ fn mistake() -> impl Strategy<Value = Mistake> {
         1 => (0u32..64).prop_map(|bits| 1i64.wrapping_shl(bits)),
         1 => prop::sample::select(vec![i64::MAX, i64::MIN, 1 << 16, (1 << 31) - 1, 1 << 32]),
     ];
+    let bytes = prop::collection::vec(any::<u8>(), 0..12);
+    let names: Vec<&str> = OPERATORS.iter().map(|operator| operator.name).collect();
     let float = prop::sample::select(vec![f32::NAN, f32::INFINITY, -1.0, 0.0, 1e-30, 1e30]);
     prop_oneof![
         3 => place().prop_map(Mistake::Remove),
         2 => place().prop_map(Mistake::Repeat),
         4 => (place(), place(), place()).prop_map(|(a, b, c)| Mistake::Replace(a, b, c)),
         8 => (place(), number).prop_map(|(place, number)| Mistake::Number(place, number)),
-        2 => (place(), prop::collection::vec(any::<u8>(), 0..12)).prop_map(|(a, b)| Mistake::Bytes(a, b)),
+        2 => (place(), bytes).prop_map(|(a, b)| Mistake::Bytes(a, b)),
         2 => (place(), place(), float).prop_map(|(a, b, c)| Mistake::Floats(a, b, c)),
-        6 => (place(), prop::sample::select(OPERATORS.to_vec())).prop_map(|(a, b)| Mistake::Operator(a, b)),
+        6 => (place(), prop::sample::select(names)).prop_map(|(a, b)| Mistake::Operator(a, b)),
         1 => (place(), any::<u8>()).prop_map(|(a, b)| Mistake::Byte(a, b)),
         1 => place().prop_map(Mistake::Cut),
     ]
@@ -157,7 +163,8 @@ impl Mistake {
                 });
             }
             Mistake::Operator(place, op) => {
-                let is = |field: &Field| matches!(&field.value, Value::Bytes(bytes) if is_operator(bytes));
+                let is =
+                    |field: &Field| matches!(&field.value, Value::Bytes(op) if is_operator(op));
                 with(tree, place, &is, &mut |fields, at| {
                     fields[at].value = Value::Bytes(op.as_bytes().to_vec());
                 });
@@ -177,80 +184,20 @@ impl Mistake {
                 bytes[place] = *byte;
             }
             Mistake::Cut(place) => bytes.truncate(place.index(bytes.len())),
-            _ => {}
+            Mistake::Remove(_)
+            | Mistake::Repeat(_)
+            | Mistake::Replace(..)
+            | Mistake::Number(..)
+            | Mistake::Bytes(..)
+            | Mistake::Floats(..)
+            | Mistake::Operator(..) => {}
         }
     }
 }
 
 fn is_operator(bytes: &[u8]) -> bool {
-    OPERATORS.iter().any(|op| op.as_bytes() == bytes)
+    OPERATORS.iter().any(|operator| operator.name.as_bytes() == bytes)
 }
-
-/// What files have, and what they have not.
-const OPERATORS: [&str; 62] = [
-    "Abs",
-    "Add",
-    "ArgMax",
-    "ArrayFeatureExtractor",
-    "AveragePool",
-    "BatchNormalization",
-    "Cast",
-    "Clip",
-    "Concat",
-    "Constant",
-    "ConstantOfShape",
-    "Conv",
-    "ConvTranspose",
-    "DepthToSpace",
-    "Div",
-    "Dropout",
-    "Exp",
-    "Expand",
-    "Flatten",
-    "Gather",
-    "GatherND",
-    "Gemm",
-    "GlobalAveragePool",
-    "GlobalMaxPool",
-    "HardSigmoid",
-    "Identity",
-    "LSTM",
-    "LeakyRelu",
-    "LinearClassifier",
-    "MatMul",
-    "Max",
-    "MaxPool",
-    "Mean",
-    "Min",
-    "Mul",
-    "Neg",
-    "PRelu",
-    "Pad",
-    "Pow",
-    "Range",
-    "ReduceMax",
-    "ReduceMean",
-    "ReduceSum",
-    "Relu",
-    "Reshape",
-    "Scaler",
-    "Shape",
-    "Sigmoid",
-    "Sign",
-    "Slice",
-    "Softmax",
-    "SpaceToDepth",
-    "Split",
-    "Squeeze",
-    "Sub",
-    "Sum",
-    "Tanh",
-    "Tile",
-    "Transpose",
-    "Unsqueeze",
-    "Where",
-    "ZipMap",
-];
 
 /// A field of a message.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use std::{collections::HashSet, fmt::Write, fs, path::PathBuf};
 use super::file::{Message, file, graph, input, node};
 use crate::onnx::{
     operator::{Domain, Operator, Translation},
-    operators::{OPERATORS, operator},
+    operators::OPERATORS,
     parse,
     tail::NO_END,
 };
@@ -18,23 +18,22 @@ fn names_are_sorted_and_occur_once() {
 
 #[test]
 fn each_operator_is_accepted_or_refused_for_its_reason() {
+    let reason = |operator: &Operator| match operator.translation {
+        Translation::Refused(reason) => Some(reason),
+        Translation::Constant(_)
+        | Translation::Parts(_)
+        | Translation::View(_)
+        | Translation::Activation(_)
+        | Translation::Layers(_)
+        | Translation::End(_) => None,
+    };
     for operator in OPERATORS {
         let error = refusal(operator.name);
-        let name = operator.name;
-        match operator.translation {
-            Translation::Refused(reason) => {
-                assert!(error.contains(&format!("'n' ({name}) {reason}")), "{error}");
-            }
-            // What the node lacks is named, but the operator is not refused.
-            Translation::Constant(_)
-            | Translation::Parts(_)
-            | Translation::View(_)
-            | Translation::Activation(_)
-            | Translation::Layers(_)
-            | Translation::End(_) => {
-                assert!(!error.contains("not supported:"), "{error}");
-                assert!(!error.contains(NO_END), "{error}");
-            }
+        let says = |reason| error.contains(&format!("'n' ({}) {reason}", operator.name));
+        match reason(operator) {
+            Some(reason) => assert!(says(reason), "{error}"),
+            // It may lack inputs here, but is not refused for being what it is.
+            None => assert!(!OPERATORS.iter().filter_map(reason).any(says), "{error}"),
         }
     }
     assert!(refusal("Frobnicate").contains("'n' (Frobnicate) is not supported"));
@@ -125,56 +124,69 @@ not supported are named in one error, each with what to use instead.
 - **Data** is computed in fixed point, whatever its type of real numbers in the file.
 ";
 
+const SUPPORTED: &str = "
+## Supported
+
+Operators with \"yes\" for constants are also computed at import, where all inputs are constants.
+
+| operator | constants | condition |
+|---|---|---|
+";
+
+const ENDS: &str = "
+## At the end of a model
+
+The data owner computes these in clear on the network's result, and the import says so. A network
+goes on after them only where they are a layer as well.
+
+| operator | elsewhere | the network's result |
+|---|---|---|
+";
+
+const REFUSED: &str = "
+## Not supported
+
+The import names each of these nodes and, in these words, what to use instead. Those that are listed
+above may still follow the end of a model.
+
+";
+
+const FOLDED: &str = "
+## On constants only
+
+These are computed at import where all inputs are constants, and refused otherwise.
+
+";
+
 /// docs/onnx.md.
 fn page() -> String {
-    let mut page = String::from(HEAD);
-    page.push_str(
-        "\n## Supported\n\n\"Constants\" marks operators that are also computed at import where all \
-         inputs are constants.\n\n| operator | constants | condition |\n|---|---|---|\n",
-    );
+    let mut page = format!("{HEAD}{SUPPORTED}");
     for operator in OPERATORS {
         let condition = match operator.translation {
-            Translation::Constant(_) => format!("{}; at import", operator.condition),
-            Translation::Parts(_)
+            Translation::Constant(_)
+            | Translation::Parts(_)
             | Translation::View(_)
             | Translation::Activation(_)
-            | Translation::Layers(_) => operator.condition.to_owned(),
+            | Translation::Layers(_) => operator.condition,
             Translation::End(_) | Translation::Refused(_) => continue,
         };
         let folds = if operator.fold.is_some() { "yes" } else { "" };
-        let condition = condition.trim_start_matches("; ");
         writeln!(page, "| {} | {folds} | {condition} |", code(operator)).unwrap();
     }
-    page.push_str(&ends());
-    page.push_str(
-        "\n## On constants only\n\nThese are computed at import where all inputs are constants. On \
-         data each\n\n",
-    );
-    page.push_str(&reasons(|operator| operator.fold.is_some()));
-    page.push_str("\n## Not supported\n\nEach of these\n\n");
-    page.push_str(&reasons(|operator| operator.fold.is_none() && !operator.after_result));
-    page.push_str("\nAny other operator is not supported.\n");
-    page
-}
-
-/// The section on the end of a model.
-fn ends() -> String {
-    let mut text = String::from(
-        "\n## At the end\n\nThe data owner computes these in clear, so the network's result is their \
-         input. Elsewhere they\nare refused, but for those that are a layer there.\n\n\
-         | operator | elsewhere | the result is |\n|---|---|---|\n",
-    );
+    page += ENDS;
     for operator in OPERATORS {
         if let Translation::End(end) = &operator.translation {
             let elsewhere = if end.within.is_some() { "a layer" } else { "refused" };
-            writeln!(text, "| {} | {elsewhere} | {} |", code(operator), end.note).unwrap();
+            writeln!(page, "| {} | {elsewhere} | {} |", code(operator), end.note).unwrap();
         }
     }
-    let after: Vec<String> =
-        OPERATORS.iter().filter(|operator| operator.after_result).map(code).collect();
-    let after =
-        format!("These may follow, and are left to the data owner too: {}.", after.join(", "));
-    text + "\n" + &wrapped(&after, "")
+    let after = codes(|operator| operator.after_result);
+    page += &wrapped(&format!("\nLeft to the data owner too where they follow: {after}."), "");
+    page += FOLDED;
+    page += &reasons(|operator| operator.fold.is_some());
+    page += REFUSED;
+    page += &reasons(|operator| operator.fold.is_none());
+    page + "- any other operator: is not supported\n"
 }
 
 /// Refused operators by reason, in the order of the table.
@@ -186,15 +198,19 @@ fn reasons(choose: fn(&Operator) -> bool) -> String {
             continue;
         };
         if seen.insert(reason) {
-            let same = OPERATORS.iter().filter(|other| {
+            let names = codes(|other| {
                 choose(other)
-                    && matches!(other.translation, Translation::Refused(own) if own == reason)
+                    && matches!(other.translation, Translation::Refused(other) if other == reason)
             });
-            let names: Vec<String> = same.map(code).collect();
-            text += &wrapped(&format!("- {reason}: {}", names.join(", ")), "  ");
+            text += &wrapped(&format!("- {names}: {reason}"), "  ");
         }
     }
     text
+}
+
+fn codes(choose: impl Fn(&Operator) -> bool) -> String {
+    let chosen: Vec<String> = OPERATORS.iter().filter(|other| choose(other)).map(code).collect();
+    chosen.join(", ")
 }
 
 fn code(operator: &Operator) -> String {

@@ -146,9 +146,9 @@ fn evaluate(work: &Workload, ctx: &mut Evaluator<'_>, own: &[u64]) -> Result<Sha
     let shared = |owner: Role| {
         let mut ctx = ctx.narrow(owner.name(), 0);
         if ctx.party() == owner {
-            input::own(&mut ctx, own)
+            input::owner_share(&mut ctx, own)
         } else {
-            input::others(&mut ctx, lens(owner))
+            input::peer_share(&mut ctx, lens(owner))
         }
     };
     let (left, x) = (shared(Role::ModelOwner), shared(Role::DataOwner));

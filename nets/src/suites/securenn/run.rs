@@ -13,6 +13,7 @@ use protocols::{
     Dealer, Evaluator, Role, Session, Share,
     average::{self, Divisor},
     channels,
+    limits::MAX_CLASSES,
     securenn::{Elementwise, argmax, conv, input, matmul, maxpool, output},
 };
 
@@ -117,7 +118,7 @@ pub(super) fn deal(session: &Session, run: &Run<'_>, progress: Progress<'_>) -> 
 /// # Errors
 /// [`Error::OneClass`], [`Error::Classes`].
 pub(super) fn check_output(graph: &Graph, output: Output) -> Result<()> {
-    let (classes, max) = (graph.dims(graph.output()).len(), argmax::MAX_LEN);
+    let (classes, max) = (graph.dims(graph.output()).len(), MAX_CLASSES);
     match output {
         Output::Label if classes < 2 => Err(Error::OneClass { graph: graph.name().to_owned() }),
         Output::Label if classes > max => Err(Error::Classes { classes, max }),
@@ -166,8 +167,8 @@ impl Layer<'_> {
         let pool = || graph.pool_shape(id, batch).expect("a pooling layer");
         match &node.op {
             Op::Input => Ok(match self.inputs {
-                EvaluatorInputs::DataOwner(images) => input::own(ctx, images),
-                EvaluatorInputs::ModelOwner(_) => input::others(ctx, batch * dims.len()),
+                EvaluatorInputs::DataOwner(images) => input::owner_share(ctx, images),
+                EvaluatorInputs::ModelOwner(_) => input::peer_share(ctx, batch * dims.len()),
             }),
             Op::Linear(Linear::Conv(_)) => {
                 let shape = linear();
@@ -273,8 +274,8 @@ impl Layer<'_> {
     ) -> Share {
         let mut ctx = ctx.narrow("weights", 0);
         match self.owned_weights() {
-            Some(layer) => input::own(&mut ctx, &arrange(layer)),
-            None => input::others(&mut ctx, count),
+            Some(layer) => input::owner_share(&mut ctx, &arrange(layer)),
+            None => input::peer_share(&mut ctx, count),
         }
     }
 

@@ -35,7 +35,10 @@ use crate::{
     link::frame::MAX_PAYLOAD,
 };
 
-const KIND: &[u8; 16] = b"tercet query v2\n";
+const KIND: &[u8; 16] = b"tercet query v3\n";
+
+/// The part of [`KIND`] that all versions have.
+const ANY_VERSION: &[u8] = b"tercet query v";
 
 const HEADER: usize = 16 + 1 + 32 + 8 + 8 + 8 + 3 * 32 + 32 + 8 + 32 + 32;
 
@@ -234,7 +237,7 @@ impl Header {
             _ => Error::unreadable(path, error),
         })?;
         if bytes[..16] != *KIND {
-            return Err(Error::file(path, "is no material of this release of `tercet deal`"));
+            return Err(Error::file(path, other_kind(&bytes[..16])));
         }
         if bytes[HEADER - 32..] != *blake3::hash(&bytes[..HEADER - 32]).as_bytes() {
             return Err(damaged(path));
@@ -261,6 +264,18 @@ fn take<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
     let (part, after) = rest.split_first_chunk().expect("the header is long enough");
     *rest = after;
     *part
+}
+
+/// The complaint about a file of another kind or version.
+fn other_kind(kind: &[u8]) -> String {
+    match kind.strip_prefix(ANY_VERSION) {
+        Some(version) => format!(
+            "is material of version {}, and this build reads 3: remove it, and make more \
+             with `tercet deal`",
+            version.escape_ascii().to_string().trim_end_matches("\\n")
+        ),
+        None => "is no material of `tercet deal`".to_owned(),
+    }
 }
 
 fn damaged(path: &Path) -> Error {
@@ -320,7 +335,9 @@ pub(super) mod tests {
         }
         assert!(refused(&[&whole[..], &[0]].concat()).contains("is damaged"));
         let error = refused(&vec![b'x'; 1000]);
-        assert!(error.ends_with("is no material of this release of `tercet deal`"), "{error}");
+        assert!(error.ends_with("is no material of `tercet deal`"), "{error}");
+        let error = refused(&[b"tercet query v2\n", &whole[16..]].concat());
+        assert!(error.contains("is material of version 2, and this build reads 3"), "{error}");
         std::fs::write(&path, &whole).unwrap();
         QueryFile::open(&path).unwrap();
     }
