@@ -1,7 +1,11 @@
 //! Any bytes as an ONNX file: they are refused, or make a network with weights that fit it.
 //!
 //! The committed files are where to begin:
-//! `cargo +nightly fuzz run onnx fuzz/corpus/onnx tests/onnx -- -max_len=20000 -malloc_limit_mb=512`.
+//!
+//! ```sh
+//! cargo +nightly fuzz run onnx fuzz/corpus/onnx tests/onnx -- \
+//!     -max_len=20000 -malloc_limit_mb=512
+//! ```
 
 #![no_main]
 

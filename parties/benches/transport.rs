@@ -113,7 +113,7 @@ fn establish() -> [Established; 3] {
                 architecture: [0; 32],
                 options: SessionOptions::default(),
                 overlap: false,
-                plan: None,
+                layout: None,
                 dealt_first: false,
                 output: Default::default(),
                 purpose: Purpose::Answer,

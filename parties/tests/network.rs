@@ -367,7 +367,7 @@ impl World {
                 architecture: [7; 32],
                 options: SessionOptions { chunk: 8192, window: 6 },
                 overlap: false,
-                plan: None,
+                layout: None,
                 dealt_first: false,
                 output: Default::default(),
                 purpose: Purpose::Answer,

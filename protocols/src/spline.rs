@@ -88,9 +88,9 @@ impl Spline {
         Spline::s_curve("tanh", 0, |point| point, bits, slope_bits)
     }
 
-    /// The hard sigmoid min(max(t / 6 + 1/2, 0), 1), t having `bits` fractional bits: two knots, as near
-    /// to -3 and 3 as the rounded slope brings the result to 1. From 10 bits and 12 of the slope on, the
-    /// error is at most 0.0005.
+    /// The hard sigmoid min(max(t / 6 + 1/2, 0), 1), t having `bits` fractional bits: two knots, as
+    /// near to -3 and 3 as the rounded slope brings the result to 1. From 10 bits and 12 of the
+    /// slope on, the error is at most 0.0005.
     pub fn hard_sigmoid(bits: u32, slope_bits: u32) -> Spline {
         let slope = ((1u64 << slope_bits) as f64 / 6.0).round();
         let knot = ((1u64 << (bits + slope_bits)) as f64 / (2.0 * slope)).round() as i64;

@@ -15,7 +15,7 @@ from nets import NormedConv2d
 
 from .exchange import Exchange
 
-# As nets/src/model.rs.
+# As nets/src/weights/fold.rs.
 EPS = 1e-5
 NORM = ("weight", "bias", "running_mean", "running_var")
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
@@ -272,6 +272,7 @@ def own_activation(name, fields):
         "leaky-relu": lambda x: F.leaky_relu(x, options["slope"]),
         "square": lambda x: x * x,
         "cube": lambda x: x * x * x,
+        "hard-sigmoid": F.hardsigmoid,
     }
     if kind not in functions:
         raise ValueError(f"{name}: `{kind}` cannot be trained")
@@ -280,7 +281,7 @@ def own_activation(name, fields):
 
 
 def partial(function, ratio, x):
-    # As nets::graph::Activation::channels.
+    # As nets::graph::leading.
     active = max(math.ceil(ratio * x.shape[1] - 1e-9), 1)
     return torch.cat([function(x[:, :active]), x[:, active:]], dim=1)
 

@@ -20,7 +20,7 @@ PLANS = ("orig", "1", "2", "0.5-1", "0.5-2", "none", "ours", "0.5-1-double", "0.
 
 @dataclass(frozen=True)
 class Plan:
-    """Which activations of a net's blocks are kept, as in nets/src/zoo/plan.rs."""
+    """Which activations of a net's blocks are kept, as in nets/src/zoo/ratios.rs."""
 
     # Of every activation.
     kind: type = nn.ReLU

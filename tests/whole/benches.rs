@@ -1,24 +1,24 @@
 //! One operation over three processes.
 
+use nets::{Operation, SuiteName};
+
 use crate::support::{complaint, json, run, stderr, stdout, tercet};
 
 #[test]
 fn every_operation_is_right_and_reports_its_cost() {
-    check("securenn", &["drelu", "relu", "relu6", "leaky-relu", "maxpool", "matmul", "conv"]);
-    check("securenn", &["square", "cube", "polynomial-2", "polynomial-3", "sigmoid", "tanh"]);
+    check(SuiteName::SecureNn);
 }
 
 #[test]
 fn every_operation_of_the_dealer_suite_is_right_and_reports_its_cost() {
-    check("dealer", &["drelu", "relu", "relu6", "leaky-relu", "maxpool", "matmul", "conv"]);
-    check("dealer", &["truncation", "square", "cube", "sign"]);
-    check("dealer", &["polynomial-2", "polynomial-3", "sigmoid", "tanh"]);
+    check(SuiteName::Dealer);
 }
 
-/// Benches operations of a suite.
-fn check(suite: &str, operations: &[&str]) {
+/// Benches all operations of a suite.
+fn check(suite: SuiteName) {
     let directory = tempfile::tempdir().unwrap();
-    for &op in operations {
+    for operation in Operation::of_suite(suite) {
+        let (op, suite) = (operation.name(), suite.name());
         let file = directory.path().join(format!("{op}.json"));
         let report = file.to_str().unwrap();
         let output = run(["bench", op, "--count", "300", "--suite", suite, "--report", report]);

@@ -2,8 +2,7 @@
 //!
 //! The network is that of one image: the batch has size 1 or a symbolic one. Nodes that have no
 //! layer here are refused before anything runs, all of them in one error. To add an operator: an
-//! entry in
-//! `operators`, and the function that it names.
+//! entry in `operators`, and the function that it names.
 //!
 //! Files, lowest first: each imports only files above it in this table.
 //!

@@ -7,7 +7,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `suite`, `preprocessing`, `bench` | the traits |
-//! | `registry` | suites and their benches by name |
+//! | `registry` | the making of suites and their benches by name |
 //! | `execution` | the execution of a network at one party |
 //! | `check`, `remedy` | the check, before a run, that a network's values fit, and remedies |
 //! | `judge` | the check of the results of a run |

@@ -44,7 +44,8 @@ impl Opened {
     }
 
     /// The records after a header of `header` bytes, if the file is exactly as long as its
-    /// `dimensions` promise for elements of `element` bytes. The outermost dimension counts records.
+    /// `dimensions` promise for elements of `element` bytes. The outermost dimension counts
+    /// records.
     ///
     /// # Errors
     /// [`Error::File`].

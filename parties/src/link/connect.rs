@@ -136,8 +136,8 @@ fn meet(io: &IoThread, dials: Vec<Dial>, options: &ConnectOptions) -> Result<Agr
     let me = identity.role();
     let peers = agreement.purpose.peers(me);
     let (events, mut happened) = mpsc::unbounded_channel();
-    // Everything that holds a connection lives outside of the future that may fail: a connection that is
-    // dropped closes without a reason, and the others are to hear the reason.
+    // Everything that holds a connection lives outside of the future that may fail: a connection
+    // that is dropped closes without a reason, and the others are to hear the reason.
     let mut tasks = JoinSet::new();
     for dial in dials {
         tasks.spawn_on(dial.run(io.endpoint().clone(), events.clone()), io.runtime());

@@ -28,7 +28,7 @@ pub struct Agreement {
     /// Whether branches of the network run side by side.
     pub overlap: bool,
     /// The hash of the rings and bounds of all layers, in a suite that has such.
-    pub plan: Option<[u8; 32]>,
+    pub layout: Option<[u8; 32]>,
     /// Whether everything is dealt before the query.
     pub dealt_first: bool,
     /// What the data owner learns.
@@ -79,7 +79,7 @@ impl Agreement {
     pub(crate) fn terms(&self) -> Vec<(String, String)> {
         let hex = |hash: &[u8; 32]| hash.iter().map(|b| format!("{b:02x}")).collect::<String>();
         let architecture = hex(&self.architecture);
-        let bounds = self.plan.as_ref().map_or("none".into(), hex);
+        let bounds = self.layout.as_ref().map_or("none".into(), hex);
         [
             ("protocol version", PROTOCOL_VERSION.to_string()),
             ("software version", env!("CARGO_PKG_VERSION").to_owned()),
@@ -168,7 +168,7 @@ mod tests {
             architecture: [7; 32],
             options: SessionOptions { chunk: 64, window: 6 },
             overlap: false,
-            plan: None,
+            layout: None,
             dealt_first: false,
             output: Output::Logits,
             purpose: Purpose::Answer,

@@ -226,7 +226,7 @@ mod tests {
             architecture: [0; 32],
             options: SessionOptions::default(),
             overlap: false,
-            plan: None,
+            layout: None,
             dealt_first: false,
             output: Default::default(),
             purpose: Purpose::Answer,

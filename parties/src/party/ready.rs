@@ -52,6 +52,10 @@ impl Ready {
         inputs: Inputs,
         work: &Work,
     ) -> Result<Ready> {
+        let state = config.hosts[role.index()].state.clone();
+        if let Some(directory) = state.as_deref().filter(|_| task.suite.preprocessing().is_some()) {
+            check_state(directory)?;
+        }
         let material = match work {
             Work::Answer => Material::None,
             Work::Deal { queries, directory, .. } => {
@@ -67,10 +71,6 @@ impl Ready {
                 Material::Held(Store::open(directory, role, &made_for, images)?)
             }
         };
-        let state = config.hosts[role.index()].state.clone();
-        if let Some(directory) = state.as_deref().filter(|_| task.suite.preprocessing().is_some()) {
-            check_state(directory)?;
-        }
         Ok(Ready { inputs, material, state })
     }
 }

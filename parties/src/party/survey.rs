@@ -1,5 +1,6 @@
-//! The check of a network's values before a run, as the model owner can do it: certain ranges from the
-//! weights, likely ones from samples of the images that will be classified, and advice in words.
+//! The check of a network's values before a run, as the model owner can do it: certain ranges from
+//! the weights, likely ones from samples of the images that will be classified, and advice in
+//! words.
 
 use nets::{
     Model,
@@ -82,7 +83,7 @@ fn remedy(task: &Task, config: &Config, remedy: Remedy) -> String {
     match remedy {
         Remedy::FractionalBits(fitting) => fewer_bits(task, fitting),
         Remedy::MagnitudeBits(_) if config.protocol.bounds.is_some() => {
-            format!("set {CALIBRATED} with these samples, or a larger margin")
+            format!("set {CALIBRATED} from more samples, or with a larger margin")
         }
         Remedy::MagnitudeBits(Some(bits)) if bits <= MAX_MAGNITUDE_BITS => {
             let set = config.protocol.magnitude_bits;
@@ -105,7 +106,8 @@ fn fewer_bits(task: &Task, fitting: Option<u32>) -> String {
     }
 }
 
-/// The complaint about a layer of a run in clear whose values are out of range, and what would help.
+/// The complaint about a layer of a run in clear whose values are out of range, and what would
+/// help.
 pub(crate) fn out_of_range(task: &Task, found: OutOfRange) -> String {
     let layer = &task.graph().node(found.layer).name;
     let count = found.values;

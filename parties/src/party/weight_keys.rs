@@ -2,10 +2,10 @@
 //! them.
 //!
 //! A, which masks the weights, is drawn from a key of P0 and P2; D = W - A is at P1. P0 keeps a key
-//! for each hash of weights and plan and never uses it for others; P2 keeps the keys, P1 the masked
-//! weights, by the key's name, which tells nothing about it. P0 offers what it has; where P2 lacks
-//! the key, all start anew with one of this session; where P1 lacks the weights, they are sent
-//! again.
+//! for each hash of weights and layout and never uses it for others; P2 keeps the keys, P1 the
+//! masked weights, by the key's name, which tells nothing about it. P0 offers what it has; where P2
+//! lacks the key, all start anew with one of this session; where P1 lacks the weights, they are
+//! sent again.
 //!
 //! | from -> to | what |
 //! |---|---|
@@ -17,6 +17,7 @@
 //! Whoever reads P0's or P2's part and P1's has the weights.
 
 use std::{
+    ffi::OsStr,
     fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
@@ -245,8 +246,11 @@ fn write_key(file: &Path, key: &Seed) -> Result<()> {
 /// The beginning of every file, with the version of the format. Files of version 1 had none.
 const HEAD: &[u8] = b"tercet state 2\n";
 
-/// Refuses a directory with files of another version: their names are those of another layout, so no
-/// run would ever find them.
+/// The part of [`HEAD`] that later versions will have, too.
+const ANY_VERSION: &[u8] = b"tercet state ";
+
+/// Refuses a directory with files of another version: their names are those of another layout, so
+/// no run would ever find them.
 ///
 /// # Errors
 /// [`Error::File`] naming the first such file.
@@ -258,8 +262,7 @@ pub(super) fn check_state(directory: &Path) -> Result<()> {
     };
     for entry in entries {
         let file = entry.map_err(|error| Error::unreadable(directory, error))?.path();
-        let ending = file.extension().and_then(|ending| ending.to_str());
-        if !matches!(ending, Some("key" | "weights")) {
+        if !is_state_file(&file) {
             continue;
         }
         if !has_head(&file).map_err(|error| Error::unreadable(&file, error))? {
@@ -269,13 +272,23 @@ pub(super) fn check_state(directory: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Whether a file has the name of one of ours: a hash, or a key's name, and an ending. A directory
+/// may hold other files.
+fn is_state_file(file: &Path) -> bool {
+    let part = |part: Option<&OsStr>| part.and_then(OsStr::to_str).unwrap_or_default().to_owned();
+    let (name, ending) = (part(file.file_stem()), part(file.extension()));
+    let is_hex = name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hex && [32, 64].contains(&name.len()) && ["key", "weights"].contains(&ending.as_str())
+}
+
 fn has_head(file: &Path) -> io::Result<bool> {
     let mut head = Vec::new();
     File::open(file)?.take(HEAD.len() as u64).read_to_end(&mut head)?;
     Ok(head == HEAD)
 }
 
-/// The complaint about a file without a head: of version 1, if it ends with the hash of the rest.
+/// The complaint about a file with another head or none: of another version, if it ends with the
+/// hash of the rest.
 fn headless(file: &Path) -> Error {
     let content = match std::fs::read(file) {
         Ok(content) => Zeroizing::new(content),
@@ -287,8 +300,17 @@ fn headless(file: &Path) -> Error {
     if !is_whole {
         return damaged(file);
     }
-    let what = "is a `state` file of version 1, and this build reads 2: remove it, and a \
-                new one is made";
+    let version = match content.strip_prefix(ANY_VERSION) {
+        Some(rest) => {
+            let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).take(9);
+            digits.map(|&byte| char::from(byte)).collect()
+        }
+        None => "1".to_owned(),
+    };
+    let what = format!(
+        "is a `state` file of version {version}, and this build reads 2: remove it, and a new one \
+         is made"
+    );
     Error::file(file, what)
 }
 

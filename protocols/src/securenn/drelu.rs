@@ -1,7 +1,7 @@
 //! DReLU (SecureNN, Algorithm 6): shares of 1 where a value is at least 0, of 0 elsewhere.
 //!
-//! DReLU(a) = 1 - MSB(2a mod 2^64 - 1 ...), that is [`share_convert`] of 2a and then
-//! [`compute_msb`].
+//! DReLU(a) = 1 - MSB(2a): [`share_convert`] takes 2a to shares over Z_{2^64 - 1}, and
+//! [`compute_msb`] finds its most significant bit there.
 //!
 //! | phase | payload |
 //! |---|---|

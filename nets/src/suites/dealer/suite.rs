@@ -46,7 +46,8 @@ impl Dealer {
         &self.layout
     }
 
-    /// The smallest common magnitude of all layers, as a power of two, that fits values of these ranges.
+    /// The smallest common magnitude of all layers, as a power of two, that fits values of these
+    /// ranges.
     pub fn magnitude_bits(&self, ranges: &[LayerRange]) -> u32 {
         fit::magnitude_bits(&self.graph, &self.layout, ranges)
     }

@@ -7,7 +7,7 @@
 //! | 1 | the party |
 //! | 32, 8 | the session that made it, the query's number in it |
 //! | 8, 8 | images, values a chunk |
-//! | 32, 32, 32 | hashes: architecture, plan, weights (zero except at P0) |
+//! | 32, 32, 32 | hashes: architecture, layout, weights (zero except at P0) |
 //! | 32 | the seed of the query that the party shares with P2 |
 //! | 8, 32 | length and hash of the messages |
 //! | 32 | hash of all before it |
@@ -216,7 +216,7 @@ impl Header {
             &batch.to_le_bytes(),
             &made_for.chunk.to_le_bytes(),
             &made_for.architecture,
-            &made_for.plan,
+            &made_for.layout,
             &made_for.weights,
             self.seed.expose(),
             &self.length.to_le_bytes(),
@@ -249,7 +249,7 @@ impl Header {
         let made_for = MadeFor {
             chunk: u64::from_le_bytes(take(&mut rest)),
             architecture: take(&mut rest),
-            plan: take(&mut rest),
+            layout: take(&mut rest),
             weights: take(&mut rest),
         };
         let role = *role.ok_or_else(|| damaged(path))?;
@@ -291,7 +291,7 @@ pub(super) mod tests {
     pub(crate) fn label(query: u64) -> Label {
         let name = Name { session: [7; 32], query };
         let made_for =
-            MadeFor { chunk: 64, architecture: [1; 32], plan: [2; 32], weights: [3; 32] };
+            MadeFor { chunk: 64, architecture: [1; 32], layout: [2; 32], weights: [3; 32] };
         Label { role: Role::ModelOwner, name, batch: 4, made_for }
     }
 

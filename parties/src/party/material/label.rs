@@ -20,8 +20,8 @@ pub(crate) struct MadeFor {
     pub chunk: u64,
     /// Hash of the architecture.
     pub architecture: [u8; 32],
-    /// Hash of the plan: rings, scales and cuts of the layers.
-    pub plan: [u8; 32],
+    /// Hash of the layout: rings, scales and gates of the layers.
+    pub layout: [u8; 32],
     /// Hash of the weights; zero but at P0.
     pub weights: [u8; 32],
 }
@@ -95,7 +95,7 @@ impl MadeFor {
     pub(crate) fn difference(&self, other: &MadeFor) -> Option<&'static str> {
         let differences = [
             (self.architecture != other.architecture, "another network"),
-            (self.plan != other.plan, "other bounds, fractional bits or output"),
+            (self.layout != other.layout, "other bounds, fractional bits or output"),
             (self.chunk != other.chunk, "another `protocol.chunk`"),
             (self.weights != other.weights, "other weights"),
         ];

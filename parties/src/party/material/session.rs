@@ -48,7 +48,7 @@ impl MadeFor {
         Ok(MadeFor {
             chunk: task.options.chunk as u64,
             architecture: task.graph().hash().into(),
-            plan: layout.into(),
+            layout: layout.into(),
             weights,
         })
     }

@@ -295,7 +295,7 @@ mod tests {
         for (other, what) in [
             (MadeFor { weights: [0; 32], ..made_for }, "made for other weights"),
             (
-                MadeFor { plan: [0; 32], ..made_for },
+                MadeFor { layout: [0; 32], ..made_for },
                 "made for other bounds, fractional bits or output",
             ),
             (MadeFor { architecture: [0; 32], ..made_for }, "made for another network"),

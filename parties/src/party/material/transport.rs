@@ -68,8 +68,8 @@ impl Transport for Recording {
     }
 }
 
-/// A transport that gives back recorded messages. It reads on in its file as they are asked for, and
-/// holds in memory only those that it meets before their turn: as many as lanes are under way.
+/// A transport that gives back recorded messages. It reads on in its file as they are asked for,
+/// and holds in memory only those that it meets before their turn: as many as lanes are under way.
 pub(crate) struct Stored(Mutex<Reading>);
 
 struct Reading {
