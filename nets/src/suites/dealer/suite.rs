@@ -46,7 +46,8 @@ impl Dealer {
         &self.layout
     }
 
-    /// The smallest common magnitude of all layers, as a power of two, that fits values of these ranges.
+    /// The smallest common magnitude of all layers, as a power of two, that fits values of these
+    /// ranges.
     pub fn magnitude_bits(&self, ranges: &[LayerRange]) -> u32 {
         fit::magnitude_bits(&self.graph, &self.layout, ranges)
     }
@@ -145,10 +146,13 @@ impl Suite for Dealer {
     }
 
     fn deal(&self, execution: &Execution<'_>) -> Result<()> {
-        let Inputs::CryptoProducer { key: Some(key) } = execution.inputs else {
-            return Err(Error::WrongParty { role: execution.inputs.role() });
+        let &Execution { stages, order, batch, inputs, progress, .. } = execution;
+        let key = match inputs {
+            Inputs::CryptoProducer { key: Some(key) } => key,
+            Inputs::CryptoProducer { key: None }
+            | Inputs::ModelOwner { .. }
+            | Inputs::DataOwner { .. } => return Err(Error::WrongParty { role: inputs.role() }),
         };
-        let &Execution { stages, order, batch, progress, .. } = execution;
         run::produce(stages.ahead, &self.run(order, batch), key, progress)
     }
 }
