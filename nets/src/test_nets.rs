@@ -65,8 +65,8 @@ pub(crate) fn tiny_without_batch_norm() -> Graph {
     tiny_with(None)
 }
 
-/// A network with every operation: a residual sum, a split and a concatenation, a shuffle, depthwise,
-/// grouped, dilated and strided convolutions, all pools, and partial activations.
+/// A network with every operation: a residual sum, a split and a concatenation, a shuffle,
+/// depthwise, grouped, dilated and strided convolutions, all pools, and partial activations.
 pub(crate) fn everything() -> Graph {
     let mut net = GraphBuilder::new("everything", Dims::new(2, 9, 8)).unwrap();
     let same =

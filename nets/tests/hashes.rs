@@ -1,6 +1,6 @@
-//! The hashes of all architectures of this repository and of their public files. Parties of different
-//! builds compare the hashes and read the files, so `tests/data/graphs/hashes.txt` keeps those of the
-//! first build; a line changes only with a version of the format.
+//! The hashes of all architectures of this repository and of their public files. Parties of
+//! different builds compare the hashes and read the files, so `tests/data/graphs/hashes.txt` keeps
+//! those of the first build; a line changes only with a version of the format.
 
 use std::{
     collections::BTreeMap,

@@ -31,7 +31,8 @@ fn listed(list: &str) -> Vec<Parameter> {
     lines.map(parameter).collect()
 }
 
-/// A tensor for small images: the first kernels of torchvision's SqueezeNet are 7x7, for larger ones.
+/// A tensor for small images: the first kernels of torchvision's SqueezeNet are 7x7, for larger
+/// ones.
 fn for_small_images(mut parameter: Parameter) -> Parameter {
     if parameter.shape[..] == [96, 3, 7, 7] {
         parameter.shape[2..].fill(3);

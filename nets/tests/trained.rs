@@ -58,8 +58,8 @@ fn check(folder: &str, net: &str, plan: Option<&str>) {
     check_logits(folder, net, &options, &suffix, &images);
 }
 
-/// Checks logits against PyTorch's, which were computed in double precision from the same weights and
-/// are stored with nine digits.
+/// Checks logits against PyTorch's, which were computed in double precision from the same weights
+/// and are stored with nine digits.
 fn check_logits(folder: &str, net: &str, options: &zoo::Options, suffix: &str, images: &[f64]) {
     let graph = zoo::build(net, options).unwrap();
     let weights = data(folder, &format!("{net}{suffix}.safetensors"));
