@@ -41,7 +41,7 @@
 //! | [`onnx`] | networks from ONNX files |
 //! | [`ranges`] | ranges of a network's values, by intervals and by samples |
 //! | [`suites`] | each protocol suite: cost, reference, fit, executor, benches |
-//! | [`bench`] | benches of single operations |
+//! | [`bench`](mod@bench) | benches of single operations |
 //! | [`published`] | published figures, and the costs of the same nets and operations here |
 //!
 //! A new operation is a variant of [`graph::Op`]; the compiler lists the matches that need it. A

@@ -21,7 +21,7 @@ pub enum Fit {
     Unlikely {
         /// The layer.
         misfit: Misfit,
-        /// The factor by which values would have to be larger.
+        /// The factor by which they are larger, [`Survey::margin`].
         margin: f64,
     },
     /// A layer does not fit for a sample.

@@ -2,8 +2,8 @@
 //!
 //! P0 has the values of non-linear operations, in clear. It splits each into u + v, where P0 and P2
 //! draw v from their common seed. (In a network, the split is the result of the linear layer
-//! before.) P0 also has matrices and kernels. Their other operand x is P1's, of which P0 receives x
-//! - r first.
+//! before.) P0 also has matrices and kernels. Their other operand is P1's query, which P0 first
+//! receives masked by r.
 
 use std::ops::Range;
 

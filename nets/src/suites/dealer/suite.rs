@@ -146,10 +146,13 @@ impl Suite for Dealer {
     }
 
     fn deal(&self, execution: &Execution<'_>) -> Result<()> {
-        let Inputs::CryptoProducer { key: Some(key) } = execution.inputs else {
-            return Err(Error::WrongParty { role: execution.inputs.role() });
+        let &Execution { stages, order, batch, inputs, progress, .. } = execution;
+        let key = match inputs {
+            Inputs::CryptoProducer { key: Some(key) } => key,
+            Inputs::CryptoProducer { key: None }
+            | Inputs::ModelOwner { .. }
+            | Inputs::DataOwner { .. } => return Err(Error::WrongParty { role: inputs.role() }),
         };
-        let &Execution { stages, order, batch, progress, .. } = execution;
         run::produce(stages.ahead, &self.run(order, batch), key, progress)
     }
 }

@@ -49,8 +49,9 @@ pub(super) fn fitting(demands: &[Demand], failure: f64) -> Vec<bool> {
     demands.iter().map(fit).collect()
 }
 
-/// The most fractional bits, up to `most`, for which every layer is [`fitting`]; `None` if even one
-/// is too many. `ranges` returns the layers' ranges for a fixed point, on which intervals depend.
+/// The most fractional bits, up to `most`, for which every layer has the bits that it demands and
+/// truncation spoils an image with at most the probability `failure`; `None` if even one is too
+/// many. `ranges` returns the layers' ranges for a fixed point, on which intervals depend.
 ///
 /// # Errors
 /// Those of `ranges`.
