@@ -40,15 +40,13 @@
 //! | [`plans`] | activation plans, which exchange activations for cheaper ones |
 //! | [`onnx`] | networks from ONNX files |
 //! | [`ranges`] | ranges of a network's values, by intervals and by samples |
-//! | [`suites`] | each protocol suite: cost, reference, fit, executor, benches |
-//! | [`bench`](mod@bench) | benches of single operations |
+//! | [`suites`] | each protocol suite: cost, reference, fit, executor, [benches](mod@bench) |
 //! | [`published`] | published figures, and the costs of the same nets and operations here |
 //!
 //! A new operation is a variant of [`graph::Op`]; the compiler lists the matches that need it. A
 //! new function is a file in [`functions`] and a line of its registry, and a new network a file in
 //! [`zoo`] and a line of its registry. Nothing in this crate knows about sockets.
 
-pub mod bench;
 pub mod cost;
 pub mod error;
 pub mod functions;
@@ -68,7 +66,6 @@ pub mod weights;
 mod workload;
 pub mod zoo;
 
-pub use bench::{Bench, Operation};
 pub use cost::{LayerCost, NetworkCost};
 pub use error::{Error, Result};
 pub use graph::{Graph, GraphBuilder, Node, NodeId, Op, Order};
@@ -76,6 +73,7 @@ pub use output::Output;
 pub use plans::ActivationPlan;
 pub use published::System;
 pub use shapes::{Dims, ShapeProblem};
+pub use suites::bench::{self, Bench, Operation};
 pub use suites::{Suite, SuiteName, dealer::PublicBounds};
 pub use weights::{EncodedModel, Model, Weights};
 

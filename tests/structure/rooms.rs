@@ -63,7 +63,7 @@ pub(crate) const CRATES: &[Crate] = &[
             &["onnx", "plans", "reference"],
             &["ranges"],
             &["suites"],
-            &["bench", "published"],
+            &["published"],
         ],
         max_levels: 8,
         exceptions: &[],

@@ -6,7 +6,8 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `suite`, `preprocessing`, `bench` | the traits |
+//! | `suite`, `preprocessing`, `suite_bench` | the traits |
+//! | [`bench`] | benches of single operations, in any suite |
 //! | `registry` | the making of suites and their benches by name |
 //! | `execution` | the execution of a network at one party |
 //! | `check`, `remedy` | the check, before a run, that a network's values fit, and remedies |
@@ -15,7 +16,7 @@
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
-mod bench;
+pub mod bench;
 mod check;
 pub mod dealer;
 mod execution;
@@ -27,12 +28,11 @@ mod registry;
 mod remedy;
 pub mod securenn;
 mod suite;
+mod suite_bench;
 #[cfg(test)]
 mod test_run;
 
 pub use crate::suite_name::SuiteName;
-pub use bench::BenchInputs;
-pub(crate) use bench::SuiteBench;
 pub use check::{Fit, Misfit, check};
 pub use dealer::Dealer;
 pub use execution::{DealMode, Execution, Inputs, MaskedWeights, Progress, Stages};
@@ -41,3 +41,4 @@ pub use preprocessing::Preprocessing;
 pub use remedy::{REFUSE_FAILURE, Remedy, WARN_FAILURE};
 pub use securenn::SecureNn;
 pub use suite::Suite;
+pub(crate) use suite_bench::SuiteBench;

@@ -3,10 +3,10 @@
 use fixedpoint::encoding::FixedPoint;
 
 use super::{
-    bench::SuiteBench,
     dealer::{self, Bounds, DEFAULT_MAGNITUDE_BITS, Dealer},
     securenn::{self, SecureNn},
     suite::Suite,
+    suite_bench::SuiteBench,
 };
 use crate::{error::Result, graph::Graph, output::Output, suite_name::SuiteName};
 

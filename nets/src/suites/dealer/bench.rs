@@ -21,7 +21,7 @@ use protocols::{
 use crate::{
     functions::{ActivationKind, Gadget},
     graph::SETUP,
-    suites::{BenchInputs, SuiteBench},
+    suites::{SuiteBench, bench::BenchInputs},
     workload::{Operation, Workload},
 };
 

@@ -11,7 +11,7 @@ use protocols::{
 
 use crate::{
     functions::EncodedTerms,
-    suites::{BenchInputs, SuiteBench},
+    suites::{SuiteBench, bench::BenchInputs},
     workload::{Operation, Workload},
 };
 
