@@ -251,6 +251,24 @@ mod tests {
         session.evaluate_from(depth, layer, run).unwrap().1
     }
 
+    /// A second use of a layer's name would use its masks twice.
+    #[test]
+    fn a_layer_is_evaluated_once() {
+        let outcome = TestWorld::new(41).run(|session| {
+            if session.role() == Role::CryptoProducer {
+                return Ok(());
+            }
+            let there = [Role::ModelOwner, Role::DataOwner];
+            relay(session, 0, "layer", there);
+            let again = std::panic::AssertUnwindSafe(|| relay(session, 0, "layer", there));
+            let text = std::panic::catch_unwind(again).unwrap_err();
+            let text = text.downcast_ref::<String>().expect("a message").clone();
+            assert!(text.contains("step layer is used twice"), "{text}");
+            Ok(())
+        });
+        assert!(outcome.results.iter().all(Result::is_ok));
+    }
+
     #[test]
     fn layers_side_by_side_have_depths_of_their_own() {
         let there = [Role::ModelOwner, Role::DataOwner];

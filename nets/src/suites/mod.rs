@@ -7,7 +7,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `suite`, `preprocessing`, `suite_bench` | the traits |
-//! | [`bench`] | benches of single operations, in any suite |
+//! | [`bench`](mod@bench) | benches of single operations, in any suite |
 //! | `registry` | the making of suites and their benches by name |
 //! | `execution` | the execution of a network at one party |
 //! | `check`, `remedy` | the check, before a run, that a network's values fit, and remedies |
