@@ -26,7 +26,7 @@ impl<'f> Translator<'f> {
 
     pub(super) fn leaky_relu(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
         let x = self.data(node, 0)?;
-        let kind = match node.float("alpha").unwrap_or(0.01) {
+        let kind = match node.float("alpha")?.unwrap_or(0.01) {
             1.0 => return Ok(x),
             0.0 => ActivationKind::Relu,
             slope @ 0.0..1.0 => ActivationKind::LeakyRelu { slope },
@@ -66,7 +66,7 @@ impl<'f> Translator<'f> {
         let x = self.data(node, 0)?;
         let mut bound = |place, name| -> Result<Option<f64>, Refusal> {
             let input = self.optional(node, place)?;
-            Ok(input.as_ref().and_then(Tensor::single).or_else(|| node.float(name)))
+            Ok(input.as_ref().and_then(Tensor::single).or(node.float(name)?))
         };
         let (low, high) = (bound(1, "min")?, bound(2, "max")?);
         self.clip(node.name(), &x, low, high)
@@ -76,7 +76,8 @@ impl<'f> Translator<'f> {
     /// 6 (alpha x + beta) - 3.
     pub(super) fn hard_sigmoid(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
         let (name, x) = (node.name(), self.data(node, 0)?);
-        let (alpha, beta) = (node.float("alpha").unwrap_or(0.2), node.float("beta").unwrap_or(0.5));
+        let (alpha, beta) =
+            (node.float("alpha")?.unwrap_or(0.2), node.float("beta")?.unwrap_or(0.5));
         if !(alpha.is_finite() && beta.is_finite()) {
             return Err("has an alpha or beta that is not finite".into());
         }

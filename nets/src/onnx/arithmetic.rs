@@ -17,7 +17,7 @@ enum Operands {
 impl<'f> Translator<'f> {
     pub(super) fn batch_norm(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
         let x = self.data(node, 0)?;
-        if node.int("training_mode", 0) != 0 {
+        if node.int("training_mode", 0)? != 0 {
             return Err("is in training mode: export the model after model.eval()".into());
         }
         let [gamma, beta, mean, var] = [1, 2, 3, 4].map(|place| self.constant(node, place));
@@ -25,7 +25,7 @@ impl<'f> Translator<'f> {
         if var.values.iter().any(|&var| var < 0.0) {
             return Err("has a negative variance: was the training stable?".into());
         }
-        let eps = node.float("epsilon").unwrap_or(1e-5);
+        let eps = node.float("epsilon")?.unwrap_or(1e-5);
         let scale = gamma.zip(&var, |gamma, var| gamma / (var + eps).sqrt());
         let scale = scale.ok_or("has parameters of different lengths")?;
         let moved = mean.zip(&scale, |mean, scale| mean * scale);
@@ -38,11 +38,11 @@ impl<'f> Translator<'f> {
     /// The normalisation of skl2onnx: (x - offset) scale.
     pub(super) fn scaler(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
         let x = self.data(node, 0)?;
-        let list = |name: &str| {
-            let values = node.floats(name).unwrap_or_default();
-            Tensor { shape: vec![values.len()], values, integer: false }
+        let list = |name: &str| -> Result<Tensor, Refusal> {
+            let values = node.floats(name)?.unwrap_or_default();
+            Ok(Tensor { shape: vec![values.len()], values, integer: false })
         };
-        let (scale, offset) = (list("scale"), list("offset"));
+        let (scale, offset) = (list("scale")?, list("offset")?);
         let shift = scale.zip(&offset, |scale, offset| -scale * offset);
         let shift = shift.ok_or("has parameters of different lengths")?;
         self.scale(node.name(), &x, &scale, &shift)

@@ -18,7 +18,7 @@ impl<'f> Translator<'f> {
         let first = places.clone().find(|&place| self.is_data(node, place));
         let first = self.data(node, first.ok_or("has nothing to join")?)?;
         let mut shape = first.view.shape();
-        let axis = resolve_axis(node.int("axis", 1), shape.len())?;
+        let axis = resolve_axis(node.int("axis", 1)?, shape.len())?;
         if axis == 0 && shape.len() > 1 {
             return Err("joins along the batch: join other axes".into());
         }
@@ -60,7 +60,7 @@ impl<'f> Translator<'f> {
     pub(super) fn split(&mut self, node: Node<'f>) -> Result<Vec<Value<'f>>, Refusal> {
         let count = node.0.outputs.len().max(1);
         let given = self.optional(node, 1)?.as_ref().map(Tensor::to_integers);
-        let given = given.or_else(|| node.ints("split"));
+        let given = given.or(node.ints("split")?);
         if self.is_data(node, 0) {
             let x = self.data(node, 0)?;
             let (axis, ranges) = split_ranges(node, given, &x.view.shape(), count)?;
@@ -93,7 +93,7 @@ impl<'f> Translator<'f> {
     /// The values at indices of one axis.
     pub(super) fn gather(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
         let (x, indices) = self.lookup(node)?;
-        let axis = resolve_axis(node.int("axis", 0), x.view.shape().len())?;
+        let axis = resolve_axis(node.int("axis", 0)?, x.view.shape().len())?;
         self.gathered(node, &x, &indices, axis)
     }
 
@@ -110,7 +110,7 @@ impl<'f> Translator<'f> {
         let (x, indices) = self.lookup(node)?;
         let shape = x.view.shape();
         let (count, outer) = indices.shape.split_last().ok_or("lacks indices")?;
-        if *count == 0 || *count > shape.len() || node.int("batch_dims", 0) != 0 {
+        if *count == 0 || *count > shape.len() || node.int("batch_dims", 0)? != 0 {
             return Err(format!("takes {count} indices each of {shape:?}"));
         }
         let (first, rest) = shape.split_at(*count);
@@ -186,7 +186,7 @@ impl<'f> Translator<'f> {
         let (x, block, [channels, height, width]) = self.squares(node)?;
         let thin = channels / (block * block);
         let shape = [1, thin, height * block, width * block];
-        if node.text("mode") == Some("CRD") {
+        if node.text("mode")? == Some("CRD") {
             let split = [1, thin, block, block, height, width];
             return self.move_squares(&x, block, &split, &[0, 1, 4, 2, 5, 3], &shape);
         }
@@ -198,7 +198,7 @@ impl<'f> Translator<'f> {
     /// columns.
     fn squares(&mut self, node: Node<'f>) -> Result<(Data, usize, [usize; 3]), Refusal> {
         let x = self.data(node, 0)?;
-        let block = usize::try_from(node.int("blocksize", 0)).unwrap_or(0);
+        let block = usize::try_from(node.int("blocksize", 0)?).unwrap_or(0);
         let shape = x.view.shape();
         match shape[..] {
             [1, channels, height, width] if (1..=MAX_SQUARE).contains(&block) => {
@@ -246,7 +246,7 @@ fn split_ranges(
     shape: &[usize],
     count: usize,
 ) -> Result<(usize, Vec<Vec<usize>>), Refusal> {
-    let axis = resolve_axis(node.int("axis", 0), shape.len())?;
+    let axis = resolve_axis(node.int("axis", 0)?, shape.len())?;
     let size = shape[axis];
     let parts = match given {
         Some(given) => sizes(&given)?,

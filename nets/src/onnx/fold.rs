@@ -64,7 +64,7 @@ impl Operands<'_> {
 
     /// The rest of a division, of the sign of the dividend or of the divisor.
     pub(super) fn remainder(&self) -> Result<Option<Tensor>, Refusal> {
-        Ok(if self.node.int("fmod", 0) != 0 {
+        Ok(if self.node.int("fmod", 0)? != 0 {
             join(self.inputs, |a, b| a % b)
         } else {
             join(self.inputs, |a, b| a - b * (a / b).floor())
@@ -73,17 +73,17 @@ impl Operands<'_> {
 
     /// Values cut to a range.
     pub(super) fn clip(&self) -> Result<Option<Tensor>, Refusal> {
-        let bound = |place, name| {
-            self.input(place).and_then(Tensor::single).or_else(|| self.node.float(name))
+        let bound = |place, name| -> Result<Option<f64>, Refusal> {
+            Ok(self.input(place).and_then(Tensor::single).or(self.node.float(name)?))
         };
-        let low = bound(1, "min").unwrap_or(f64::NEG_INFINITY);
-        let high = bound(2, "max").unwrap_or(f64::INFINITY);
+        let low = bound(1, "min")?.unwrap_or(f64::NEG_INFINITY);
+        let high = bound(2, "max")?.unwrap_or(f64::INFINITY);
         Ok(Some(self.x.map(|x| x.max(low).min(high))))
     }
 
     /// Conversion to the type that an attribute names.
     pub(super) fn cast(&self) -> Result<Option<Tensor>, Refusal> {
-        Ok(Some(self.converted(!is_real(self.node.int("to", 1)))))
+        Ok(Some(self.converted(!is_real(self.node.int("to", 1)?))))
     }
 
     /// Conversion to the type of the second input.
@@ -108,7 +108,7 @@ impl Operands<'_> {
 
     /// One number, as often as a shape says.
     pub(super) fn fill(&self) -> Result<Option<Tensor>, Refusal> {
-        let fill = self.node.tensor("value").transpose()?.unwrap_or(Tensor::scalar(0.0));
+        let fill = self.node.tensor("value")?.unwrap_or(Tensor::scalar(0.0));
         let fill = fill.with_shape(&[]).ok_or("fills with more than one number")?;
         Ok(fill.expand(&sizes(&self.x.to_integers())?))
     }
@@ -131,7 +131,7 @@ impl Operands<'_> {
 
     /// The elements at some indices of an axis.
     pub(super) fn gather(&self) -> Result<Option<Tensor>, Refusal> {
-        let axis = resolve_axis(self.node.int("axis", 0), self.x.shape.len())?;
+        let axis = resolve_axis(self.node.int("axis", 0)?, self.x.shape.len())?;
         let indices = self.input(1).ok_or("lacks its indices")?;
         let places = resolve_indices(&indices.to_integers(), self.x.shape[axis]);
         Ok(places.and_then(|places| self.x.take(axis, &places, Some(&indices.shape))))
@@ -140,7 +140,7 @@ impl Operands<'_> {
     /// All inputs, one after the other along an axis.
     pub(super) fn concat(&self) -> Result<Option<Tensor>, Refusal> {
         let parts: Option<Vec<&Tensor>> = self.inputs.iter().map(Option::as_ref).collect();
-        let axis = resolve_axis(self.node.int("axis", 0), self.x.shape.len())?;
+        let axis = resolve_axis(self.node.int("axis", 0)?, self.x.shape.len())?;
         Ok(parts.and_then(|parts| Tensor::concat(&parts, axis)))
     }
 
@@ -233,7 +233,7 @@ fn reduce(
         let join = |part: &[f64]| part.iter().fold(start, |joined, &x| f(joined, x));
         turned.values.chunks_exact(inner).map(join).collect()
     };
-    let keep = node.int("keepdims", 1) != 0;
+    let keep = node.int("keepdims", 1)? != 0;
     let size = |axis: usize| if axes.contains(&axis) { 1 } else { x.shape[axis] };
     let left = (0..rank).filter(|axis| keep || kept.contains(axis));
     let shape: Vec<usize> = left.map(size).collect();

@@ -82,7 +82,8 @@ impl<'f> Users<'_, 'f> {
         let first = self.first(name);
         let all_turn = |perm: &[i64]| {
             let turns = |node: &Node<'_>| {
-                node.op() == "Transpose" && node.ints("perm").is_some_and(|order| order == perm)
+                node.op() == "Transpose"
+                    && node.ints("perm").is_ok_and(|order| order.as_deref() == Some(perm))
             };
             !first.is_empty() && first.iter().all(turns)
         };

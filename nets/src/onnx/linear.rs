@@ -28,7 +28,7 @@ impl<'f> Translator<'f> {
                 ));
             }
         };
-        let groups = usize::try_from(node.int("group", 1)).unwrap_or(0);
+        let groups = usize::try_from(node.int("group", 1)?).unwrap_or(0);
         if inputs.checked_mul(groups) != Some(dims.channels) || outputs == 0 {
             let (channels, shape) = (dims.channels, weight.shape);
             return Err(format!(
@@ -57,17 +57,17 @@ impl<'f> Translator<'f> {
 
     pub(super) fn gemm(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
         let x = self.data(node, 0)?;
-        if node.int("transA", 0) != 0 {
+        if node.int("transA", 0)? != 0 {
             return Err("transposes its data (transA): transpose the weights instead".into());
         }
         let mut weight = self.matrix(node, 1)?;
-        if node.int("transB", 0) == 0 {
+        if node.int("transB", 0)? == 0 {
             weight = weight.transpose(&[1, 0]);
         }
-        let alpha = node.float("alpha").unwrap_or(1.0);
+        let alpha = node.float("alpha")?.unwrap_or(1.0);
         weight.values.iter_mut().for_each(|weight| *weight *= alpha);
         let mut bias = self.bias(node, weight.shape[0])?;
-        let beta = node.float("beta").unwrap_or(1.0);
+        let beta = node.float("beta")?.unwrap_or(1.0);
         bias.iter_mut().for_each(|bias| *bias *= beta);
         self.dense(layer_name(node), &x, &weight, bias)
     }
@@ -103,10 +103,10 @@ impl<'f> Translator<'f> {
     /// A linear classifier or regressor of skl2onnx.
     pub(super) fn linear_model(&mut self, node: Node<'f>) -> Result<Data, Refusal> {
         let x = self.data(node, 0)?;
-        let values = node.floats("coefficients").unwrap_or_default();
+        let values = node.floats("coefficients")?.unwrap_or_default();
         let inputs = x.view.shape().last().copied().unwrap_or(0);
         let outputs = values.len().checked_div(inputs).unwrap_or(0);
-        let mut bias = node.floats("intercepts").unwrap_or_default();
+        let mut bias = node.floats("intercepts")?.unwrap_or_default();
         bias.resize(bias.len().max(outputs), 0.0);
         if outputs == 0 || values.len() != outputs * inputs || bias.len() != outputs {
             let (weights, biases) = (values.len(), bias.len());

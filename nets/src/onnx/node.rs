@@ -40,35 +40,39 @@ impl<'f> Node<'f> {
     }
 
     /// An attribute that is a whole number.
-    pub(super) fn int(self, name: &str, default: i64) -> i64 {
-        self.attribute(name).and_then(|attribute| attribute.int).unwrap_or(default)
+    pub(super) fn int(self, name: &str, default: i64) -> Result<i64, Refusal> {
+        let int = self.typed(name, "a whole number", |attribute| attribute.int)?;
+        Ok(int.unwrap_or(default))
     }
 
     /// An attribute that is a real number.
-    pub(super) fn float(self, name: &str) -> Option<f64> {
-        self.attribute(name)?.float.map(decimal)
+    pub(super) fn float(self, name: &str) -> Result<Option<f64>, Refusal> {
+        let float = self.typed(name, "a real number", |attribute| attribute.float)?;
+        Ok(float.map(decimal))
     }
 
     /// An attribute that is a list of whole numbers.
-    pub(super) fn ints(self, name: &str) -> Option<Vec<i64>> {
-        self.attribute(name)?.ints.ints()
+    pub(super) fn ints(self, name: &str) -> Result<Option<Vec<i64>>, Refusal> {
+        self.typed(name, "whole numbers", |attribute| attribute.ints()?.ints())
     }
 
     /// An attribute that is a text.
-    pub(super) fn text(self, name: &str) -> Option<&'f str> {
-        std::str::from_utf8(self.attribute(name)?.text?).ok()
+    pub(super) fn text(self, name: &str) -> Result<Option<&'f str>, Refusal> {
+        self.typed(name, "a text", |attribute| std::str::from_utf8(attribute.text?).ok())
     }
 
     /// An attribute that is a list of real numbers.
-    pub(super) fn floats(self, name: &str) -> Option<Vec<f64>> {
+    pub(super) fn floats(self, name: &str) -> Result<Option<Vec<f64>>, Refusal> {
         let number = |bytes: &[u8]| f32::from_le_bytes(bytes.try_into().expect("4 bytes")).into();
-        Some(self.attribute(name)?.floats.chunks(4).map(number).collect())
+        self.typed(name, "real numbers", |attribute| {
+            Some(attribute.floats()?.chunks(4).map(number).collect())
+        })
     }
 
     /// An attribute that is a tensor.
-    pub(super) fn tensor(self, name: &str) -> Option<Result<Tensor, Refusal>> {
-        let tensor = self.attribute(name)?.tensor.as_ref()?;
-        Some(Stored::new(tensor).and_then(|stored| stored.read()))
+    pub(super) fn tensor(self, name: &str) -> Result<Option<Tensor>, Refusal> {
+        let tensor = self.typed(name, "a tensor", |attribute| attribute.tensor.as_deref())?;
+        tensor.map(|tensor| Stored::new(tensor)?.read()).transpose()
     }
 
     /// An attribute that is a size for rows and one for columns; a single size is for columns.
@@ -83,7 +87,7 @@ impl<'f> Node<'f> {
 
     /// An attribute that is a list of sizes of windows.
     pub(super) fn window(self, name: &str) -> Result<Option<Vec<usize>>, Refusal> {
-        let Some(sizes) = self.ints(name) else {
+        let Some(sizes) = self.ints(name)? else {
             return Ok(None);
         };
         let size = |&size: &i64| {
@@ -97,6 +101,19 @@ impl<'f> Node<'f> {
     /// Whether it has an attribute.
     pub(super) fn has(self, name: &str) -> bool {
         self.attribute(name).is_some()
+    }
+
+    /// An attribute, if it is given: its default must not stand in for one of another type.
+    fn typed<T>(
+        self,
+        name: &str,
+        expected: &str,
+        value: impl FnOnce(&'f proto::Attribute<'f>) -> Option<T>,
+    ) -> Result<Option<T>, Refusal> {
+        let typed = |attribute| {
+            value(attribute).ok_or_else(|| format!("has `{name}` of another type: use {expected}"))
+        };
+        self.attribute(name).map(typed).transpose()
     }
 
     fn attribute(self, name: &str) -> Option<&'f proto::Attribute<'f>> {

@@ -20,12 +20,12 @@ impl<'f> Translator<'f> {
         if sizes.iter().flatten().all(|&size| size == 0) {
             return self.input(node, 0).cloned();
         }
-        let mode = node.text("mode").unwrap_or("constant");
+        let mode = node.text("mode")?.unwrap_or("constant");
         if mode != "constant" {
             return Err(format!("pads by {mode}: pad with constants"));
         }
         let fill = self.optional(node, 2)?.as_ref().and_then(Tensor::single);
-        let fill = fill.or(node.float("value")).unwrap_or(0.0);
+        let fill = fill.or(node.float("value")?).unwrap_or(0.0);
         if sizes[0] != [0, 0] {
             return Err("pads the batch: pad other axes".into());
         }
@@ -60,7 +60,7 @@ impl<'f> Translator<'f> {
     /// How much a Pad adds before and after each axis.
     fn pad_sizes(&mut self, node: Node<'f>) -> Result<Vec<[i64; 2]>, Refusal> {
         let pads = self.optional(node, 1)?.as_ref().map(Tensor::to_integers);
-        let pads = pads.or_else(|| node.ints("pads")).ok_or("lacks `pads`")?;
+        let pads = pads.or(node.ints("pads")?).ok_or("lacks `pads`")?;
         let rank = if let Value::Padded(padded) = self.input(node, 0)? {
             padded.order.len()
         } else {
@@ -149,7 +149,7 @@ pub(super) fn total_padding(
     let (height, width) =
         (dims.height + around.top + around.bottom, dims.width + around.left + around.right);
     let (rows, columns) = (same(height, span.0, stride.0), same(width, span.1, stride.1));
-    let own = match node.text("auto_pad").unwrap_or("NOTSET") {
+    let own = match node.text("auto_pad")?.unwrap_or("NOTSET") {
         "VALID" => Padding::NONE,
         "SAME_UPPER" => Padding {
             top: rows / 2,

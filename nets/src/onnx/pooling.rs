@@ -63,7 +63,7 @@ impl<'f> Translator<'f> {
         }
         let given = total_padding(node, dims, around, size, stride)?;
         let mut padding = given;
-        if node.int("ceil_mode", 0) != 0 {
+        if node.int("ceil_mode", 0)? != 0 {
             let Padding { top, left, bottom, right } = &mut padding;
             *bottom += overhang(dims.height, size.0, stride.0, *top, *bottom)?;
             *right += overhang(dims.width, size.1, stride.1, *left, *right)?;
@@ -73,7 +73,7 @@ impl<'f> Translator<'f> {
             return Ok(None);
         }
         let window = Window { size, stride, padding };
-        let counted = if node.int("count_include_pad", 0) == 0 { around } else { given };
+        let counted = if node.int("count_include_pad", 0)? == 0 { around } else { given };
         Ok(Some(match pool {
             Pool::Mean => Op::AvgPool(Average::Windows { window, counted }),
             Pool::Max => Op::MaxPool(window),
@@ -105,7 +105,7 @@ impl<'f> Translator<'f> {
         let Some(axes) = reduced_axes(node, given.as_ref(), x.view.shape().len())? else {
             return Ok(x);
         };
-        self.reduce_axes(node.name(), &x, &axes, reduction, node.int("keepdims", 1) != 0)
+        self.reduce_axes(node.name(), &x, &axes, reduction, node.int("keepdims", 1)? != 0)
     }
 
     /// The values along some axes joined, which keep a size of 1 if `keep`.

@@ -66,9 +66,9 @@ pub(super) struct Attribute<'f> {
     /// A constant.
     pub(super) tensor: Option<Box<Tensor<'f>>>,
     /// Real numbers.
-    pub(super) floats: Repeated<'f>,
+    floats: Repeated<'f>,
     /// Whole numbers.
-    pub(super) ints: Repeated<'f>,
+    ints: Repeated<'f>,
 }
 
 /// A constant as it is stored.
@@ -172,6 +172,7 @@ impl<'f> Node<'f> {
 impl<'f> Attribute<'f> {
     fn read(bytes: &'f [u8], left: &mut usize) -> Result<Attribute<'f>, &'static str> {
         let mut attribute = Attribute::default();
+        let mut kind = 0;
         message(bytes, left, |number, field, left| {
             match number {
                 1 => attribute.name = field.text()?,
@@ -181,11 +182,36 @@ impl<'f> Attribute<'f> {
                 5 => attribute.tensor = Some(Box::new(Tensor::read(field.bytes()?, left)?)),
                 7 => attribute.floats.0.push(field.raw),
                 8 => attribute.ints.0.push(field.raw),
+                20 => kind = field.int()?,
                 _ => {}
             }
             Ok(())
         })?;
+        if attribute.floats().is_some_and(|floats| floats.0.is_empty()) {
+            // Some writers leave out zeros and empty texts.
+            match kind {
+                1 => attribute.float = Some(0.0),
+                2 => attribute.int = Some(0),
+                3 => attribute.text = Some(b""),
+                _ => {}
+            }
+        }
         Ok(attribute)
+    }
+
+    /// Its real numbers, maybe none, if it has no value of another type.
+    pub(super) fn floats(&self) -> Option<&Repeated<'f>> {
+        (self.has_no_single_value() && self.ints.0.is_empty()).then_some(&self.floats)
+    }
+
+    /// Its whole numbers, maybe none, if it has no value of another type.
+    pub(super) fn ints(&self) -> Option<&Repeated<'f>> {
+        (self.has_no_single_value() && self.floats.0.is_empty()).then_some(&self.ints)
+    }
+
+    fn has_no_single_value(&self) -> bool {
+        let Attribute { name: _, float, int, text, tensor, floats: _, ints: _ } = self;
+        float.is_none() && int.is_none() && text.is_none() && tensor.is_none()
     }
 }
 

@@ -18,8 +18,8 @@ pub(super) fn reshaped(
     given: Option<&Tensor>,
 ) -> Result<Vec<usize>, Refusal> {
     let given = given.map(Tensor::to_integers);
-    let wanted = given.or_else(|| node.ints("shape")).ok_or("lacks its shape")?;
-    if node.int("allowzero", 0) != 0 && wanted.contains(&0) {
+    let wanted = given.or(node.ints("shape")?).ok_or("lacks its shape")?;
+    if node.int("allowzero", 0)? != 0 && wanted.contains(&0) {
         return Err("makes an empty tensor".into());
     }
     let shape = resolve_shape(old, &wanted)
@@ -34,7 +34,7 @@ pub(super) fn flattened(
     _: Option<&Tensor>,
 ) -> Result<Vec<usize>, Refusal> {
     let rank = old.len();
-    let axis = match node.int("axis", 1) {
+    let axis = match node.int("axis", 1)? {
         axis if axis == rank as i64 => rank,
         axis => resolve_axis(axis, rank)?,
     };
@@ -58,8 +58,8 @@ pub(super) fn unsqueezed(
     old: &[usize],
     given: Option<&Tensor>,
 ) -> Result<Vec<usize>, Refusal> {
-    let given_count = given.map(|given| given.values.len());
-    let added = given_count.or_else(|| Some(node.ints("axes")?.len())).ok_or("lacks its axes")?;
+    let stated = node.ints("axes")?.map(|axes| axes.len());
+    let added = given.map(|given| given.values.len()).or(stated).ok_or("lacks its axes")?;
     let mut axes = given_axes(node, given, old.len() + added)?.unwrap_or_default();
     axes.sort_unstable();
     let mut shape = old.to_vec();
@@ -73,14 +73,14 @@ pub(super) fn slices(
     inputs: &[Option<Tensor>],
     rank: usize,
 ) -> Result<Vec<(usize, i64, i64, i64)>, Refusal> {
-    let list = |place: usize, name: &str| {
+    let list = |place: usize, name: &str| -> Result<Option<Vec<i64>>, Refusal> {
         let input = inputs.get(place).and_then(Option::as_ref);
-        input.map(Tensor::to_integers).or_else(|| node.ints(name))
+        Ok(input.map(Tensor::to_integers).or(node.ints(name)?))
     };
-    let starts = list(1, "starts").ok_or("lacks starts")?;
-    let ends = list(2, "ends").ok_or("lacks ends")?;
-    let axes = list(3, "axes").unwrap_or_else(|| (0..starts.len() as i64).collect());
-    let steps = list(4, "steps").unwrap_or_else(|| vec![1; starts.len()]);
+    let starts = list(1, "starts")?.ok_or("lacks starts")?;
+    let ends = list(2, "ends")?.ok_or("lacks ends")?;
+    let axes = list(3, "axes")?.unwrap_or_else(|| (0..starts.len() as i64).collect());
+    let steps = list(4, "steps")?.unwrap_or_else(|| vec![1; starts.len()]);
     if [ends.len(), axes.len(), steps.len()] != [starts.len(); 3] {
         return Err("has starts, ends, axes and steps of different lengths".into());
     }
@@ -115,7 +115,7 @@ pub(super) fn reduced_axes(
 ) -> Result<Option<Vec<usize>>, Refusal> {
     let mut axes = given_axes(node, given, rank)?.unwrap_or_default();
     if axes.is_empty() {
-        let idle = node.int("noop_with_empty_axes", 0) != 0;
+        let idle = node.int("noop_with_empty_axes", 0)? != 0;
         return Ok((!idle).then(|| (0..rank).collect()));
     }
     axes.sort_unstable();
@@ -125,7 +125,7 @@ pub(super) fn reduced_axes(
 
 /// The order of the axes that a Transpose asks for.
 pub(super) fn permutation(node: Node<'_>, rank: usize) -> Result<Vec<usize>, Refusal> {
-    let Some(order) = node.ints("perm") else {
+    let Some(order) = node.ints("perm")? else {
         return Ok((0..rank).rev().collect());
     };
     let order = resolve_axes(&order, rank)?;
@@ -195,7 +195,7 @@ fn given_axes(
     given: Option<&Tensor>,
     rank: usize,
 ) -> Result<Option<Vec<usize>>, Refusal> {
-    let axes = given.map(Tensor::to_integers).or_else(|| node.ints("axes"));
+    let axes = given.map(Tensor::to_integers).or(node.ints("axes")?);
     axes.map(|axes| resolve_axes(&axes, rank)).transpose()
 }
 

@@ -17,7 +17,7 @@ impl<'f> Translator<'f> {
     /// Data of another type of real numbers, which is the same to a fixed point.
     pub(super) fn cast(&mut self, node: Node<'f>) -> Result<Value<'f>, Refusal> {
         let x = self.data(node, 0)?;
-        if !is_real(node.int("to", 1)) {
+        if !is_real(node.int("to", 1)?) {
             return Err("rounds private values: keep them in floating point".into());
         }
         Ok(Value::Data(x))
@@ -62,7 +62,7 @@ impl<'f> Translator<'f> {
     /// The sizes of a tensor.
     pub(super) fn shape(&mut self, node: Node<'_>) -> Result<Tensor, Refusal> {
         let shape = self.input(node, 0)?.shape();
-        let (start, end) = (node.int("start", 0), node.int("end", i64::MAX));
+        let (start, end) = (node.int("start", 0)?, node.int("end", i64::MAX)?);
         let places = slice_indices(shape.len(), start, end, 1).unwrap_or_default();
         Ok(Tensor::integers(places.into_iter().map(|place| shape[place])))
     }
@@ -76,20 +76,20 @@ impl<'f> Translator<'f> {
 }
 
 fn stored(node: Node<'_>) -> Result<Tensor, Refusal> {
-    if let Some(tensor) = node.tensor("value") {
-        return tensor;
+    if let Some(tensor) = node.tensor("value")? {
+        return Ok(tensor);
     }
     let list = |values: Vec<f64>, integer| Tensor { shape: vec![values.len()], values, integer };
-    if let Some(value) = node.float("value_float") {
+    if let Some(value) = node.float("value_float")? {
         return Ok(Tensor::scalar(value));
     }
     if node.has("value_int") {
-        return Ok(Tensor { integer: true, ..Tensor::scalar(node.int("value_int", 0) as f64) });
+        return Ok(Tensor { integer: true, ..Tensor::scalar(node.int("value_int", 0)? as f64) });
     }
     if node.has("value_floats") {
-        return Ok(list(node.floats("value_floats").unwrap_or_default(), false));
+        return Ok(list(node.floats("value_floats")?.unwrap_or_default(), false));
     }
-    if let Some(values) = node.ints("value_ints") {
+    if let Some(values) = node.ints("value_ints")? {
         return Ok(list(values.into_iter().map(|value| value as f64).collect(), true));
     }
     Err("is no constant of numbers".into())

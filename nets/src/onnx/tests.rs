@@ -262,6 +262,50 @@ fn packed_and_unpacked_numbers_are_the_same() {
     assert_eq!(graph.dims(graph.output()), crate::Dims::new(3, 5, 5));
 }
 
+/// The default must not stand in for an attribute that is given, but not as a number.
+#[test]
+fn attributes_of_other_types_are_refused() {
+    let named = |name| Message::default().text(1, name);
+    let cases = [
+        ("HardSigmoid", named("alpha").number(3, 1), "`alpha`", "a real number"),
+        ("HardSigmoid", named("beta").float(7, 1.0), "`beta`", "a real number"),
+        ("LeakyRelu", named("alpha").text(4, "3"), "`alpha`", "a real number"),
+        ("LeakyRelu", named("alpha").number(20, 7), "`alpha`", "a real number"),
+        ("Flatten", named("axis").float(2, 1.0), "`axis`", "a whole number"),
+        ("DepthToSpace", named("blocksize").text(4, "2"), "`blocksize`", "a whole number"),
+        ("MaxPool", named("kernel_shape").number(3, 2), "`kernel_shape`", "whole numbers"),
+        ("MaxPool", named("kernel_shape").float(7, 2.0), "`kernel_shape`", "whole numbers"),
+        ("Scaler", named("offset").number(8, 1), "`offset`", "real numbers"),
+        ("ConstantOfShape", named("value").float(2, 1.0), "`value`", "a tensor"),
+    ];
+    for (op, attribute, name, expected) in cases {
+        // Its own attribute comes before the axis that all nodes here have.
+        let node = Message::default().message(5, attribute).then(node(op, "n", &["x"], "y"));
+        let x = integers("x", &[1, 1]);
+        let whole = if op == "ConstantOfShape" {
+            let act = file::node("Add", "sum", &["z", "y"], "w");
+            graph(&[node, act], &[input("z", &[1, 4, 4, 4])], &["w"]).message(5, x)
+        } else {
+            graph(&[node], &[input("x", &[1, 4, 4, 4])], &["y"])
+        };
+        let error = refused(&whole);
+        assert!(error.contains(&format!("({op}) has {name} of another type")), "{error}");
+        assert!(error.contains(&format!("use {expected}")), "{error}");
+    }
+}
+
+#[test]
+fn a_zero_may_be_left_out() {
+    let slope = |slope: Message| {
+        let alpha = Message::default().text(1, "alpha").then(slope).number(20, 1);
+        let act = node("LeakyRelu", "act", &["x"], "y").message(5, alpha);
+        parse("net", &file(&graph(&[act], &[input("x", &[1, 3, 4, 4])], &["y"]))).unwrap().graph
+    };
+    let zero = slope(Message::default());
+    assert_eq!(zero, slope(Message::default().float(2, 0.0)));
+    assert_ne!(zero, slope(Message::default().float(2, 0.5)));
+}
+
 #[test]
 fn texts_and_broken_files_are_refused() {
     let complaint = |bytes: &[u8]| parse("net", bytes).unwrap_err().to_string();

@@ -8,7 +8,9 @@ use super::dims::Dims;
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ShapeProblem {
     /// A name that another layer has, or that no layer may have.
-    #[error("the name is taken: every layer needs its own, other than 'input' and 'output'")]
+    #[error(
+        "the name is taken: every layer needs its own, other than 'input', 'output' and 'setup'"
+    )]
     NameTaken,
     /// A name that cannot be part of a step's path or a key of a report.
     #[error("a name has 1 to 200 characters, none of them '/', '#' or a control character")]

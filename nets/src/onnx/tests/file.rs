@@ -18,6 +18,12 @@ impl Message {
         self
     }
 
+    pub(super) fn float(mut self, field: u64, value: f32) -> Message {
+        varint(&mut self.0, field << 3 | 5);
+        self.0.extend(value.to_le_bytes());
+        self
+    }
+
     pub(super) fn text(self, field: u64, text: &str) -> Message {
         self.bytes(field, text.as_bytes())
     }
