@@ -82,7 +82,7 @@ impl Source {
         prefixes.find(|&prefix| self.modules.contains_key(prefix)).unwrap_or(&[]).to_vec()
     }
 
-    /// The module where that stands which a path names, whatever re-exports it on the way.
+    /// The module that defines what a path names, found through re-exports.
     pub(crate) fn definition(&self, path: &[String]) -> CratePath {
         self.find(path, 0).unwrap_or_else(|| self.module_of(path))
     }

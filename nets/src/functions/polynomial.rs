@@ -29,7 +29,8 @@ impl Nonlinear for Polynomial {
         match self.degree {
             0 => "polynomial-0",
             2 => "polynomial-2",
-            _ => "polynomial-3",
+            3 => "polynomial-3",
+            degree => unreachable!("no polynomial of degree {degree}"),
         }
     }
 
@@ -142,7 +143,8 @@ impl PolynomialScales {
         let (value, highest) = match degree {
             0 => (0, f),
             2 => (input.min(2 * f / 3), 5 * f / 6),
-            _ => (input.min(f / 2), f),
+            3 => (input.min(f / 2), f),
+            degree => unreachable!("no polynomial of degree {degree}"),
         };
         PolynomialScales { degree, value, result: degree * value + highest }
     }

@@ -13,7 +13,7 @@ use crate::graph::ActivationKind;
 pub(super) struct Operator {
     /// Its name in the standard.
     pub(super) name: &'static str,
-    /// The set that it is of.
+    /// The operator set that it belongs to.
     pub(super) domain: Domain,
     /// How a node on data is translated.
     pub(super) translation: Translation,
@@ -38,7 +38,7 @@ pub(super) struct Operator {
 pub(super) enum Domain {
     /// The default one.
     Onnx,
-    /// That of classical machine learning.
+    /// `ai.onnx.ml`, of classical machine learning.
     Ml,
 }
 
@@ -69,7 +69,7 @@ pub(super) struct End {
     pub(super) result: LayersFn,
     /// What is said of that result, after "the result is".
     pub(super) note: &'static str,
-    /// What it is translated to elsewhere; `None` if it is supported at the end only.
+    /// The activation that it becomes inside of the network; `None` if it is supported at the end only.
     pub(super) within: Option<ActivationKind>,
 }
 

@@ -94,7 +94,14 @@ impl<'f> Translator<'f> {
         }
         let data = (0..node.0.inputs.len()).find_map(|place| match self.input(node, place) {
             Ok(Value::Data(data)) => Some(data.clone()),
-            _ => None,
+            Ok(
+                Value::Stored(_)
+                | Value::Constant(_)
+                | Value::Padded(_)
+                | Value::Tail(_)
+                | Value::Unknown,
+            )
+            | Err(_) => None,
         })?;
         Some(self.placeholder(&data))
     }

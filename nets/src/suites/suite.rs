@@ -75,7 +75,7 @@ pub trait Suite: fmt::Debug + Send + Sync {
     /// the fixed point.
     ///
     /// # Errors
-    /// Those of `ranges`.
+    /// The errors that `ranges` returns.
     fn remedy(&self, ranges: &dyn Fn(FixedPoint) -> Result<Vec<LayerRange>>) -> Result<Remedy>;
 
     /// The part of P0 or P1. P1's result is the logits at the scale of [`Suite::result_fixed`], or

@@ -40,10 +40,10 @@ pub(super) struct Args {
     /// Override the configs' protocol suite; several times or `both`: one after the other.
     #[arg(long = "suite", value_name = "SUITE")]
     suites: Vec<Suites>,
-    /// So many images of each config instead of all.
+    /// The number of images of each config, instead of all.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     images: Option<u32>,
-    /// So many images in one run. Default: as many as take less than 512 MiB in any process.
+    /// The number of images in one run. Default: as many as take less than 512 MiB in any process.
     #[arg(long, value_name = "N", value_parser = batch_size())]
     batch: Option<u32>,
     /// How to print it.

@@ -57,7 +57,7 @@ pub(super) struct Args {
     /// net's own if not given.
     #[arg(long, value_name = "PLAN")]
     plan: Option<String>,
-    /// What the widths of XONN's nets are multiplied with.
+    /// The factor of the widths of XONN's nets.
     #[arg(long, value_name = "S", conflicts_with = "config", value_parser = positive)]
     scale: Option<f64>,
     /// Ratio of the first activation of every block: 1 keeps it, 0 removes it, between is partial.

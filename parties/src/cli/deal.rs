@@ -23,7 +23,7 @@ use crate::{
 pub(super) struct Args {
     /// The config, with the model owner's weights; images are not needed.
     config: PathBuf,
-    /// ActivationPlan activations and pools as this plan says: a TOML or JSON file.
+    /// Exchange activations and pools as this plan says: a TOML or JSON file.
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
     /// How many queries.

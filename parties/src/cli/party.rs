@@ -32,7 +32,7 @@ pub(super) struct Args {
     /// The config.
     #[arg(long, value_name = "CONFIG", required_unless_present = "launched")]
     config: Option<PathBuf>,
-    /// ActivationPlan activations and pools as this plan says: a TOML or JSON file. The same at all
+    /// Exchange activations and pools as this plan says: a TOML or JSON file. The same at all
     /// three.
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
@@ -45,7 +45,7 @@ pub(super) struct Args {
     /// Answer with the next query of this directory's material (see --deal).
     #[arg(long, value_name = "DIR")]
     material: Option<PathBuf>,
-    /// Make material for so many queries in the --material directory, and answer none.
+    /// Make material for this number of queries in the --material directory, and answer none.
     #[arg(
         long,
         value_name = "N",

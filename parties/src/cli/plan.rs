@@ -89,7 +89,7 @@ pub(super) struct Args {
     /// alone, and how accurate they are is unknown.
     #[arg(long, value_name = "COMMAND", conflicts_with = "python")]
     trainer: Option<String>,
-    /// What is drawn by chance depends on it.
+    /// The seed of the search's random choices.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 }

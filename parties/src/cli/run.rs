@@ -22,7 +22,7 @@ use crate::{
 pub(super) struct Args {
     /// The config, with the inputs of all parties; addresses and certificates are not needed.
     config: PathBuf,
-    /// ActivationPlan activations and pools as this plan says: a TOML or JSON file.
+    /// Exchange activations and pools as this plan says: a TOML or JSON file.
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
     /// Override the config's protocol suite.

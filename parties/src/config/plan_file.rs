@@ -1,5 +1,5 @@
 //! Activation plans in files: which activations and pools of a network are exchanged
-//! ([`nets::exchange`]), in TOML or JSON.
+//! ([`nets::plans`]), in TOML or JSON.
 
 use std::{fs, path::Path};
 

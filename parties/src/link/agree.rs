@@ -83,7 +83,9 @@ async fn greet(
         control.send(&Signal::Hello(own.clone())).await?;
         match control.recv().await? {
             Signal::Hello(hello) => Ok((control, hello)),
-            _ => Err(Silence::Malformed("its first message is no hello")),
+            Signal::Ready { .. } | Signal::Done { .. } | Signal::Bye => {
+                Err(Silence::Malformed("its first message is no hello"))
+            }
         }
     };
     match hellos.await {
@@ -108,7 +110,10 @@ async fn confirm(
         control.send(&Signal::Ready { session: *session }).await?;
         match control.recv().await? {
             Signal::Ready { session: theirs } if theirs == *session => Ok(()),
-            _ => Err(Silence::Malformed("it is in another session")),
+            Signal::Ready { .. } => Err(Silence::Malformed("it is in another session")),
+            Signal::Hello(_) | Signal::Done { .. } | Signal::Bye => {
+                Err(Silence::Malformed("its second message is no agreement"))
+            }
         }
     };
     match ready.await {

@@ -183,7 +183,9 @@ impl Shared {
         self.said(peer, end.control.send(&Signal::done(sent)).await)?;
         let announced = match self.said(peer, end.control.recv().await)? {
             Signal::Done { messages, bytes } => Traffic { messages, bytes },
-            _ => return Err(self.out_of_turn(peer)),
+            Signal::Hello(_) | Signal::Ready { .. } | Signal::Bye => {
+                return Err(self.out_of_turn(peer));
+            }
         };
         let Ok(received) = (&mut end.reader).await else {
             return Err(self.error());
@@ -206,7 +208,9 @@ impl Shared {
         let silence = match end.control.send(&Signal::Bye).await {
             Ok(()) => match end.control.recv().await {
                 Ok(Signal::Bye) => return Ok(()),
-                Ok(_) => return Err(self.out_of_turn(peer)),
+                Ok(Signal::Hello(_) | Signal::Ready { .. } | Signal::Done { .. }) => {
+                    return Err(self.out_of_turn(peer));
+                }
                 Err(silence) => silence,
             },
             Err(silence) => silence,

@@ -94,8 +94,8 @@ impl Function for Cube {
     }
 }
 
-/// The rings of `count` values of which each is one of two, by m: that for m = 1 and, divided by
-/// 2^n, how much less it is for m = 0.
+/// The rings of what P2 shares of `count` values, each of which is one of two by m: the value for
+/// m = 1 and, divided by 2^n, how much less it is for m = 0.
 pub(crate) fn shared(gate: &Gate, count: usize) -> Vec<Width> {
     (0..count).flat_map(|_| [gate.out()].into_iter().chain(gate.wrap())).collect()
 }
@@ -116,7 +116,7 @@ pub(crate) fn share(gate: &Gate, tau: &[u64], degree: usize) -> Vec<Vec<u64>> {
     shared
 }
 
-/// Shares of `count` such values, for the m that T has.
+/// Shares of the first `count` powers of tau_m, for the m that the opened T has.
 pub(crate) fn lifted(
     gate: &Gate,
     opened: &[u64],

@@ -155,7 +155,7 @@ pub(crate) fn evaluate(
     let (side, peer) = (ctx.side(), ctx.peer());
     let lanes = shape.lanes(lane_words(ctx));
 
-    // step 2, the left matrix
+    // phase 2, the left matrix
     let mut left_ctx = ctx.narrow("left", 0);
     let mut opened = send_left(&mut left_ctx, left)?;
     // The other half is taken by whichever lane needs it first, after that lane has sent its own
@@ -184,17 +184,17 @@ pub(crate) fn evaluate(
             columns(piece, &mut right[start..]);
         }
         let result_len = right.len() / shape.inner * shape.rows;
-        // step 2, the right matrices
+        // phase 2, the right matrices
         let mut opened = right.clone();
         lane.prf_with(Role::CryptoProducer).subtract_from(&mut opened);
         lane.send_words(peer, 2, &opened)?;
-        // step 1
+        // phase 1
         let mut result = match side {
             Side::Zero => lane.prf_with(Role::CryptoProducer).words(result_len),
             Side::One => lane.recv_words(Role::CryptoProducer, 1, result_len)?,
         };
         lane.rerandomise(&mut result);
-        // step 2
+        // phase 2
         ring::add_assign(&mut opened, &lane.recv_words(peer, 2, right.len())?);
         if side == Side::One {
             ring::sub_assign(&mut right, &opened);
@@ -231,7 +231,7 @@ pub(crate) fn deal(ctx: &mut Dealer<'_>, shape: &LinearShape) -> Result<()> {
         let pieces = &lanes[index];
         let columns: usize = pieces.iter().map(|piece| piece.columns.len()).sum();
         let right = deal_mask(lane, shape.inner * columns);
-        // step 1
+        // phase 1
         let mut c = lane.prf_with(Role::ModelOwner).words(shape.rows * columns);
         ring::neg_assign(&mut c);
         let mut rest = c.as_mut_slice();

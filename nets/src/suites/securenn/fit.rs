@@ -54,7 +54,7 @@ pub(super) fn fitting(demands: &[Demand], failure: f64) -> Vec<bool> {
 /// many. `ranges` returns the layers' ranges for a fixed point, on which intervals depend.
 ///
 /// # Errors
-/// Those of `ranges`.
+/// The errors that `ranges` returns.
 pub fn fitting_bits(
     graph: &Graph,
     most: u32,

@@ -122,7 +122,8 @@ impl<'t> Section<'t> {
         let in_range = |number: &f64| match kind {
             Kind::Positive => *number > 0.0,
             Kind::Ratio => (0.0..=1.0).contains(number),
-            _ => true,
+            Kind::Number => true,
+            _ => unreachable!("`{key}` is no number"),
         };
         self.read(key, |value| finite(value).filter(in_range))
     }
