@@ -15,7 +15,7 @@ use self::file::{Message, file, graph, input, integers, node, tensor};
 use super::{Import, parse, read};
 use crate::{
     Error, Model, Op, Order, Output, reference,
-    suites::{DealMode, Execution, Inputs, SecureNn, Stages, Suite, securenn},
+    suites::{DealMode, Execution, Inputs, SecureNn, Sessions, Suite, securenn},
     weights::parameters,
 };
 
@@ -92,7 +92,7 @@ fn secure_results_are_those_of_onnxruntime() {
                 Role::CryptoProducer => Inputs::CryptoProducer { key: None },
             };
             let execution = Execution {
-                stages: Stages { ahead: session, online: session },
+                sessions: Sessions { ahead: session, online: session },
                 order: Order::Sequential,
                 batch,
                 mode: DealMode::Streamed,

@@ -20,7 +20,7 @@ pub type Progress<'a> = &'a (dyn Fn(usize, &str) + Sync);
 #[derive(Clone, Copy)]
 pub struct Execution<'a> {
     /// The party's sessions.
-    pub stages: Stages<'a>,
+    pub sessions: Sessions<'a>,
     /// The order in which layers start online.
     pub order: Order,
     /// The number of images.
@@ -38,7 +38,7 @@ pub struct Execution<'a> {
 /// A party's sessions for both stages. They are the same session, or two if the first stage was run
 /// earlier and its material kept.
 #[derive(Clone, Copy)]
-pub struct Stages<'a> {
+pub struct Sessions<'a> {
     /// The session of the stage ahead of the query.
     pub ahead: &'a Session,
     /// The session of the stage from the query on.
@@ -80,7 +80,7 @@ pub enum Inputs<'a> {
 /// P1's masked weights D, layer by layer; `None` for layers without weights.
 pub struct MaskedWeights(pub(super) Vec<Option<Vec<u64>>>);
 
-impl Stages<'_> {
+impl Sessions<'_> {
     /// Whether both stages run in one session.
     pub(super) fn is_one_session(&self) -> bool {
         std::ptr::eq(self.ahead, self.online)

@@ -35,7 +35,7 @@ mod test_run;
 pub use crate::suite_name::SuiteName;
 pub use check::{Fit, Misfit, check};
 pub use dealer::Dealer;
-pub use execution::{DealMode, Execution, Inputs, MaskedWeights, Progress, Stages};
+pub use execution::{DealMode, Execution, Inputs, MaskedWeights, Progress, Sessions};
 pub use judge::{OutOfRange, Reference};
 pub use preprocessing::Preprocessing;
 pub use remedy::{REFUSE_FAILURE, Remedy, WARN_FAILURE};

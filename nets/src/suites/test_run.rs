@@ -9,7 +9,7 @@ use protocols::{
 
 use super::{
     dealer::{Bounds, DEFAULT_MAGNITUDE_BITS},
-    execution::{DealMode, Execution, Inputs, Progress, Stages},
+    execution::{DealMode, Execution, Inputs, Progress, Sessions},
     suite::Suite,
 };
 use crate::{
@@ -154,8 +154,8 @@ impl TestRun {
         inputs: Inputs<'a>,
         progress: Progress<'a>,
     ) -> Execution<'a> {
-        let stages = Stages { ahead: session, online: session };
-        Execution { stages, order, batch: self.batch, mode, inputs, dealt: &|| Ok(()), progress }
+        let sessions = Sessions { ahead: session, online: session };
+        Execution { sessions, order, batch: self.batch, mode, inputs, dealt: &|| Ok(()), progress }
     }
 
     /// Checks that each layer was measured with the predicted cost.

@@ -117,13 +117,23 @@ impl fmt::Display for Disagreement {
             format!("{role} has {}", printable(value.as_bytes(), 24))
         });
         write!(f, "{}; ", values.collect::<Vec<_>>().join(", "))?;
-        f.write_str(match self.term.as_str() {
-            "protocol version" | "software version" => "install the same release everywhere",
-            "architecture" | "output" => "give all three the same [network]",
-            "purpose" => "start all of them with the same --deal and --material",
-            _ => "give all three the same in [protocol]",
-        })
+        // A term that is not known here is one of another release.
+        f.write_str(remedy(&self.term).unwrap_or(SAME_RELEASE))
     }
+}
+
+const SAME_RELEASE: &str = "install the same release everywhere";
+
+/// What to do about a term on which the parties disagree; `None` for an unknown term.
+fn remedy(term: &str) -> Option<&'static str> {
+    Some(match term {
+        "protocol version" | "software version" => SAME_RELEASE,
+        "architecture" | "output" => "give all three the same [network]",
+        "purpose" => "start all of them with the same --deal and --material",
+        "suite" | "ring_bits" | "fractional_bits" | "chunk" | "window" | "overlap" | "bounds"
+        | "dealt_first" => "give all three the same in [protocol]",
+        _ => return None,
+    })
 }
 
 /// Finds the first term on which the parties disagree.
@@ -174,6 +184,9 @@ mod tests {
             purpose: Purpose::Answer,
         };
         let own = agreement.terms();
+        for (term, _) in &own {
+            assert!(remedy(term).is_some(), "{term}");
+        }
         let compare = |terms: [&[(String, String)]; 3]| {
             compare(&Role::ALL.into_iter().zip(terms).collect::<Vec<_>>())
         };

@@ -5,7 +5,7 @@ use std::{borrow::Cow, path::Path, sync::Arc};
 
 use nets::{
     Bench,
-    suites::{self, DealMode, Execution, Preprocessing, Progress, Stages},
+    suites::{self, DealMode, Execution, Preprocessing, Progress, Sessions},
 };
 use protocols::{LayerMeasurement, Role, Session, SessionOptions};
 
@@ -239,7 +239,7 @@ impl Evaluation<'_> {
             Inputs::Model(_) | Inputs::Nothing => Cow::default(),
         };
         let execution = Execution {
-            stages: Stages { ahead, online: session },
+            sessions: Sessions { ahead, online: session },
             order: task.order,
             batch: images,
             mode: task.mode,

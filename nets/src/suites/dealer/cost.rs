@@ -6,7 +6,7 @@ use protocols::{
 };
 
 use super::{
-    layout::{Apply, Layout, Step, rows},
+    layout::{Apply, Computation, Layout, rows},
     local,
 };
 use crate::{
@@ -55,14 +55,14 @@ fn layer(graph: &Graph, layout: &Layout, id: NodeId, batch: usize) -> Cost {
         Some(gate) => gadget::cost(&Truncation, gate, input_len),
         None => Cost::none(),
     };
-    before.then(match &layer.step {
-        Step::Input => reveal::input_cost(layer.width, input_len),
-        Step::Linear => {
+    before.then(match &layer.computation {
+        Computation::Input => reveal::input_cost(layer.width, input_len),
+        Computation::Linear => {
             let shape = graph.linear_shape(id, batch).expect("a linear layer");
             linear::cost(&shape, layer.width, layer.mask)
         }
-        Step::Local | Step::Average(_) => Cost::none(),
-        Step::Activate(parts) => parts.iter().fold(Cost::none(), |cost, part| {
+        Computation::Local | Computation::Average(_) => Cost::none(),
+        Computation::Activate(parts) => parts.iter().fold(Cost::none(), |cost, part| {
             let count = local::part_len(graph, id, batch, part);
             match &part.apply {
                 Apply::Gadget(gadget, gate) => {
@@ -71,8 +71,8 @@ fn layer(graph: &Graph, layout: &Layout, id: NodeId, batch: usize) -> Cost {
                 Apply::Pass | Apply::Constants => cost,
             }
         }),
-        Step::AnySign(gate) => gadget::cost(&Sign, gate, batch * graph.dims(id).len()),
-        Step::MaxPool(gate) => {
+        Computation::AnySign(gate) => gadget::cost(&Sign, gate, batch * graph.dims(id).len()),
+        Computation::MaxPool(gate) => {
             let shape = graph.pool_shape(id, batch).expect("a pooling layer");
             maxpool::cost(gate, &shape)
         }

@@ -5,7 +5,7 @@
 
 use protocols::dealer::Gate;
 
-use super::layout::{LayerLayout, Layout, Step};
+use super::layout::{Computation, LayerLayout, Layout};
 use crate::{
     cost::BoundSource,
     graph::{Graph, NodeId},
@@ -26,15 +26,19 @@ pub(super) fn needed(graph: &Graph, layout: &Layout, ranges: &[LayerRange]) -> V
     for id in graph.ids() {
         let (node, layer) = (graph.node(id), layout.layer(id));
         let compared = ranges[id.index()].compared_by(&node.op).map_or(0.0, Range::magnitude);
-        match &layer.step {
-            Step::Activate(_) => need(id, result(id).max(compared)),
-            Step::MaxPool(gate) => {
+        match &layer.computation {
+            Computation::Activate(_) => need(id, result(id).max(compared)),
+            Computation::MaxPool(gate) => {
                 let compared =
                     if has_bit_for_differences(layer, gate) { compared / 2.0 } else { compared };
                 need(id, result(id).max(compared));
             }
             // Sums of signs are bounded by their number; other values may have any size.
-            Step::AnySign(_) | Step::Input | Step::Linear | Step::Local | Step::Average(_) => {}
+            Computation::AnySign(_)
+            | Computation::Input
+            | Computation::Linear
+            | Computation::Local
+            | Computation::Average(_) => {}
         }
         if layer.before.is_some() {
             need(node.inputs[0], result(node.inputs[0]));

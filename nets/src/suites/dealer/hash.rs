@@ -6,7 +6,7 @@ use protocols::{
     spline::Spline,
 };
 
-use super::layout::{Apply, LayerLayout, Layout, Part, Step};
+use super::layout::{Apply, Computation, LayerLayout, Layout, Part};
 use crate::{cost::BoundSource, functions::Gadget};
 
 impl Layout {
@@ -50,7 +50,8 @@ impl Canonical {
     }
 
     fn layer(&mut self, layer: &LayerLayout) {
-        let LayerLayout { width, scale, magnitude_bits, source, mask, lift, before, step } = layer;
+        let LayerLayout { width, scale, magnitude_bits, source, mask, lift, before, computation } =
+            layer;
         self.number(width.bits());
         self.number(*scale);
         self.number(*magnitude_bits);
@@ -66,27 +67,27 @@ impl Canonical {
         });
         self.list(lift, |out, bits| out.number(*bits));
         self.option(before.as_ref(), Canonical::gate);
-        self.step(step);
+        self.computation(computation);
     }
 
-    fn step(&mut self, step: &Step) {
-        match step {
-            Step::Input => self.number(0),
-            Step::Linear => self.number(1),
-            Step::Local => self.number(2),
-            Step::Average(divisor) => {
+    fn computation(&mut self, computation: &Computation) {
+        match computation {
+            Computation::Input => self.number(0),
+            Computation::Linear => self.number(1),
+            Computation::Local => self.number(2),
+            Computation::Average(divisor) => {
                 self.number(3);
                 self.divisor(divisor);
             }
-            Step::Activate(parts) => {
+            Computation::Activate(parts) => {
                 self.number(4);
                 self.list(parts, Canonical::part);
             }
-            Step::MaxPool(gate) => {
+            Computation::MaxPool(gate) => {
                 self.number(5);
                 self.gate(gate);
             }
-            Step::AnySign(gate) => {
+            Computation::AnySign(gate) => {
                 self.number(6);
                 self.gate(gate);
             }
@@ -204,8 +205,8 @@ mod tests {
         });
         let steps = layout.layers.len();
         for (a, b) in (0..steps).flat_map(|a| (0..a).map(move |b| (a, b))) {
-            if layout.layers[a].step != layout.layers[b].step {
-                change(&|other| other.layers[0].step = layout.layers[a].step.clone());
+            if layout.layers[a].computation != layout.layers[b].computation {
+                change(&|other| other.layers[0].computation = layout.layers[a].computation.clone());
                 break;
             }
         }

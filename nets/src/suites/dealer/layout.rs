@@ -56,12 +56,12 @@ pub struct LayerLayout {
     /// A truncation of the input, if the scale of the result would otherwise be too large.
     pub(super) before: Option<Gate>,
     /// The computation.
-    pub(super) step: Step,
+    pub(super) computation: Computation,
 }
 
 /// The computation of a layer.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Step {
+pub(super) enum Computation {
     /// The query is received.
     Input,
     /// A linear layer.
@@ -139,10 +139,13 @@ impl Layout {
     pub(super) fn bound(&self, graph: &Graph, id: NodeId) -> Option<LayerBound> {
         let layer = self.layer(id);
         let bits = layer.gate()?.bound();
-        let bounded = match layer.step {
-            Step::Activate(_) | Step::MaxPool(_) | Step::AnySign(_) => id,
+        let bounded = match layer.computation {
+            Computation::Activate(_) | Computation::MaxPool(_) | Computation::AnySign(_) => id,
             // The values of the layer's input are truncated.
-            Step::Input | Step::Linear | Step::Local | Step::Average(_) => graph.node(id).inputs[0],
+            Computation::Input
+            | Computation::Linear
+            | Computation::Local
+            | Computation::Average(_) => graph.node(id).inputs[0],
         };
         Some(LayerBound { bits, source: self.layer(bounded).source })
     }
@@ -188,13 +191,16 @@ impl Layout {
 impl LayerLayout {
     /// The gate of the layer's truncations or comparisons, if it has any.
     pub fn gate(&self) -> Option<&Gate> {
-        match &self.step {
-            Step::Activate(parts) => parts.iter().find_map(|part| match &part.apply {
+        match &self.computation {
+            Computation::Activate(parts) => parts.iter().find_map(|part| match &part.apply {
                 Apply::Gadget(_, gate) => Some(gate),
                 Apply::Pass | Apply::Constants => None,
             }),
-            Step::MaxPool(gate) | Step::AnySign(gate) => Some(gate),
-            Step::Input | Step::Linear | Step::Local | Step::Average(_) => self.before.as_ref(),
+            Computation::MaxPool(gate) | Computation::AnySign(gate) => Some(gate),
+            Computation::Input
+            | Computation::Linear
+            | Computation::Local
+            | Computation::Average(_) => self.before.as_ref(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use fixedpoint::Padding;
 use protocols::{average, channels};
 
-use super::layout::{Layout, Part, Step};
+use super::layout::{Computation, Layout, Part};
 use crate::graph::{Graph, NodeId, Op};
 
 /// The result of a local layer.
@@ -47,7 +47,9 @@ pub(super) fn average(
     batch: usize,
     x: &[u64],
 ) -> Vec<u64> {
-    let Step::Average(divisor) = &layout.layer(id).step else { unreachable!("an average") };
+    let Computation::Average(divisor) = &layout.layer(id).computation else {
+        unreachable!("an average")
+    };
     average::lifted(&graph.pool_shape(id, batch).expect("a pooling layer"), divisor, x)
 }
 

@@ -14,7 +14,7 @@ use protocols::{
 };
 
 use super::{
-    layout::{Apply, Layout, Part, Step},
+    layout::{Apply, Computation, Layout, Part},
     local,
 };
 use crate::{
@@ -36,11 +36,11 @@ pub(super) struct Layer<'a> {
 pub(super) struct ServerLayer<'s> {
     /// The material of the truncation of its input.
     pub(super) before: Option<ServerMaterial<'s>>,
-    pub(super) step: ServerStep<'s>,
+    pub(super) computation: ServerComputation<'s>,
 }
 
 /// P0's material of a layer's own computation.
-pub(super) enum ServerStep<'s> {
+pub(super) enum ServerComputation<'s> {
     Nothing,
     Linear(LinearMaterial),
     Activation(Vec<Option<ServerMaterial<'s>>>),
@@ -53,13 +53,13 @@ pub(super) enum ServerStep<'s> {
 pub(super) struct ClientLayer {
     /// The material of the truncation of its input.
     pub(super) before: Option<ClientMaterial>,
-    pub(super) step: ClientStep,
+    pub(super) computation: ClientComputation,
     /// P1's half of the query or of the logits; empty for other layers.
     pub(super) mask: Vec<u64>,
 }
 
 /// P1's material of a layer's own computation.
-pub(super) enum ClientStep {
+pub(super) enum ClientComputation {
     Nothing,
     Activation(Vec<Option<ClientMaterial>>),
     MaxPool(ClientTree),
@@ -76,48 +76,52 @@ pub(super) const TRUNCATION_PHASES: u16 = 2;
 /// The name of the step inside of a layer in which the layer itself is computed.
 pub(super) const LAYER_STEP: &str = "step";
 
-impl<'s> ServerStep<'s> {
+impl<'s> ServerComputation<'s> {
     /// The material of a linear layer.
     pub(super) fn linear(self) -> LinearMaterial {
-        let ServerStep::Linear(material) = self else { unreachable!("a linear layer's") };
+        let ServerComputation::Linear(material) = self else { unreachable!("a linear layer's") };
         material
     }
 
     /// The material of gadgets.
     pub(super) fn activation(self) -> Vec<Option<ServerMaterial<'s>>> {
-        let ServerStep::Activation(materials) = self else { unreachable!("an activation's") };
+        let ServerComputation::Activation(materials) = self else {
+            unreachable!("an activation's")
+        };
         materials
     }
 
     /// The material of a max pool.
     pub(super) fn max_pool(self) -> ServerTree<'s> {
-        let ServerStep::MaxPool(tree) = self else { unreachable!("a max pool's") };
+        let ServerComputation::MaxPool(tree) = self else { unreachable!("a max pool's") };
         tree
     }
 
     /// The material of a label.
     pub(super) fn label(self) -> argmax::ServerMaterial<'s> {
-        let ServerStep::Label(label) = self else { unreachable!("a label's") };
+        let ServerComputation::Label(label) = self else { unreachable!("a label's") };
         label
     }
 }
 
-impl ClientStep {
+impl ClientComputation {
     /// The material of gadgets.
     pub(super) fn activation(self) -> Vec<Option<ClientMaterial>> {
-        let ClientStep::Activation(materials) = self else { unreachable!("an activation's") };
+        let ClientComputation::Activation(materials) = self else {
+            unreachable!("an activation's")
+        };
         materials
     }
 
     /// The material of a max pool.
     pub(super) fn max_pool(self) -> ClientTree {
-        let ClientStep::MaxPool(tree) = self else { unreachable!("a max pool's") };
+        let ClientComputation::MaxPool(tree) = self else { unreachable!("a max pool's") };
         tree
     }
 
     /// The material of a label.
     pub(super) fn label(self) -> argmax::ClientMaterial {
-        let ClientStep::Label(label) = self else { unreachable!("a label's") };
+        let ClientComputation::Label(label) = self else { unreachable!("a label's") };
         label
     }
 }
@@ -125,31 +129,31 @@ impl ClientStep {
 impl ServerLayer<'_> {
     /// The approximate size in memory, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        let step = match &self.step {
-            ServerStep::Nothing => 0,
-            ServerStep::Linear(material) => material.bytes(),
-            ServerStep::Activation(parts) => {
+        let computation = match &self.computation {
+            ServerComputation::Nothing => 0,
+            ServerComputation::Linear(material) => material.bytes(),
+            ServerComputation::Activation(parts) => {
                 parts.iter().flatten().map(ServerMaterial::bytes).sum()
             }
-            ServerStep::MaxPool(tree) => tree.bytes(),
-            ServerStep::Label(label) => label.bytes(),
+            ServerComputation::MaxPool(tree) => tree.bytes(),
+            ServerComputation::Label(label) => label.bytes(),
         };
-        step + self.before.as_ref().map_or(0, ServerMaterial::bytes)
+        computation + self.before.as_ref().map_or(0, ServerMaterial::bytes)
     }
 }
 
 impl ClientLayer {
     /// The approximate size in memory, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        let step = match &self.step {
-            ClientStep::Nothing => 0,
-            ClientStep::Activation(parts) => {
+        let computation = match &self.computation {
+            ClientComputation::Nothing => 0,
+            ClientComputation::Activation(parts) => {
                 parts.iter().flatten().map(ClientMaterial::bytes).sum()
             }
-            ClientStep::MaxPool(tree) => tree.bytes(),
-            ClientStep::Label(label) => label.bytes(),
+            ClientComputation::MaxPool(tree) => tree.bytes(),
+            ClientComputation::Label(label) => label.bytes(),
         };
-        step + self.before.as_ref().map_or(0, ClientMaterial::bytes) + 8 * self.mask.len()
+        computation + self.before.as_ref().map_or(0, ClientMaterial::bytes) + 8 * self.mask.len()
     }
 }
 
@@ -221,19 +225,19 @@ impl Layer<'_> {
         };
         let input = || truncated.as_deref().unwrap_or(operands[0]);
         let mut ctx = ctx.narrow(LAYER_STEP, 0);
-        match &layer.step {
-            Step::Input => Ok(reveal::produce_input(&mut ctx, self.input_len())),
-            Step::Linear => {
+        match &layer.computation {
+            Computation::Input => Ok(reveal::produce_input(&mut ctx, self.input_len())),
+            Computation::Linear => {
                 let shape = graph.linear_shape(id, batch).expect("a linear layer");
                 let a = key.mask(self.name(), shape.weight_len());
                 linear::produce(&ctx, &shape, layer.width, layer.mask, &a, input())
             }
-            Step::AnySign(gate) => {
+            Computation::AnySign(gate) => {
                 gadget::produce(&ctx, &Sign, gate, &local::windows(graph, id, batch, input()))
             }
-            Step::Local => Ok(local::local(graph, layout, id, batch, operands)),
-            Step::Average(_) => Ok(local::average(graph, layout, id, batch, input())),
-            Step::Activate(parts) => {
+            Computation::Local => Ok(local::local(graph, layout, id, batch, operands)),
+            Computation::Average(_) => Ok(local::average(graph, layout, id, batch, input())),
+            Computation::Activate(parts) => {
                 let a = key.mask(self.name(), self.weight_len());
                 let values = ctx.lanes(parts.len(), |lane, index| {
                     let part = &parts[index];
@@ -249,7 +253,7 @@ impl Layer<'_> {
                 })?;
                 Ok(local::join(graph, id, batch, parts, values))
             }
-            Step::MaxPool(gate) => {
+            Computation::MaxPool(gate) => {
                 let shape = graph.pool_shape(id, batch).expect("a pooling layer");
                 maxpool::produce(&ctx, gate, &shape, input())
             }
@@ -273,29 +277,32 @@ impl Layer<'_> {
         let truncated = before.as_ref().map(|material| material.mask().to_vec());
         let input = truncated.as_deref().or(operands.first().copied().flatten());
         let mut ctx = ctx.narrow(LAYER_STEP, 0);
-        let (mask, step) = self.prepare_step(&mut ctx, weights, operands, input)?;
+        let (mask, computation) = self.prepare_computation(&mut ctx, weights, operands, input)?;
         // The mask of the query is used again online.
-        let query =
-            mask.as_ref().filter(|_| layer.step == Step::Input).cloned().unwrap_or_default();
-        Ok((mask, ClientLayer { before, step, mask: query }))
+        let query = mask
+            .as_ref()
+            .filter(|_| layer.computation == Computation::Input)
+            .cloned()
+            .unwrap_or_default();
+        Ok((mask, ClientLayer { before, computation, mask: query }))
     }
 
     /// P1: the layer's own computation, for its half `input` of the first operand after the
     /// truncation.
-    fn prepare_step(
+    fn prepare_computation(
         &self,
         ctx: &mut Client<'_>,
         weights: Option<&[u64]>,
         operands: &[Option<&[u64]>],
         input: Option<&[u64]>,
-    ) -> Result<(Option<Vec<u64>>, ClientStep)> {
+    ) -> Result<(Option<Vec<u64>>, ClientComputation)> {
         let &Layer { graph, layout, id, batch } = self;
         let layer = layout.layer(id);
-        match &layer.step {
-            Step::Input => {
-                Ok((Some(reveal::prepare_input(ctx, self.input_len())), ClientStep::Nothing))
+        match &layer.computation {
+            Computation::Input => {
+                Ok((Some(reveal::prepare_input(ctx, self.input_len())), ClientComputation::Nothing))
             }
-            Step::Linear => {
+            Computation::Linear => {
                 let shape = graph.linear_shape(id, batch).expect("a linear layer");
                 let mask = match weights {
                     Some(d) => {
@@ -304,28 +311,31 @@ impl Layer<'_> {
                     }
                     None => linear::recall(ctx, &shape, layer.mask)?,
                 };
-                Ok(((layer.mask == linear::Mask::Known).then_some(mask), ClientStep::Nothing))
+                Ok((
+                    (layer.mask == linear::Mask::Known).then_some(mask),
+                    ClientComputation::Nothing,
+                ))
             }
-            Step::Local => {
+            Computation::Local => {
                 let operands: Option<Vec<&[u64]>> = operands.iter().copied().collect();
                 let mask =
                     operands.map(|operands| local::local(graph, layout, id, batch, &operands));
-                Ok((mask, ClientStep::Nothing))
+                Ok((mask, ClientComputation::Nothing))
             }
-            Step::Average(_) => {
+            Computation::Average(_) => {
                 let mask = input.map(|x| local::average(graph, layout, id, batch, x));
-                Ok((mask, ClientStep::Nothing))
+                Ok((mask, ClientComputation::Nothing))
             }
-            Step::Activate(parts) => self.prepare_parts(ctx, parts, input),
-            Step::AnySign(_) => {
+            Computation::Activate(parts) => self.prepare_parts(ctx, parts, input),
+            Computation::AnySign(_) => {
                 let material = gadget::prepare(ctx, batch * graph.dims(id).len())?;
                 let mask = material.mask().to_vec();
-                Ok((Some(mask), ClientStep::Activation(vec![Some(material)])))
+                Ok((Some(mask), ClientComputation::Activation(vec![Some(material)])))
             }
-            Step::MaxPool(_) => {
+            Computation::MaxPool(_) => {
                 let shape = graph.pool_shape(id, batch).expect("a pooling layer");
                 let (tree, mask) = maxpool::prepare(ctx, &shape, input)?;
-                Ok((mask, ClientStep::MaxPool(tree)))
+                Ok((mask, ClientComputation::MaxPool(tree)))
             }
         }
     }
@@ -336,7 +346,7 @@ impl Layer<'_> {
         ctx: &mut Client<'_>,
         parts: &[Part],
         input: Option<&[u64]>,
-    ) -> Result<(Option<Vec<u64>>, ClientStep)> {
+    ) -> Result<(Option<Vec<u64>>, ClientComputation)> {
         let &Layer { graph, id, batch, .. } = self;
         let prepared = ctx.lanes(parts.len(), |lane, index| {
             let part = &parts[index];
@@ -356,7 +366,7 @@ impl Layer<'_> {
         let (masks, materials): (Vec<_>, Vec<_>) = prepared.into_iter().unzip();
         let masks: Option<Vec<Vec<u64>>> = masks.into_iter().collect();
         let mask = masks.map(|masks| local::join(graph, id, batch, parts, masks));
-        Ok((mask, ClientStep::Activation(materials)))
+        Ok((mask, ClientComputation::Activation(materials)))
     }
 
     /// P0: receives the messages of the others; `take` says whether it reads those of gadgets now.
@@ -377,14 +387,16 @@ impl Layer<'_> {
             None => None,
         };
         let ctx = ctx.narrow(LAYER_STEP, 0);
-        let step = match &layer.step {
-            Step::Input | Step::Local | Step::Average(_) => ServerStep::Nothing,
-            Step::Linear => {
-                let shape = graph.linear_shape(id, batch).expect("a linear layer");
-                ServerStep::Linear(linear::collect(&ctx, &shape, layer.width, layer.mask)?)
+        let computation = match &layer.computation {
+            Computation::Input | Computation::Local | Computation::Average(_) => {
+                ServerComputation::Nothing
             }
-            Step::Activate(parts) => {
-                ServerStep::Activation(ctx.lanes(parts.len(), |lane, index| {
+            Computation::Linear => {
+                let shape = graph.linear_shape(id, batch).expect("a linear layer");
+                ServerComputation::Linear(linear::collect(&ctx, &shape, layer.width, layer.mask)?)
+            }
+            Computation::Activate(parts) => {
+                ServerComputation::Activation(ctx.lanes(parts.len(), |lane, index| {
                     let part = &parts[index];
                     let count = local::part_len(graph, id, batch, part);
                     match &part.apply {
@@ -395,16 +407,16 @@ impl Layer<'_> {
                     }
                 })?)
             }
-            Step::AnySign(gate) => {
+            Computation::AnySign(gate) => {
                 let count = batch * graph.dims(id).len();
                 let material = gadget::collect(&ctx, &Sign, gate, count, take)?;
-                ServerStep::Activation(vec![Some(material)])
+                ServerComputation::Activation(vec![Some(material)])
             }
-            Step::MaxPool(gate) => {
+            Computation::MaxPool(gate) => {
                 let shape = graph.pool_shape(id, batch).expect("a pooling layer");
-                ServerStep::MaxPool(maxpool::collect(&ctx, gate, &shape, take)?)
+                ServerComputation::MaxPool(maxpool::collect(&ctx, gate, &shape, take)?)
             }
         };
-        Ok(ServerLayer { before, step })
+        Ok(ServerLayer { before, computation })
     }
 }

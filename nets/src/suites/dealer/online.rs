@@ -13,7 +13,7 @@ use protocols::{
 };
 
 use super::{
-    layout::{Apply, Part, Step},
+    layout::{Apply, Computation, Part},
     local,
     offline::{ClientLayer, LAYER_STEP, Layer, ServerLayer, TRUNCATION_PHASES, TRUNCATION_STEP},
 };
@@ -39,32 +39,32 @@ impl Layer<'_> {
         }
         let input = || truncated.as_deref().unwrap_or(operands[0]);
         let mut ctx = ctx.narrow(LAYER_STEP, phases);
-        match &layer.step {
-            Step::Input => reveal::receive_input(&mut ctx, layer.width, self.input_len()),
-            Step::Local => Ok(local::local(graph, layout, id, batch, operands)),
-            Step::Average(_) => Ok(local::average(graph, layout, id, batch, input())),
-            Step::Linear => {
+        match &layer.computation {
+            Computation::Input => reveal::receive_input(&mut ctx, layer.width, self.input_len()),
+            Computation::Local => Ok(local::local(graph, layout, id, batch, operands)),
+            Computation::Average(_) => Ok(local::average(graph, layout, id, batch, input())),
+            Computation::Linear => {
                 let shape = graph.linear_shape(id, batch).expect("a linear layer");
                 let linear = model.layer(id).expect("the model was checked");
                 let (weight, bias) = (&linear.weight, &linear.bias);
-                let material = material.step.linear();
+                let material = material.computation.linear();
                 linear::serve(&ctx, &shape, layer.width, material, weight, bias, input())
             }
-            Step::Activate(parts) => {
-                let materials = material.step.activation();
+            Computation::Activate(parts) => {
+                let materials = material.computation.activation();
                 let values = self.serve_parts(&mut ctx, model, parts, materials, input())?;
                 Ok(local::join(graph, id, batch, parts, values))
             }
-            Step::AnySign(gate) => {
+            Computation::AnySign(gate) => {
                 let mut sums = local::windows(graph, id, batch, input());
                 local::add_sizes(graph, id, &mut sums);
-                let materials = material.step.activation();
+                let materials = material.computation.activation();
                 let material = materials.into_iter().flatten().next().expect("one gadget's");
                 gadget::serve(&ctx, &Sign, gate, material, &sums)
             }
-            Step::MaxPool(gate) => {
+            Computation::MaxPool(gate) => {
                 let shape = graph.pool_shape(id, batch).expect("a pooling layer");
-                maxpool::serve(&ctx, gate, &shape, material.step.max_pool(), input())
+                maxpool::serve(&ctx, gate, &shape, material.computation.max_pool(), input())
             }
         }
     }
@@ -125,18 +125,20 @@ impl Layer<'_> {
         }
         let mut ctx = ctx.narrow(LAYER_STEP, phases);
         // Layers that neither truncate nor compare send nothing.
-        match &layer.step {
-            Step::Input => reveal::send_input(&mut ctx, layer.width, images, &material.mask),
-            Step::Linear | Step::Local | Step::Average(_) => Ok(()),
-            Step::Activate(parts) => {
-                self.answer_parts(&mut ctx, parts, material.step.activation(), weights)
+        match &layer.computation {
+            Computation::Input => reveal::send_input(&mut ctx, layer.width, images, &material.mask),
+            Computation::Linear | Computation::Local | Computation::Average(_) => Ok(()),
+            Computation::Activate(parts) => {
+                self.answer_parts(&mut ctx, parts, material.computation.activation(), weights)
             }
-            Step::AnySign(gate) => {
-                let materials = material.step.activation();
+            Computation::AnySign(gate) => {
+                let materials = material.computation.activation();
                 let material = materials.into_iter().flatten().next().expect("one gadget's");
                 gadget::answer(&ctx, &Sign, gate, material)
             }
-            Step::MaxPool(gate) => maxpool::answer(&ctx, gate, material.step.max_pool()),
+            Computation::MaxPool(gate) => {
+                maxpool::answer(&ctx, gate, material.computation.max_pool())
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use protocols::dealer::{Function, Gate, Sign, Truncation, argmax, maxpool};
 
 use super::{
-    layout::{Apply, Layout, Part, Step, rows},
+    layout::{Apply, Computation, Layout, Part, rows},
     local,
     offline::Layer,
 };
@@ -143,21 +143,21 @@ impl Evaluation<'_> {
         let truncated =
             layer.before.as_ref().map(|gate| self.apply(&Truncation, gate, &operands[0]));
         let input = || truncated.as_deref().unwrap_or(&operands[0]);
-        match &layer.step {
-            Step::Input => self.images.to_vec(),
-            Step::Linear => self.linear(input()),
-            Step::Local => {
+        match &layer.computation {
+            Computation::Input => self.images.to_vec(),
+            Computation::Linear => self.linear(input()),
+            Computation::Local => {
                 let operands: Vec<&[u64]> = operands.iter().map(Vec::as_slice).collect();
                 local::local(graph, layout, id, batch, &operands)
             }
-            Step::Average(_) => local::average(graph, layout, id, batch, input()),
-            Step::Activate(parts) => self.activate(parts, input()),
-            Step::AnySign(gate) => {
+            Computation::Average(_) => local::average(graph, layout, id, batch, input()),
+            Computation::Activate(parts) => self.activate(parts, input()),
+            Computation::AnySign(gate) => {
                 let mut sums = local::windows(graph, id, batch, input());
                 local::add_sizes(graph, id, &mut sums);
                 self.apply(&Sign, gate, &sums)
             }
-            Step::MaxPool(gate) => {
+            Computation::MaxPool(gate) => {
                 let shape = graph.pool_shape(id, batch).expect("a pooling layer");
                 let x = signed(input());
                 self.outside += maxpool::outside(gate, &shape, &x);

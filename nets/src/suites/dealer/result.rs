@@ -11,7 +11,7 @@ use protocols::{
 
 use super::{
     layout::rows,
-    offline::{ClientLayer, ClientStep, ServerLayer, ServerStep},
+    offline::{ClientComputation, ClientLayer, ServerComputation, ServerLayer},
     run::Run,
 };
 use crate::graph::OUTPUT;
@@ -32,11 +32,15 @@ impl Run<'_> {
     ) -> Result<ClientLayer> {
         if self.layout.label().is_none() {
             let mask = mask.expect("the mask of the logits");
-            return Ok(ClientLayer { before: None, step: ClientStep::Nothing, mask });
+            return Ok(ClientLayer { before: None, computation: ClientComputation::Nothing, mask });
         }
         let (label, _) =
             session.query(Stage::Ahead, 0, OUTPUT, |ctx| argmax::prepare(ctx, &self.rows()))?;
-        Ok(ClientLayer { before: None, step: ClientStep::Label(label), mask: Vec::new() })
+        Ok(ClientLayer {
+            before: None,
+            computation: ClientComputation::Label(label),
+            mask: Vec::new(),
+        })
     }
 
     /// P0, ahead of the query.
@@ -45,16 +49,16 @@ impl Run<'_> {
         session: &'s Session,
         take: Take,
     ) -> Result<ServerLayer<'s>> {
-        let step = match self.layout.label() {
-            None => ServerStep::Nothing,
+        let computation = match self.layout.label() {
+            None => ServerComputation::Nothing,
             Some(gate) => {
                 let (label, _) = session.serve(Stage::Ahead, 0, OUTPUT, |ctx| {
                     argmax::collect(ctx, gate, &self.rows(), take)
                 })?;
-                ServerStep::Label(label)
+                ServerComputation::Label(label)
             }
         };
-        Ok(ServerLayer { before: None, step })
+        Ok(ServerLayer { before: None, computation })
     }
 
     /// P0, from the query on: `u` is its half of the last layer's result.
@@ -67,7 +71,7 @@ impl Run<'_> {
     ) -> Result<()> {
         let width = self.layout.layer(self.graph.output()).width;
         session.serve(Stage::Online, depth, OUTPUT, |ctx| match self.layout.label() {
-            Some(gate) => argmax::serve(ctx, gate, &self.rows(), material.step.label(), u),
+            Some(gate) => argmax::serve(ctx, gate, &self.rows(), material.computation.label(), u),
             None => reveal::send_output(ctx, width, u),
         })?;
         Ok(())
@@ -84,7 +88,8 @@ impl Run<'_> {
         let (result, _) =
             session.query(Stage::Online, depth, OUTPUT, |ctx| match self.layout.label() {
                 Some(gate) => {
-                    let labels = argmax::answer(ctx, gate, &self.rows(), material.step.label())?;
+                    let labels =
+                        argmax::answer(ctx, gate, &self.rows(), material.computation.label())?;
                     Ok(labels.into_iter().map(u64::cast_signed).collect())
                 }
                 None => reveal::receive_output(ctx, width, &material.mask),

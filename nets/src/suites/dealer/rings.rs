@@ -7,7 +7,7 @@ use fixedpoint::{Padding, encoding::FixedPoint, width::Width};
 use protocols::dealer::{Gate, Mask};
 
 use super::{
-    layout::{Apply, Bounds, LayerLayout, Layout, Part, Step, rows},
+    layout::{Apply, Bounds, Computation, LayerLayout, Layout, Part, rows},
     scales::{LayerScales, PartScales, divisor},
 };
 use crate::{
@@ -107,7 +107,7 @@ impl<'a> Rings<'a> {
     fn layer(&mut self, id: NodeId) -> Result<LayerLayout> {
         let out = self.needs[id.index()];
         let node = self.graph.node(id);
-        let (step, mut need) = self.step(id, out)?;
+        let (computation, mut need) = self.computation(id, out)?;
         let LayerScales { scale, truncates_input, lift, .. } = self.scales[id.index()].clone();
         let before = if truncates_input {
             let (input, input_scale) = (node.inputs[0], self.input_scale(id));
@@ -124,32 +124,32 @@ impl<'a> Rings<'a> {
         let mask = if self.known_masks[id.index()] { Mask::Known } else { Mask::Hidden };
         let (magnitude_bits, source) = self.magnitude(id);
         let width = Width::new(out);
-        Ok(LayerLayout { width, scale, magnitude_bits, source, mask, lift, before, step })
+        Ok(LayerLayout { width, scale, magnitude_bits, source, mask, lift, before, computation })
     }
 
     /// The computation of a layer for a result of `out` bits, and the bits that its inputs must
     /// have.
-    fn step(&self, id: NodeId, out: u32) -> Result<(Step, u32)> {
+    fn computation(&self, id: NodeId, out: u32) -> Result<(Computation, u32)> {
         let node = self.graph.node(id);
         match &node.op {
-            Op::Input => Ok((Step::Input, out)),
-            Op::Linear(_) => Ok((Step::Linear, out)),
-            Op::AvgPool(_) => Ok((Step::Average(divisor(self.graph, self.fixed, id)), out)),
+            Op::Input => Ok((Computation::Input, out)),
+            Op::Linear(_) => Ok((Computation::Linear, out)),
+            Op::AvgPool(_) => Ok((Computation::Average(divisor(self.graph, self.fixed, id)), out)),
             Op::Activation(_) => self.activation(id, out),
             Op::MaxPool(_) if self.signs[node.inputs[0].index()] => {
                 let size = self.graph.pool_shape(id, 1).expect("a pooling layer").window_len();
                 // A sum of up to the size, plus the size minus 1.
                 let bound = (2 * size).next_power_of_two().ilog2() + 1;
-                Ok((Step::AnySign(gate(bound, 0, out)), bound + 1))
+                Ok((Computation::AnySign(gate(bound, 0, out)), bound + 1))
             }
             Op::MaxPool(window) => self.max_pool(id, window, out),
             Op::Add | Op::Concat | Op::Slice { .. } | Op::Shuffle { .. } | Op::Reshape(_) => {
-                Ok((Step::Local, out))
+                Ok((Computation::Local, out))
             }
         }
     }
 
-    fn activation(&self, id: NodeId, out: u32) -> Result<(Step, u32)> {
+    fn activation(&self, id: NodeId, out: u32) -> Result<(Computation, u32)> {
         let scales = &self.scales[id.index()].parts;
         // Values that pass unchanged need the ring of the result.
         let mut need = if scales.iter().any(PartScales::passes) { out } else { 0 };
@@ -166,10 +166,10 @@ impl<'a> Rings<'a> {
             };
             parts.push(Part { portion, raise, apply, lift });
         }
-        Ok((Step::Activate(parts), need))
+        Ok((Computation::Activate(parts), need))
     }
 
-    fn max_pool(&self, id: NodeId, window: &Window, out: u32) -> Result<(Step, u32)> {
+    fn max_pool(&self, id: NodeId, window: &Window, out: u32) -> Result<(Computation, u32)> {
         // A bound of the layer itself includes differences, except for those from padding.
         let are_differences_bounded = match self.bounds {
             Bounds::Alike(_) => false,
@@ -180,7 +180,7 @@ impl<'a> Rings<'a> {
         let bound = self.bound(id, self.input_scale(id), u32::from(!are_differences_bounded))?;
         // Each level of the tree compares the results of the one before.
         let ring = Width::new(out.max(bound + 1));
-        Ok((Step::MaxPool(Gate::new(ring, bound, 0, ring)), ring.bits()))
+        Ok((Computation::MaxPool(Gate::new(ring, bound, 0, ring)), ring.bits()))
     }
 
     fn input_scale(&self, id: NodeId) -> u32 {

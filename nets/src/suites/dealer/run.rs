@@ -28,7 +28,7 @@ use crate::{
     error::{Error, Result},
     graph::{Graph, NodeId, OUTPUT, Order, SETUP, walk},
     suites::execution::{
-        DealMode, INPUT_BITS, MaskedWeights, Progress, Stages, check_images, check_model,
+        DealMode, INPUT_BITS, MaskedWeights, Progress, Sessions, check_images, check_model,
     },
     weights::EncodedModel,
 };
@@ -141,23 +141,23 @@ pub(super) fn prepare(
 /// [`Error::WrongParty`], [`Error::Batch`], [`Error::ModelEncoding`], [`Error::ModelGraph`]; after
 /// that, [`Error::Protocol`].
 pub(super) fn serve<'s>(
-    stages: Stages<'s>,
+    sessions: Sessions<'s>,
     run: &Run<'_>,
     mode: DealMode,
     model: &EncodedModel,
     between: &dyn Fn() -> protocols::Result<()>,
     progress: Progress<'_>,
 ) -> Result<()> {
-    check(stages.online, run, Role::ModelOwner)?;
+    check(sessions.online, run, Role::ModelOwner)?;
     check_model(run.graph, run.layout.fixed(), model)?;
     // In one session, messages wait at their sender until they are needed. Stored messages must be
     // read in the order in which they were sent.
     let take = match mode {
-        DealMode::Streamed if stages.is_one_session() => Take::WhenNeeded,
+        DealMode::Streamed if sessions.is_one_session() => Take::WhenNeeded,
         DealMode::Streamed | DealMode::DealtFirst => Take::Ahead,
     };
     let collect = |shelf: &Shelf<ServerLayer<'s>>| {
-        collect_layers(stages.ahead, run, take, &|_, _| {}, |id, material| {
+        collect_layers(sessions.ahead, run, take, &|_, _| {}, |id, material| {
             let bytes = material.bytes();
             shelf.put(id, material, bytes)
         })
@@ -170,13 +170,13 @@ pub(super) fn serve<'s>(
                 progress(id.index(), layer.name());
                 let operands: Vec<&[u64]> =
                     operands.iter().map(|operand| operand.as_slice()).collect();
-                stages.online.serve(Stage::Online, depth, layer.name(), |ctx| {
+                sessions.online.serve(Stage::Online, depth, layer.name(), |ctx| {
                     layer.serve(ctx, model, material, &operands)
                 })
             })?;
         let material = shelf.take(run.result_place())?;
         progress(run.graph.nodes().len(), OUTPUT);
-        run.serve_result(stages.online, depth, material, &result)
+        run.serve_result(sessions.online, depth, material, &result)
     };
     Ok(staged(mode, run.graph, collect, between, answer)?)
 }
@@ -190,7 +190,7 @@ pub(super) fn serve<'s>(
 /// [`Error::WrongParty`], [`Error::Batch`], [`Error::Images`], [`Error::InputRange`]; after that,
 /// [`Error::Protocol`].
 pub(super) fn query(
-    stages: Stages<'_>,
+    sessions: Sessions<'_>,
     run: &Run<'_>,
     mode: DealMode,
     weights: &MaskedWeights,
@@ -198,12 +198,12 @@ pub(super) fn query(
     between: &dyn Fn() -> protocols::Result<()>,
     progress: Progress<'_>,
 ) -> Result<Vec<i64>> {
-    check(stages.online, run, Role::DataOwner)?;
+    check(sessions.online, run, Role::DataOwner)?;
     let first = run.graph.ids().next().expect("a graph has an input");
     let limit_bits = INPUT_BITS.min(run.layout.layer(first).width.bits() - 1);
     check_images(run.graph, run.batch, images, limit_bits)?;
     let prepare = |shelf: &Shelf<ClientLayer>| {
-        prepare_layers(stages.ahead, run, weights, &|_, _| {}, |id, material| {
+        prepare_layers(sessions.ahead, run, weights, &|_, _| {}, |id, material| {
             let bytes = material.bytes();
             shelf.put(id, material, bytes)
         })
@@ -213,13 +213,13 @@ pub(super) fn query(
             let layer = run.layer(id);
             let material = shelf.take(id)?;
             progress(id.index(), layer.name());
-            stages.online.query(Stage::Online, depth, layer.name(), |ctx| {
+            sessions.online.query(Stage::Online, depth, layer.name(), |ctx| {
                 layer.answer(ctx, material, weights.layer(id).unwrap_or_default(), images)
             })
         })?;
         let material = shelf.take(run.result_place())?;
         progress(run.graph.nodes().len(), OUTPUT);
-        run.answer_result(stages.online, depth, material)
+        run.answer_result(sessions.online, depth, material)
     };
     Ok(staged(mode, run.graph, prepare, between, answer)?)
 }

@@ -129,16 +129,16 @@ impl Suite for Dealer {
     }
 
     fn evaluate(&self, execution: &Execution<'_>) -> Result<Vec<u64>> {
-        let &Execution { stages, order, batch, mode, inputs, dealt, progress } = execution;
+        let &Execution { sessions, order, batch, mode, inputs, dealt, progress } = execution;
         let run = self.run(order, batch);
         match inputs {
             Inputs::ModelOwner { model } => {
-                run::serve(stages, &run, mode, model, dealt, progress)?;
+                run::serve(sessions, &run, mode, model, dealt, progress)?;
                 Ok(Vec::new())
             }
             Inputs::DataOwner { images, weights } => {
                 let weights = weights.ok_or(Error::NoMaskedWeights)?;
-                let results = run::query(stages, &run, mode, weights, images, dealt, progress)?;
+                let results = run::query(sessions, &run, mode, weights, images, dealt, progress)?;
                 Ok(results.into_iter().map(i64::cast_unsigned).collect())
             }
             Inputs::CryptoProducer { .. } => Err(Error::WrongParty { role: inputs.role() }),
@@ -146,14 +146,14 @@ impl Suite for Dealer {
     }
 
     fn deal(&self, execution: &Execution<'_>) -> Result<()> {
-        let &Execution { stages, order, batch, inputs, progress, .. } = execution;
+        let &Execution { sessions, order, batch, inputs, progress, .. } = execution;
         let key = match inputs {
             Inputs::CryptoProducer { key: Some(key) } => key,
             Inputs::CryptoProducer { key: None }
             | Inputs::ModelOwner { .. }
             | Inputs::DataOwner { .. } => return Err(Error::WrongParty { role: inputs.role() }),
         };
-        run::produce(stages.ahead, &self.run(order, batch), key, progress)
+        run::produce(sessions.ahead, &self.run(order, batch), key, progress)
     }
 }
 

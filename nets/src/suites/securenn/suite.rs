@@ -117,12 +117,12 @@ impl Suite for SecureNn {
                 return Err(Error::WrongParty { role: execution.inputs.role() });
             }
         };
-        let (session, run) = (execution.stages.online, self.run(execution));
+        let (session, run) = (execution.sessions.online, self.run(execution));
         let result = run::evaluate(session, &run, self.fixed, inputs, execution.progress)?;
         Ok(result.unwrap_or_default())
     }
 
     fn deal(&self, execution: &Execution<'_>) -> Result<()> {
-        run::deal(execution.stages.online, &self.run(execution), execution.progress)
+        run::deal(execution.sessions.online, &self.run(execution), execution.progress)
     }
 }

@@ -89,7 +89,7 @@ impl Store {
         let directory = &store.directory;
         let unreadable = |error| Error::unreadable(directory, error);
         let mut list = UsedList::lock(directory).map_err(unreadable)?;
-        let used = list.names().map_err(unreadable)?;
+        let used = list.names().map_err(|error| Error::unreadable(&directory.join(USED), error))?;
         let (mut names, mut removed, mut other) = (Vec::new(), 0, None);
         for entry in directory.read_dir().map_err(unreadable)? {
             let path = entry.map_err(unreadable)?.path();
@@ -101,6 +101,11 @@ impl Store {
                 std::fs::remove_file(&path).map_err(unreadable)?;
                 removed += 1;
                 continue;
+            }
+            let own_name = label.name.file_name();
+            if path.file_name() != Some(own_name.as_ref()) {
+                let what = format!("is the query {own_name}: rename it to that, or remove it");
+                return Err(Error::file(&path, what));
             }
             match label.mismatch(role, made_for, images) {
                 None => names.push(label.name),
@@ -255,6 +260,20 @@ mod tests {
         let again = refusal(&directory);
         assert!(again.contains("1 that had been used before and were removed"), "{again}");
         assert!(!file(&directory, 0).exists());
+    }
+
+    #[test]
+    fn renamed_files_and_a_damaged_list_are_named() {
+        let directory = dealt();
+        let renamed = file(&directory, 0).with_file_name("first.query");
+        std::fs::rename(file(&directory, 0), &renamed).unwrap();
+        let own_name = label(0).name.file_name();
+        let what = format!("first.query: is the query {own_name}: rename it to that, or remove it");
+        assert!(refusal(&directory).ends_with(&what), "{}", refusal(&directory));
+        std::fs::rename(renamed, file(&directory, 0)).unwrap();
+        std::fs::write(directory.path().join(ROLE.name()).join(USED), [0xFF]).unwrap();
+        let text = refusal(&directory);
+        assert!(text.contains("model-owner/used: cannot be read"), "{text}");
     }
 
     #[test]
