@@ -102,11 +102,6 @@ impl Store {
                 removed += 1;
                 continue;
             }
-            let own_name = label.name.file_name();
-            if path.file_name() != Some(own_name.as_ref()) {
-                let what = format!("is the query {own_name}: rename it to that, or remove it");
-                return Err(Error::file(&path, what));
-            }
             match label.mismatch(role, made_for, images) {
                 None => names.push(label.name),
                 Some(why) => other = Some(format!("{}: {why}", label.name)),
@@ -263,14 +258,8 @@ mod tests {
     }
 
     #[test]
-    fn renamed_files_and_a_damaged_list_are_named() {
+    fn a_list_that_is_no_text_is_named() {
         let directory = dealt();
-        let renamed = file(&directory, 0).with_file_name("first.query");
-        std::fs::rename(file(&directory, 0), &renamed).unwrap();
-        let own_name = label(0).name.file_name();
-        let what = format!("first.query: is the query {own_name}: rename it to that, or remove it");
-        assert!(refusal(&directory).ends_with(&what), "{}", refusal(&directory));
-        std::fs::rename(renamed, file(&directory, 0)).unwrap();
         std::fs::write(directory.path().join(ROLE.name()).join(USED), [0xFF]).unwrap();
         let text = refusal(&directory);
         assert!(text.contains("model-owner/used: cannot be read"), "{text}");
