@@ -354,12 +354,13 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn unknown<const N: usize>(
+    pub(crate) fn unknown<'n>(
         what: &'static str,
         name: &str,
-        known: [&str; N],
+        known: impl IntoIterator<Item = &'n str>,
     ) -> Error {
-        Error::Unknown { what, name: name.to_owned(), known: known.map(str::to_owned).to_vec() }
+        let known = known.into_iter().map(str::to_owned).collect();
+        Error::Unknown { what, name: name.to_owned(), known }
     }
 }
 

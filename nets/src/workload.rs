@@ -119,10 +119,9 @@ impl FromStr for Operation {
 
     fn from_str(name: &str) -> Result<Self> {
         let all = Operation::all();
-        all.iter().copied().find(|operation| operation.name() == name).ok_or_else(|| {
-            let known = all.iter().map(|operation| operation.name().to_owned());
-            Error::Unknown { what: "operation", name: name.to_owned(), known: known.collect() }
-        })
+        let found = all.iter().copied().find(|operation| operation.name() == name);
+        let known = || all.iter().map(|operation| operation.name());
+        found.ok_or_else(|| Error::unknown("operation", name, known()))
     }
 }
 
@@ -134,13 +133,12 @@ impl Workload {
     pub(crate) fn new(operation: Operation, count: usize, suite: SuiteName) -> Result<Workload> {
         let operations = Operation::of_suite(suite);
         if !operations.contains(&operation) {
-            let known = operations.iter().map(|operation| operation.name().to_owned());
+            let known = operations.iter().map(|operation| operation.name());
             let what = match suite {
                 SuiteName::SecureNn => "operation of securenn",
                 SuiteName::Dealer => "operation of dealer",
             };
-            let name = operation.name().to_owned();
-            return Err(Error::Unknown { what, name, known: known.collect() });
+            return Err(Error::unknown(what, operation.name(), known));
         }
         if !(1..=MAX_COUNT).contains(&count) {
             let max = MAX_COUNT;

@@ -59,11 +59,8 @@ impl FromStr for FunctionName {
 
     fn from_str(name: &str) -> Result<FunctionName> {
         let found = FunctionName::all().find(|function| function.name() == name);
-        found.ok_or_else(|| Error::Unknown {
-            what: "activation",
-            name: name.to_owned(),
-            known: FunctionName::all().map(|function| function.to_string()).collect(),
-        })
+        let known = || FunctionName::all().map(FunctionName::name);
+        found.ok_or_else(|| Error::unknown("activation", name, known()))
     }
 }
 

@@ -131,13 +131,7 @@ impl Ratios {
                 Published::ShuffleNetV2 => keep(half, 0.0),
                 Published::MobileNetV2 => Ratios { activation: Kind::Relu, ..keep(0.0, half) },
             },
-            _ => {
-                return Err(Error::Unknown {
-                    what: "plan",
-                    name: name.to_owned(),
-                    known: PUBLISHED_RATIOS.map(str::to_owned).into(),
-                });
-            }
+            _ => return Err(Error::unknown("plan", name, PUBLISHED_RATIOS)),
         })
     }
 

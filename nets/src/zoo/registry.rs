@@ -130,8 +130,7 @@ fn takes_none(name: &str) -> Error {
 }
 
 fn unknown(name: &str) -> Error {
-    let known = names().map(str::to_owned).collect();
-    Error::Unknown { what: "network", name: name.to_owned(), known }
+    Error::unknown("network", name, names())
 }
 
 #[cfg(test)]
