@@ -10,7 +10,7 @@ use super::{
     power::{Cube, Square},
     relu::Relu,
     relu6::Relu6,
-    s_curve::{Sigmoid, Tanh},
+    s_curve::{SIGMOID, TANH},
     sign::Sign,
 };
 
@@ -75,9 +75,9 @@ functions! {
     /// 1 if x >= 0, otherwise -1.
     Sign => Sign;
     /// 1 / (1 + e^-x), piecewise linear: the error is at most 0.005.
-    Sigmoid => Sigmoid;
+    Sigmoid => SIGMOID;
     /// tanh(x), piecewise linear: the error is at most 0.01.
-    Tanh => Tanh;
+    Tanh => TANH;
     /// min(max(x / 6 + 1/2, 0), 1).
     HardSigmoid => HardSigmoid;
     /// c_d x^d + ... + c_1 x + c_0. Each channel has its own coefficients; they are weights.
