@@ -294,12 +294,7 @@ fn headless(file: &Path) -> Error {
         Ok(content) => Zeroizing::new(content),
         Err(error) => return Error::unreadable(file, error),
     };
-    let is_whole = content
-        .split_last_chunk::<32>()
-        .is_some_and(|(content, hash)| blake3::hash(content).as_bytes() == hash);
-    if !is_whole {
-        return damaged(file);
-    }
+    let Some(content) = hashed(&content) else { return damaged(file) };
     let version = match content.strip_prefix(ANY_VERSION) {
         Some(rest) => {
             let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).take(9);
@@ -316,20 +311,21 @@ fn headless(file: &Path) -> Error {
 
 /// The content of a file, if there is one: all between its head and the hash at its end.
 fn read(file: &Path) -> Result<Option<Zeroizing<Vec<u8>>>> {
-    let mut content = match std::fs::read(file) {
+    let content = match std::fs::read(file) {
         Ok(content) => Zeroizing::new(content),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Error::unreadable(file, error)),
     };
-    let length = content.len().checked_sub(32).ok_or_else(|| damaged(file))?;
-    if *blake3::hash(&content[..length]).as_bytes() != content[length..] {
-        return Err(damaged(file));
-    }
-    content.truncate(length);
-    match content.strip_prefix(HEAD) {
+    match hashed(&content).and_then(|content| content.strip_prefix(HEAD)) {
         Some(content) => Ok(Some(Zeroizing::new(content.to_vec()))),
         None => Err(damaged(file)),
     }
+}
+
+/// All of a file but its last 32 bytes, if they are the hash of the rest.
+fn hashed(content: &[u8]) -> Option<&[u8]> {
+    let (content, hash) = content.split_last_chunk::<32>()?;
+    (blake3::hash(content).as_bytes() == hash).then_some(content)
 }
 
 fn write(file: &Path, content: &[u8]) -> Result<()> {
