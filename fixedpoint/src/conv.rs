@@ -262,7 +262,7 @@ impl ConvShape {
         }
     }
 
-    /// What one tap of the kernel sees in one channel, at a run of positions.
+    /// The values that one tap of the kernel sees in one channel, at a run of positions.
     fn gather_tap<T: Copy + Default>(
         &self,
         channel: &[T],

@@ -115,7 +115,7 @@ impl PoolShape {
     }
 }
 
-/// How much of each window lies in a range.
+/// The number of values of each window that lie in a range.
 fn along(places: usize, stride: usize, window: usize, range: Range<usize>) -> Vec<usize> {
     let overlap = |place: usize| {
         let start = place * stride;

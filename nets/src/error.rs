@@ -30,13 +30,13 @@ pub enum Error {
     /// An activation plan that does not fit its network.
     #[error("activation plan: {what}")]
     Plan {
-        /// What is wrong, and what would fit.
+        /// The problem, and what would fit.
         what: String,
     },
     /// A factor of the widths that the network does not have, or that is out of range.
     #[error("scale: {what}")]
     Scale {
-        /// What is wrong, and what would fit.
+        /// The problem, and what would fit.
         what: String,
     },
     /// A layer that does not fit its inputs.
@@ -62,7 +62,7 @@ pub enum Error {
     Graph {
         /// The graph.
         graph: String,
-        /// What is wrong.
+        /// The problem.
         what: &'static str,
     },
     /// A layer whose values need a ring wider than a machine word.
@@ -107,7 +107,7 @@ pub enum Error {
     File {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The problem.
         source: Box<Error>,
     },
     /// An error of the operating system about a file.
@@ -118,7 +118,7 @@ pub enum Error {
     WeightsFormat {
         /// Its format.
         found: &'static str,
-        /// What to do.
+        /// The remedy.
         instead: String,
     },
     /// A weights file that is far larger than the network's weights.
@@ -141,7 +141,7 @@ pub enum Error {
     /// Bytes that are not an ONNX model, or a model that cannot be read.
     #[error("no usable ONNX model: {reason}")]
     Onnx {
-        /// What is wrong, and what to do.
+        /// The problem, and what to do.
         reason: String,
     },
     /// All operators of an ONNX model that have no private counterpart.
@@ -319,7 +319,7 @@ pub enum Error {
     /// A size that a bench cannot have.
     #[error("{what}")]
     BenchSize {
-        /// What to do.
+        /// The remedy.
         what: String,
     },
     /// Input ranges that do not match the channels of the network's input.
@@ -345,7 +345,7 @@ pub enum Error {
     /// A file that is not a file of bounds, or has those of another network.
     #[error("the file of bounds {what}; write it anew with `tercet calibrate --out`")]
     PublicBounds {
-        /// What is wrong.
+        /// The problem.
         what: String,
     },
     /// A protocol run that failed.

@@ -17,7 +17,7 @@ const MESSAGE: usize = 100 << 10;
 /// Messages of one exchange.
 const MESSAGES: usize = 160;
 
-/// What the data owner does next: how many messages it receives, then how many it sends.
+/// An order to the data owner: the number of messages to receive, then the number to send.
 #[derive(Clone, Copy)]
 struct Order {
     receive: u8,

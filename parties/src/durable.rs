@@ -10,7 +10,7 @@ use std::{
 /// Makes a directory that only its owner enters, and those above it.
 ///
 /// # Errors
-/// What the operating system says; none if it is there already.
+/// The operating system's error; none if it is there already.
 pub(crate) fn make_directory(directory: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory)
 }
@@ -18,7 +18,7 @@ pub(crate) fn make_directory(directory: &Path) -> io::Result<()> {
 /// Creates a file that [`commit`] will give its name. An unfinished one of that name is replaced.
 ///
 /// # Errors
-/// What the operating system says.
+/// The operating system's error.
 pub(crate) fn begin(file: &Path) -> io::Result<File> {
     let unfinished = unfinished(file);
     if unfinished.exists() {
@@ -30,7 +30,7 @@ pub(crate) fn begin(file: &Path) -> io::Result<File> {
 /// Gives a file from [`begin`] its name, once its content is on the disk.
 ///
 /// # Errors
-/// What the operating system says.
+/// The operating system's error.
 pub(crate) fn commit(written: &File, file: &Path) -> io::Result<()> {
     written.sync_all()?;
     rename(unfinished(file), file)?;
@@ -40,7 +40,7 @@ pub(crate) fn commit(written: &File, file: &Path) -> io::Result<()> {
 /// Writes a whole file.
 ///
 /// # Errors
-/// What the operating system says.
+/// The operating system's error.
 pub(crate) fn write(file: &Path, content: &[u8]) -> io::Result<()> {
     let mut written = begin(file)?;
     written.write_all(content)?;
@@ -50,7 +50,7 @@ pub(crate) fn write(file: &Path, content: &[u8]) -> io::Result<()> {
 /// Makes a change of a file's name durable.
 ///
 /// # Errors
-/// What the operating system says.
+/// The operating system's error.
 pub(crate) fn sync_directory(file: &Path) -> io::Result<()> {
     File::open(file.parent().expect("a file is in a directory"))?.sync_all()
 }

@@ -23,7 +23,7 @@ pub(crate) enum Error {
     File {
         /// The file.
         file: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         problem: FileProblem,
     },
     /// This party's certificate or key, or the others' certificates.
@@ -51,7 +51,7 @@ pub(crate) enum Error {
     Run(String),
 }
 
-/// What is wrong with a local file.
+/// The problem of a local file.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FileProblem {
     /// The operating system does not give it.
@@ -65,7 +65,7 @@ pub(crate) enum FileProblem {
     MissingKey {
         /// The key, with its table.
         key: String,
-        /// What to know about it; begins with its own punctuation.
+        /// A hint; begins with its own punctuation.
         hint: &'static str,
     },
     /// A config without a table that is needed.
@@ -73,7 +73,7 @@ pub(crate) enum FileProblem {
     MissingTable {
         /// The table.
         table: &'static str,
-        /// What it needs.
+        /// The requirement.
         needs: String,
     },
     /// A config's key with a wrong value.
@@ -83,7 +83,7 @@ pub(crate) enum FileProblem {
         key: String,
         /// The value, cut short.
         value: String,
-        /// What is expected.
+        /// The expected value.
         expected: String,
     },
     /// A config's key that there is not.
@@ -93,7 +93,7 @@ pub(crate) enum FileProblem {
         kind: &'static str,
         /// The key, with its table.
         key: String,
-        /// What it may have been meant to be.
+        /// A suggestion of what was meant.
         hint: String,
     },
     /// Images of another shape than the network's input.

@@ -466,7 +466,7 @@ fn in_parallel<T: Send>(
     })
 }
 
-/// What a receive fails with; then sends and later receives must fail with the same. The error says
+/// The error of a receive; then sends and later receives must fail with the same. The error says
 /// how the loss was noticed: patience that ran out would be another one.
 fn wait_for_failure(transport: &Arc<QuicTransport>, role: Role) -> String {
     let [one, other] = role.others();

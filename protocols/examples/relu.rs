@@ -35,7 +35,7 @@ pub(crate) fn main() {
     }
 }
 
-/// What a party does; P1 gives the results.
+/// The part of a party; P1 gives the results.
 type Party = fn(&Session) -> Result<Vec<i64>>;
 
 /// P0 and P1 hold shares of every value; P2 deals triples to both as they go.

@@ -1,4 +1,4 @@
-//! What a protocol sees: its step, its phase, its randomness and its peers.
+//! The context of a protocol: its step, its phase, its randomness and its peers.
 
 use std::{
     ops::Range,

@@ -1,4 +1,4 @@
-//! What a protocol will send, computed from shapes alone, and what the literature says it sends.
+//! The cost of a protocol, computed from shapes alone, and the cost that the literature states.
 
 use std::collections::BTreeSet;
 
@@ -125,13 +125,13 @@ impl Cost {
         self.clone().only_ahead().links()
     }
 
-    /// What travels ahead of the query alone.
+    /// The part of the cost that travels ahead of the query.
     pub fn only_ahead(mut self) -> Cost {
         self.sends.retain(|send| send.phase == AHEAD);
         self
     }
 
-    /// What follows on the query alone.
+    /// The part of the cost that follows on the query.
     pub fn only_online(mut self) -> Cost {
         self.sends.retain(|send| send.phase != AHEAD);
         self

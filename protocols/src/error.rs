@@ -1,4 +1,4 @@
-//! What can go wrong while a protocol runs, and whose fault it is.
+//! Errors of a running protocol, and whose fault they are.
 
 use crate::party::Role;
 
@@ -13,7 +13,7 @@ pub enum Error {
     PeerLost {
         /// The party that is gone.
         party: Role,
-        /// What was noticed, in words.
+        /// The observation, in words.
         reason: String,
     },
     /// A message did not come in time.
@@ -61,7 +61,7 @@ pub enum Error {
         step: String,
         /// The phase of the layer.
         phase: u16,
-        /// What is wrong with it.
+        /// The problem.
         what: String,
     },
     /// The caller handed in values of another shape than it announced.

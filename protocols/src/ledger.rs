@@ -102,7 +102,7 @@ pub enum Stage {
     Online,
 }
 
-/// What one party saw of one layer. Those of the three parties are merged with [`Self::merge`].
+/// The measurement of one layer at one party. Those of all three are merged with [`Self::merge`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LayerMeasurement {
     /// The layer.

@@ -20,7 +20,7 @@ pub struct Sample<F: ?Sized> {
     pub name: String,
     /// The name of the type that implements the suite's trait.
     pub implementation: &'static str,
-    /// What P0, P1 and P2 know of it.
+    /// The function as P0, P1 and P2 know it.
     pub parties: [Box<F>; 3],
     /// The function in plain, whose ideal is that of all three.
     pub plain: Box<F>,

@@ -1,4 +1,4 @@
-//! What one party holds for a whole run: its role, seeds, transport and ledger.
+//! The state of one party for a whole run: its role, seeds, transport and ledger.
 
 use std::sync::{
     Arc, Mutex,
@@ -180,7 +180,7 @@ impl Session {
         self.state.seeds.with_others[place].derive(label)
     }
 
-    /// What the layers so far sent and received, in the order in which their first stages ended.
+    /// The messages of the layers so far, in the order in which their first stages ended.
     pub fn measurements(&self) -> Vec<LayerMeasurement> {
         let mut layers: Vec<LayerMeasurement> = Vec::new();
         for (meter, depth) in self.finished.lock().expect("no panic while locked").iter() {

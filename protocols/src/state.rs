@@ -1,4 +1,4 @@
-//! What a session and the contexts of its layers share.
+//! The state that a session and the contexts of its layers share.
 
 use std::{
     collections::HashSet,

@@ -29,7 +29,7 @@ use crate::{
     },
 };
 
-/// What an interceptor does with a message (which it may also change).
+/// An interceptor's decision about a message (which it may also change).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// It arrives.

@@ -44,7 +44,7 @@ fn crates_depend_on_those_before_them() {
     }
 }
 
-/// What of a crate's source goes against what is drawn.
+/// The imports of a crate that go against what is drawn.
 fn check(rules: &Crate, source: &Source) -> Vec<String> {
     let mut violations = Vec::new();
     if rules.levels.len() > rules.max_levels {
@@ -129,7 +129,7 @@ mod tests {
 
     const EXCEPTION: Exception = Exception { from: "a", to: "c", because: "of a test" };
 
-    /// What is wrong with a crate of rooms a, b and c, where b has files of its own.
+    /// The violations of a crate of rooms a, b and c, where b has files of its own.
     fn violations(rules: &Crate, a: &str, b: &str, c: &str) -> Vec<String> {
         let files = [
             ("x/src/lib.rs", "mod a; mod b; mod c; pub use c::Item; pub const ROOT: u8 = 1;"),

@@ -1,4 +1,4 @@
-//! What the modules of a crate refer to in that crate, read from their tokens.
+//! The references of a crate's modules to each other, read from their tokens.
 //!
 //! Paths count wherever they stand: in `use` trees, in expressions, in types and within macros.
 //! Code that only tests compile does not count, nor does documentation.
@@ -259,7 +259,7 @@ mod tests {
         })
     }
 
-    /// What module `a` refers to, where `lib.rs` declares it and `b` and `c`.
+    /// The references of module `a`, where `lib.rs` declares it and `b` and `c`.
     fn references(text: &str) -> Vec<String> {
         let files = [
             ("lib.rs", "mod a; mod b; pub mod c;"),

@@ -95,7 +95,7 @@ pub(crate) fn item_length(tokens: &[TokenTree]) -> usize {
     end.map_or(tokens.len(), |end| attributes + end + 1)
 }
 
-/// What may stand between `const` and the name of a function.
+/// The words that may stand between `const` and the name of a function.
 const FN_WORDS: [&str; 4] = ["fn", "unsafe", "extern", "async"];
 const ITEM_WORDS: [&str; 16] = [
     "async",

@@ -1,4 +1,4 @@
-//! What a network costs, without a run and beside one, and the published tables.
+//! The costs of networks, without a run and beside one, and the published tables.
 
 use std::process::Output;
 
@@ -202,7 +202,7 @@ fn wrong_networks_and_plans_are_refused() {
     assert!(refused(&planned).contains("digits-cnn takes none"));
 }
 
-/// What the configs of the zoo are called says what is in them.
+/// The names of the zoo's configs say what is in them.
 #[test]
 fn configs_of_the_zoo_are_what_they_are_called() {
     let datasets = [
@@ -249,7 +249,7 @@ fn cost(net: &str, input: &str, options: &[&str]) -> Value {
     serde_json::from_str(&text).expect("JSON")
 }
 
-/// What a cost command prints, after checking that it says what a run reported.
+/// The output of a cost command, after checking that it says what a run reported.
 fn same_as_run(command: &[&str], ran: &Value) -> Value {
     let text = succeed(&self::command(command));
     let cost: Value = serde_json::from_str(&text).expect("JSON");

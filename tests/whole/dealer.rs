@@ -129,7 +129,7 @@ fn three_parties_by_hand_come_to_the_labels() {
     assert!(bytes[1] < bytes[0], "{bytes:?}");
 }
 
-/// What a run on the digits prints and reports.
+/// The output and the report of a run on the digits.
 fn run_digits(options: &[&str]) -> (String, Value) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("report.json");

@@ -1,4 +1,4 @@
-//! What is refused, with which words and which exit code: 2 for what is wrong here before any
+//! Refusals, with their words and exit codes: 2 for what is wrong here before any
 //! connection, 1 for what the parties find out together.
 
 use std::{

@@ -1,4 +1,4 @@
-//! What tests of the whole command share: starting it, and three hosts in a temporary directory.
+//! Support for tests of the whole command: starting it, and three hosts in a temporary directory.
 
 use std::{
     io::{BufRead, BufReader},

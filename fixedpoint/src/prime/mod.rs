@@ -31,7 +31,7 @@ pub struct Comparison<'a> {
     pub beta: &'a [u64],
     /// Factors that hide the digits: 64 n digits from 1 to 66, the same on both sides.
     pub s: &'a [u8],
-    /// What hides the ratio of the two sides' digits from whoever dealt the bits: 64 n digits, the
+    /// The factors that hide the ratio of the two sides' digits from the dealer: 64 n digits, the
     /// same on both sides. Side zero adds them, side one subtracts.
     pub z: &'a [u8],
     /// Places by which the digits of a value are rotated: n bytes below 64, the same on both sides.
@@ -71,8 +71,8 @@ pub fn blind_compare(side: Side, c: &Comparison<'_>, out: &mut [u8]) {
     blind_compare_at(dispatch::level(), side, c, out);
 }
 
-/// What the receiver of both messages of a private comparison learns: 1 for every value that has a
-/// digit whose two shares add up to zero, else 0. 64 digits for every element of `out`.
+/// The result of a private comparison at the receiver of both messages: 1 for every value that has
+/// a digit whose two shares add up to zero, else 0. 64 digits for every element of `out`.
 pub fn zero_in_sum(d0: &[u8], d1: &[u8], out: &mut [u64]) {
     zero_in_sum_at(dispatch::level(), d0, d1, out);
 }
@@ -181,7 +181,7 @@ mod tests {
         ChaCha8Rng::seed_from_u64(seed)
     }
 
-    /// What both sides and the dealer put into one batch of comparisons.
+    /// The inputs of both sides and the dealer to one batch of comparisons.
     struct Batch {
         x: Vec<u64>,
         bits: [Vec<u8>; 2],

@@ -117,7 +117,7 @@ pub fn unpack_into(width: Width, bytes: &[u8], values: &mut [u64]) -> Result<(),
 /// Elements that take a whole number of bytes at any width.
 const GROUP: usize = 8;
 
-/// What [`unpack`] refuses.
+/// Checks the bytes as [`unpack`] does.
 pub(crate) fn check(width: Width, bytes: &[u8], count: usize) -> Result<(), PackingError> {
     let expected = width.bytes(count);
     if bytes.len() != expected {

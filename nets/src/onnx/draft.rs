@@ -49,7 +49,7 @@ struct Layer {
     nonnegative: bool,
 }
 
-/// What a layer computes.
+/// The computation of a layer.
 pub(super) enum Kind {
     /// An operation without weights.
     Plain(Op),

@@ -35,7 +35,7 @@ impl Fold {
     /// Computes a node from its inputs, of which `None` are left out.
     ///
     /// # Errors
-    /// What does not fit, in words that fit after the node's name.
+    /// The mismatch, in words that fit after the node's name.
     pub(super) fn compute(
         &self,
         node: Node<'_>,

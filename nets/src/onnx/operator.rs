@@ -9,7 +9,7 @@ use super::{
 };
 use crate::graph::ActivationKind;
 
-/// What the importer knows of an operator.
+/// An operator, as the importer knows it.
 pub(super) struct Operator {
     /// Its name in the standard.
     pub(super) name: &'static str,
@@ -65,11 +65,12 @@ pub(super) type LayersFn = for<'f> fn(&mut Translator<'f>, Node<'f>) -> Result<D
 
 /// An operator that the data owner computes on the network's result.
 pub(super) struct End {
-    /// What the network computes up to it.
+    /// The layers of the network up to it.
     pub(super) result: LayersFn,
-    /// What is said of that result, after "the result is".
+    /// The note on that result, after "the result is".
     pub(super) note: &'static str,
-    /// The activation that it becomes inside of the network; `None` if it is supported at the end only.
+    /// The activation that it becomes inside of the network; `None` if it is supported at the end
+    /// only.
     pub(super) within: Option<ActivationKind>,
 }
 

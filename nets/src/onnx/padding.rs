@@ -57,7 +57,7 @@ impl<'f> Translator<'f> {
         Ok(Value::Data(self.scale(name, &x, &Tensor::scalar(1.0), &high)?))
     }
 
-    /// How much a Pad adds before and after each axis.
+    /// The padding before and after each axis.
     fn pad_sizes(&mut self, node: Node<'f>) -> Result<Vec<[i64; 2]>, Refusal> {
         let pads = self.optional(node, 1)?.as_ref().map(Tensor::to_integers);
         let pads = pads.or(node.ints("pads")?).ok_or("lacks `pads`")?;

@@ -38,7 +38,7 @@ impl<'f> Stored<'f> {
     /// Checks a tensor of the file.
     ///
     /// # Errors
-    /// What is wrong with it, in words that fit after its name.
+    /// The problem, in words that fit after its name.
     pub(super) fn new(proto: &'f proto::Tensor<'f>) -> Result<Stored<'f>, String> {
         if proto.external {
             return Err("is stored in another file: export with external_data=False, or save the \

@@ -1,4 +1,4 @@
-//! What a tensor of the file is.
+//! The value of a tensor of the file.
 
 use fixedpoint::Padding;
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::graph::ActivationKind;
 
-/// What a tensor of the file is.
+/// The value of a tensor of the file.
 #[derive(Clone)]
 pub(super) enum Value<'f> {
     /// Stored in the file.
@@ -48,11 +48,11 @@ pub(super) struct Padded {
 /// The model's result, from the node on that is left to the data owner.
 #[derive(Clone)]
 pub(super) struct Tail<'f> {
-    /// What the data owner gets.
+    /// The data owner's result.
     pub(super) data: Data,
     /// The node that begins it.
     pub(super) begin: Node<'f>,
-    /// What is said of `data`, for the user.
+    /// The note on `data`, for the user.
     pub(super) note: String,
     /// The layer that the node becomes where more than a tail follows it; `None` if there is none.
     pub(super) within: Option<ActivationKind>,

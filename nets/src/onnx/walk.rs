@@ -86,7 +86,7 @@ impl<'f> Translator<'f> {
         Ok(Value::Constant(folded))
     }
 
-    /// What stands for the result of a node that is not supported, so that the nodes after it are
+    /// A stand-in for the result of a node that is not supported, so that the nodes after it are
     /// checked as well.
     fn stand_in(&mut self, node: Node<'f>) -> Option<Value<'f>> {
         if !operator(node.op()).keeps_shape {

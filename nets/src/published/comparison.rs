@@ -19,7 +19,7 @@ pub struct Row {
     /// The figures.
     #[serde(flatten)]
     pub figures: Figures,
-    /// What a reader must know to compare; empty except in the first row about a net or an
+    /// The note that a reader needs to compare; empty except in the first row about a net or an
     /// operation.
     pub note: String,
 }

@@ -37,7 +37,7 @@ pub enum ShapeProblem {
     Differ {
         /// The sizes of the inputs.
         dims: Vec<Dims>,
-        /// What should be equal.
+        /// The sizes that should be equal.
         needs: &'static str,
     },
     /// A dense layer on images.

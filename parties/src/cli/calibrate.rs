@@ -159,9 +159,9 @@ enum Fits {
         likely_magnitude_bits: u32,
         /// The least that fits whatever the image.
         certain_magnitude_bits: u32,
-        /// What an image takes as configured.
+        /// The megabytes of an image as configured.
         mb_per_image: f64,
-        /// What it takes with the bounds printed here; none where they fit no ring.
+        /// The megabytes with the bounds printed here; none where they fit no ring.
         calibrated_mb_per_image: Option<f64>,
     },
 }

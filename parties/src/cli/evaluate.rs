@@ -36,7 +36,7 @@ pub(super) struct Evaluated {
 /// config, and where there is a directory of `material`, they answer from that.
 ///
 /// # Errors
-/// What is wrong with the files before any connection, or what went wrong after.
+/// The problem of the files before any connection, or that of the run.
 pub(super) fn evaluate(
     config: &Config,
     suite: Option<SuiteName>,

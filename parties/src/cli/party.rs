@@ -139,7 +139,7 @@ fn by_hand(role: Role, config: &Config, work: &Work, report: Option<&Path>) -> R
     report.map_or(Ok(()), |file| report_of.write(file))
 }
 
-/// What a party brings. The model owner is warned of layers that could overflow.
+/// The inputs of a party. The model owner is warned of layers that could overflow.
 fn checked_inputs(role: Role, config: &Config, task: &Task, work: &Work) -> Result<Inputs> {
     match role {
         Role::ModelOwner => {
@@ -192,7 +192,7 @@ fn address_of(role: Role, config: &Config) -> Result<SocketAddr> {
     found.next().ok_or_else(|| unknown("no address".into()))
 }
 
-/// What this party alone saw, compared with the prediction for its links.
+/// The report of this party alone: what it saw, compared with the prediction for its links.
 fn own_report(task: &Task, config: &Config, work: &Work, record: &Record) -> Result<Report> {
     let cost = task.cost_for(work.purpose(), record.images, record.setup_kept);
     let cost = cost.map_err(|error| Error::Run(error.to_string()))?;

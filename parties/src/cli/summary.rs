@@ -1,4 +1,4 @@
-//! What `run`, `deal`, `bench` and `cost` print on standard output.
+//! The lines that `run`, `deal`, `bench` and `cost` print on standard output.
 
 use std::path::Path;
 

@@ -23,7 +23,7 @@ pub(crate) struct Config {
     pub file: PathBuf,
     /// The public architecture.
     pub network: Network,
-    /// What all parties must agree on, and how long they wait for each other.
+    /// The settings that all parties must agree on, and how long they wait for each other.
     pub protocol: Protocol,
     /// Where the parties are, by role.
     pub hosts: [Host; 3],
@@ -32,7 +32,7 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// What P0 has.
+    /// The model owner's table.
     ///
     /// # Errors
     /// [`Error::File`] if the table is missing.
@@ -40,7 +40,7 @@ impl Config {
         self.model_owner.as_ref().ok_or_else(|| self.missing_table(Role::ModelOwner, "weights"))
     }
 
-    /// What P1 has.
+    /// The data owner's table.
     ///
     /// # Errors
     /// [`Error::File`] if the table is missing.

@@ -1,4 +1,4 @@
-//! What there is to say about a key of the config, and the complaint about a wrong value.
+//! A key of the config, and the complaint about a wrong value.
 
 use nets::zoo::PUBLISHED_RATIOS;
 
@@ -6,7 +6,7 @@ use nets::zoo::PUBLISHED_RATIOS;
 pub(super) struct TableSpec {
     /// Its name, with the tables that it is in; empty for the file itself.
     pub name: &'static str,
-    /// What it is for.
+    /// The purpose.
     #[cfg_attr(not(test), expect(dead_code, reason = "docs/config.md is printed by a test"))]
     pub purpose: &'static str,
     /// Its keys.
@@ -17,12 +17,12 @@ pub(super) struct TableSpec {
 pub(super) struct Key {
     /// Its name.
     pub name: &'static str,
-    /// What values it takes.
+    /// The kind of its values.
     pub kind: Kind,
-    /// What holds where it is left out.
+    /// The value where it is left out.
     #[cfg_attr(not(test), expect(dead_code, reason = "docs/config.md is printed by a test"))]
     pub default: fn() -> String,
-    /// What it means, and how to size it.
+    /// The meaning, and how to size it.
     #[cfg_attr(not(test), expect(dead_code, reason = "docs/config.md is printed by a test"))]
     pub meaning: &'static str,
 }
@@ -84,7 +84,7 @@ impl TableSpec {
 }
 
 impl Kind {
-    /// What a value must be, as complaints say it.
+    /// The expected value, as complaints say it.
     pub(super) fn expected(&self) -> String {
         match self {
             Kind::Text | Kind::Path | Kind::Output => "a string".into(),

@@ -28,7 +28,7 @@ pub(crate) struct Network {
     pub scale: f64,
     /// The file: `onnx`, which the model owner has, or `graph`, which it gave the others.
     pub file: Option<NetworkFile>,
-    /// What the data owner learns.
+    /// The data owner's output.
     pub output: Output,
 }
 
@@ -75,12 +75,12 @@ impl Network {
         Dims { channels, height, width }
     }
 
-    /// What images and labels have to be.
+    /// The shape of images, and the number of classes.
     pub(crate) fn input_shape(&self) -> InputShape {
         InputShape { image: self.input, classes: self.classes }
     }
 
-    /// What the zoo builds the network from.
+    /// The options with which the zoo builds the network.
     pub(crate) fn options(&self) -> zoo::Options {
         let ratios = self.ratios.clone();
         zoo::Options { ratios, scale: self.scale, ..zoo::Options::new(self.dims(), self.classes) }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::data::{DataFiles, Normalisation};
 
-/// What P0 alone has.
+/// The model owner's files and settings.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ModelOwner {
     /// A safetensors file; random weights, the same in every run, if not given.
@@ -15,7 +15,7 @@ pub(crate) struct ModelOwner {
     pub normalisation: Option<Normalisation>,
 }
 
-/// What P1 alone has.
+/// The data owner's files and settings.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct DataOwner {
     /// The images and their labels.

@@ -30,7 +30,7 @@ pub(crate) struct Protocol {
     pub options: SessionOptions,
     /// Whether branches of the network run side by side.
     pub overlap: bool,
-    /// What the links between the parties are like.
+    /// The kind of the links between the parties.
     pub profile: ProfileName,
     /// How long a party waits for the two others to come up.
     pub connect_timeout: Duration,

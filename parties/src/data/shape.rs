@@ -1,6 +1,6 @@
 //! The size of a network's input.
 
-/// What a network takes: the size of an image, and the classes that labels are of.
+/// The input of a network: the size of an image, and the number of classes of its labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct InputShape {
     /// Channels, height, width of an image.

@@ -38,7 +38,7 @@ pub(super) fn idx(dimensions: &[u32], bytes: usize) -> Vec<u8> {
     file
 }
 
-/// What a network takes.
+/// The input of a network.
 pub(super) fn input_shape(image: [usize; 3], classes: usize) -> InputShape {
     InputShape { image, classes }
 }

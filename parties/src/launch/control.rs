@@ -19,7 +19,7 @@ use crate::{
     party::{Record, Work},
 };
 
-/// What the launcher tells a party.
+/// A message from the launcher to a party.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum ToParty {
     /// The first message: the job. The words are the party's own inputs of a bench.
@@ -46,7 +46,7 @@ pub(crate) enum Job {
         activation_plan: Option<ActivationPlan>,
         /// Overrides the config's suite.
         suite: Option<SuiteName>,
-        /// What the data owner learns, whatever the config says.
+        /// The data owner's output, whatever the config says.
         output: Output,
         /// Overrides the data owner's first image and count.
         range: ImageRange,
@@ -72,7 +72,7 @@ pub(crate) enum Job {
     },
 }
 
-/// What a party tells the launcher.
+/// A message from a party to the launcher.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum FromParty {
     /// It listens here, under this certificate (DER).
@@ -88,7 +88,8 @@ pub(super) enum FromParty {
     Layers(usize),
     /// It came to the end of the protocol.
     Ended,
-    /// What it saw. The words are the results at the data owner, or its share of a bench's outputs.
+    /// The record of its run. The words are the results at the data owner, or its share of a bench's
+    /// outputs.
     Done(Box<Record>),
     /// It failed and ends now.
     Failed {

@@ -27,7 +27,7 @@ const PROGRESS: Duration = Duration::from_millis(100);
 /// Runs a party under the launcher, which hears of its errors, too.
 ///
 /// # Errors
-/// What went wrong, which the launcher has been told.
+/// The error of the run, which the launcher has been told.
 pub(crate) fn run(role: Role) -> Result<()> {
     let launcher = Launcher::listen();
     let result = work(role, &launcher);

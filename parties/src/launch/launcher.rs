@@ -24,7 +24,7 @@ use crate::{error::Result, link::Identity, party::Record};
 /// The results of launched parties.
 #[derive(Clone, Debug)]
 pub(crate) struct Launched {
-    /// What each saw, by role.
+    /// The record of each party, by role.
     pub records: Vec<Record>,
     /// The words of each role: see [`FromParty::Done`].
     pub words: [Vec<u64>; 3],

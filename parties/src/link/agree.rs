@@ -21,7 +21,7 @@ use super::{
 /// How long the reason for a silent control stream is waited for.
 const FAREWELL: Duration = Duration::from_millis(500);
 
-/// What the parties agreed on.
+/// The parties' agreement.
 pub(crate) struct Agreed {
     /// The connections and their control streams.
     pub peers: Vec<(Role, Connection, Control)>,

@@ -43,7 +43,7 @@ pub struct Bound {
     address: SocketAddr,
 }
 
-/// What a party brings to [`Bound::connect`].
+/// The options of a party for [`Bound::connect`].
 #[derive(Clone, Debug)]
 pub struct ConnectOptions {
     /// Its certificate and key.
@@ -52,9 +52,9 @@ pub struct ConnectOptions {
     pub trust: Trust,
     /// Where the parties listen, by role. A party uses those with a lower index than its own.
     pub addresses: [SocketAddr; 3],
-    /// What it wants to run.
+    /// The run that it wants.
     pub agreement: Agreement,
-    /// What the links are like.
+    /// The kind of the links.
     pub profile: Profile,
     /// How long it waits for the others to come up.
     pub connect_timeout: Duration,

@@ -45,7 +45,7 @@ pub enum ConnectError {
         peer: Role,
         /// Where it should be.
         address: SocketAddr,
-        /// What is wrong with the certificate.
+        /// The problem of the certificate.
         refusal: Refusal,
     },
     /// A peer does not accept this party's certificate.
@@ -60,7 +60,7 @@ pub enum ConnectError {
         address: SocketAddr,
         /// This party.
         role: Role,
-        /// What is wrong with the certificate.
+        /// The problem of the certificate.
         refusal: Refusal,
     },
     /// Not everybody connected in time.
@@ -92,14 +92,14 @@ pub enum Stranger {
     Presented {
         /// Where it came from.
         address: SocketAddr,
-        /// What is wrong with its certificate.
+        /// The problem of its certificate.
         refusal: Refusal,
     },
     /// The other end refused this party's certificate.
     WasShown {
         /// Where it came from.
         address: SocketAddr,
-        /// What is wrong with this party's certificate.
+        /// The problem of this party's certificate.
         refusal: Refusal,
         /// This party.
         role: Role,
@@ -141,7 +141,7 @@ impl ConnectError {
         }
     }
 
-    /// What to tell the other parties.
+    /// The reason to give the other parties.
     pub(crate) fn goodbye(&self) -> Goodbye {
         match self {
             ConnectError::Disagreement(text) => Goodbye::Disagreement(text.clone()),

@@ -1,4 +1,4 @@
-//! What the parties compare before anything else, and the name of the session that follows.
+//! The terms that parties compare before anything else, and the name of the session that follows.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use super::goodbye::printable;
 /// The version of the messages and their order. Parties of different versions cannot run together.
 pub const PROTOCOL_VERSION: u32 = 1;
 
-/// What must be the same at all three parties. Paths, addresses and everything else of a single
+/// The terms that must be the same at all three parties. Paths, addresses and all else of a single
 /// party are not in it; nor is the number of images, which the data owner announces with each
 /// batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,13 +31,13 @@ pub struct Agreement {
     pub layout: Option<[u8; 32]>,
     /// Whether everything is dealt before the query.
     pub dealt_first: bool,
-    /// What the data owner learns.
+    /// The data owner's output.
     pub output: Output,
-    /// What the session is for.
+    /// The purpose of the session.
     pub purpose: Purpose,
 }
 
-/// What a session is for, which decides who takes part.
+/// The purpose of a session, which decides who takes part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Purpose {
     /// One evaluation, by all three.
@@ -124,7 +124,7 @@ impl fmt::Display for Disagreement {
 
 const SAME_RELEASE: &str = "install the same release everywhere";
 
-/// What to do about a term on which the parties disagree; `None` for an unknown term.
+/// The remedy for a term on which the parties disagree; `None` for an unknown term.
 fn remedy(term: &str) -> Option<&'static str> {
     Some(match term {
         "protocol version" | "software version" => SAME_RELEASE,

@@ -24,7 +24,7 @@ pub enum IdentityError {
     File {
         /// The file.
         file: PathBuf,
-        /// What is wrong, and what to do.
+        /// The problem, and what to do.
         what: String,
     },
     /// A key that belongs to another certificate than the role's.

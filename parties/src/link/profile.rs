@@ -1,4 +1,4 @@
-//! What the links between the parties are like, and how the transport is sized for them.
+//! Profiles of the links between the parties, which size the transport for them.
 
 use std::time::Duration;
 

@@ -23,7 +23,7 @@ const ENCODING: bincode::config::Configuration<
 pub(crate) struct Hello {
     /// The sender.
     pub role: Role,
-    /// What all parties must agree on, as names and values.
+    /// The terms that all parties must agree on, as names and values.
     pub terms: Vec<(String, String)>,
     /// Fresh randomness for the session.
     pub nonce: [u8; 32],
@@ -61,7 +61,7 @@ impl Signal {
 pub(crate) enum Silence {
     /// The connection ended; it knows why.
     Ended,
-    /// What came is no message.
+    /// The bytes that came are no message.
     Malformed(&'static str),
 }
 

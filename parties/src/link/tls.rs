@@ -81,7 +81,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// What the code of an ended connection says.
+    /// The refusal that the code of an ended connection stands for.
     pub(crate) fn from_code(code: TransportErrorCode) -> Option<Refusal> {
         [Refusal::Unknown, Refusal::OtherRole].into_iter().find(|refusal| code == refusal.code())
     }

@@ -1,4 +1,4 @@
-//! What a transport between processes adds to one that carries messages.
+//! The trait of a transport between processes, beyond the carrying of messages.
 
 use protocols::{Links, Result, Transport};
 

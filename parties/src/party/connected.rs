@@ -24,7 +24,7 @@ pub(crate) struct Connected {
     pub session: [u8; 32],
     /// The links.
     pub transport: Arc<dyn ProcessTransport>,
-    /// What it shares with each of the others.
+    /// The seeds that it shares with each of the others.
     pub seeds: Seeds,
 }
 
@@ -86,7 +86,7 @@ impl Connected {
         self.transport.send(to, Message { step: Step::root(place), phase: 0, depth: 0, payload })
     }
 
-    /// What another party told.
+    /// Receives such a notice from another party.
     pub(super) fn hear(&self, from: Role, place: &str) -> protocols::Result<Vec<u8>> {
         Ok(self.transport.recv(from, &Step::root(place))?.payload)
     }

@@ -1,4 +1,4 @@
-//! What one party brings to a run, and what the parties are to do with it.
+//! The inputs of one party to a run, and the work that the parties are to do with them.
 
 use std::{borrow::Cow, fmt, path::PathBuf};
 
@@ -14,7 +14,7 @@ use crate::{
     link::Purpose,
 };
 
-/// What one party brings to a network's evaluation.
+/// The inputs of one party to a network's evaluation.
 #[derive(Clone, Debug)]
 pub(crate) enum Inputs {
     /// P0: the weights.
@@ -34,7 +34,7 @@ pub(crate) struct Images {
     pub words: Vec<u64>,
 }
 
-/// What the parties are to do.
+/// The work of the parties.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Work {
     /// Evaluate the network.

@@ -32,7 +32,7 @@ pub(super) enum Material {
         store: Store,
         /// How many queries.
         queries: u64,
-        /// What it is for.
+        /// The purpose.
         made_for: MadeFor,
     },
     /// It was made before.

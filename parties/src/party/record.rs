@@ -1,11 +1,11 @@
-//! What one party saw of a run.
+//! The record of a run at one party.
 
 use protocols::{LayerMeasurement, Links, Role};
 use serde::{Deserialize, Serialize};
 
 use super::{material::Stock, process::Usage};
 
-/// What one party saw of a run.
+/// The record of a run at one party.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Record {
     /// The party.
@@ -20,7 +20,7 @@ pub(crate) struct Record {
     pub wire: Links,
     /// How long each stage took.
     pub seconds: StageSeconds,
-    /// What its process used.
+    /// The resources that its process used.
     pub usage: Usage,
     /// Whether the data owner had the masked weights from an earlier session.
     pub setup_kept: bool,
@@ -41,7 +41,7 @@ pub(crate) struct StageSeconds {
 }
 
 impl Record {
-    /// What this party saw of a layer.
+    /// The party's measurement of a layer.
     pub(crate) fn layer(&self, name: &str) -> Option<&LayerMeasurement> {
         self.layers.iter().find(|layer| layer.name == name)
     }

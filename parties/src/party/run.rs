@@ -213,7 +213,7 @@ impl Connected {
 }
 
 impl DealtQuery {
-    /// What a role has for the linear layers; the model owner has no more than its weights.
+    /// A role's keys for the linear layers; the model owner has no more than its weights.
     fn keys(&self, preprocessing: &dyn Preprocessing, role: Role) -> Result<Option<ModelKeys>> {
         if role != Role::DataOwner {
             return Ok(None);

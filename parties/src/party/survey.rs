@@ -15,7 +15,8 @@ use crate::{
     error::{Error, Result},
 };
 
-/// What the weights say of a task's values, for images with the config's normalisation.
+/// The ranges that the weights imply for a task's values, for images with the config's
+/// normalisation.
 pub(crate) fn survey<'a>(
     task: &'a Task,
     config: &Config,

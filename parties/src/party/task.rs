@@ -102,7 +102,7 @@ impl Task {
         self.graph().nodes().len() + 1
     }
 
-    /// What a run over this many images will cost.
+    /// The cost of a run over this many images.
     ///
     /// # Errors
     /// [`nets::Error::Batch`].
@@ -110,7 +110,7 @@ impl Task {
         Ok(self.suite.cost(images)?.in_order(self.order))
     }
 
-    /// What a run for a purpose will cost: only what is made ahead, only what is left after that,
+    /// The cost of a run for a purpose: only what is made ahead, only what is left after that,
     /// or both; without the masked weights where those were kept.
     ///
     /// # Errors
@@ -130,7 +130,7 @@ impl Task {
         })
     }
 
-    /// What the parties compare before anything else.
+    /// The terms that the parties compare before anything else.
     pub(crate) fn agreement(&self, purpose: Purpose) -> Agreement {
         Agreement {
             suite: self.suite.name().name().into(),
@@ -231,7 +231,7 @@ pub(crate) fn bench(
     Ok(if bare { bench.bare() } else { bench })
 }
 
-/// What the parties of a bench compare before anything else.
+/// The terms that the parties of a bench compare before anything else.
 pub(crate) fn bench_agreement(bench: &Bench) -> Agreement {
     let suite = bench.suite();
     let protocol = Protocol::default();

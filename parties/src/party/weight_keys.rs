@@ -44,7 +44,7 @@ use crate::{
 /// The place where the parties find out who has what.
 const KNOWN: &str = "session/weights";
 
-/// What a party has for the linear layers of a model.
+/// A party's keys for the linear layers of a model.
 pub(crate) enum ModelKeys {
     /// P0: nothing more; the key of A is of use only for D.
     ModelOwner,
@@ -74,7 +74,7 @@ impl ModelKeys {
 
 /// The setup of a model's linear layers.
 pub(crate) struct Setup {
-    /// What this party has for them.
+    /// This party's keys for them.
     pub keys: ModelKeys,
     /// Whether P1 had the masked weights from an earlier session.
     pub kept: bool,
@@ -84,7 +84,7 @@ pub(crate) struct Setup {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct KeyName([u8; 16]);
 
-/// What P0 says of its key: the first byte of its message.
+/// The state of P0's key: the first byte of its message.
 const UNKEPT: u8 = 0;
 const FRESH: u8 = 1;
 const KEPT: u8 = 2;

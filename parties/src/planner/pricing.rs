@@ -19,7 +19,7 @@ pub(crate) struct Pricing {
     pub suite: SuiteName,
     /// The config's; bounds are those of another network as soon as activations change.
     pub protocol: Protocol,
-    /// What the data owner learns.
+    /// The data owner's output.
     pub output: Output,
     /// The links, if the search minimises time rather than bytes.
     pub link: Option<LinkModel>,
@@ -28,7 +28,7 @@ pub(crate) struct Pricing {
 /// The cost of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PlanCost {
-    /// What the search minimises: seconds from the query to the result over the links, or else
+    /// The quantity that the search minimises: seconds from query to result over the links, or else
     /// bytes.
     pub cost: f64,
     /// Bytes from the query on.

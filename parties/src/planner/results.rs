@@ -19,7 +19,7 @@ const FILE: &str = "results.jsonl";
 /// Where the weights of results are.
 const WEIGHTS: &str = "weights";
 
-/// What two searches must have in common for one to go on with the results of the other.
+/// The settings that two searches must share for one to go on with the results of the other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Settings {
     /// The network's hash.
@@ -35,7 +35,7 @@ pub(crate) struct Settings {
 pub(crate) struct Found {
     /// The plan.
     pub plan: ActivationPlan,
-    /// What it costs.
+    /// Its cost.
     pub cost: PlanCost,
     /// The share of right answers on the images that steer the search; unknown without a trainer.
     pub accuracy: Option<f64>,

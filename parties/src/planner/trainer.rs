@@ -28,7 +28,7 @@ pub(crate) struct Start<'a> {
     pub pools: &'a [String],
     /// The network's weights, under the graph's names.
     pub weights: PathBuf,
-    /// What to train on.
+    /// The data to train on.
     pub data: Data,
     /// The accuracy that plans should reach.
     pub floor: f64,
@@ -93,7 +93,7 @@ pub(crate) enum Said {
     },
     /// How far it is.
     Progress {
-        /// What is being trained.
+        /// The network in training.
         run: String,
         /// Until the end.
         seconds_left: f64,
@@ -214,7 +214,7 @@ impl Drop for Trainer {
 /// Plans of a question for costs are long, but not that long.
 const LONGEST_LINE: u64 = 64 << 20;
 
-/// How much of a line that is no message is shown.
+/// The number of characters that are shown of a line that is no message.
 const SHOWN: usize = 120;
 
 /// How long a trainer may take to end that has said that it is done.

@@ -1,4 +1,4 @@
-//! What a report holds: the stable object of `--report`.
+//! The contents of a report: the stable object of `--report`.
 
 use std::{collections::BTreeMap, iter::Sum};
 
@@ -22,7 +22,7 @@ pub(crate) struct Report {
     /// Images in the batch; none for a bench.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub images: Option<usize>,
-    /// What the data owner learns; none for a bench.
+    /// The data owner's output; none for a bench.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<Output>,
     /// The party whose view this is, if it is not that of all three.

@@ -10,7 +10,7 @@ use nets::cost::Totals;
 use protocols::Links;
 use serde::Serialize;
 
-/// What every link between two parties is like.
+/// The model of every link between two parties.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(crate) struct LinkModel {
     /// There and back, in milliseconds.
@@ -24,7 +24,7 @@ pub(crate) struct LinkModel {
 pub(crate) struct Estimate {
     /// `lan`, `wan` or `custom`.
     pub link: &'static str,
-    /// What the links are like.
+    /// The model of the links.
     #[serde(flatten)]
     pub model: LinkModel,
     /// The setup, once for a model.

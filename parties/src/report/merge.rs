@@ -1,4 +1,4 @@
-//! What the parties saw of a run, merged and compared with the prediction.
+//! The parties' records of a run, merged and compared with the prediction.
 
 use nets::LayerCost;
 use protocols::{LayerMeasurement, Link, Links, Role};
@@ -47,7 +47,8 @@ pub(crate) fn merge(costs: &[LayerCost], depths: &[u32], records: &[Record]) -> 
     Ok(layers)
 }
 
-/// What one party saw, compared with the prediction for the links that it is an end of.
+/// The report of one party's record, compared with the prediction for the links that it is an end
+/// of.
 ///
 /// # Errors
 /// [`Count`](crate::error::Error::Count) naming the first layer and link where they differ.
@@ -162,7 +163,7 @@ mod tests {
     /// The depths that [`costs`] end at.
     const DEPTHS: [u32; 2] = [1, 1];
 
-    /// What three parties see that do as predicted.
+    /// The records of three parties that do as predicted.
     fn records() -> [Record; 3] {
         let record = |role: Role| {
             let layer = |(name, depth): (&str, u32)| {

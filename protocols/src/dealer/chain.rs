@@ -33,7 +33,7 @@ const MAX_DIGITS: usize = 12;
 /// The most bits.
 const MAX_BITS: u32 = 62;
 
-/// How much dearer a bit that P0 sends to P1 online is than one that P2 sends to P0 ahead.
+/// The weight of a bit that P0 sends to P1 online, beside one that P2 sends to P0 ahead.
 const ONLINE_WEIGHT: usize = 4;
 
 /// How the low bits are cut into digits.

@@ -54,7 +54,7 @@ impl Inbox {
     /// Waits for the next message of a step; one thread at a time may wait for the same.
     ///
     /// # Errors
-    /// What [`Inbox::fail`] was called with; what [`Inbox::lose`] was called with, once everything
+    /// The error given to [`Inbox::fail`]; the one given to [`Inbox::lose`], once everything
     /// that came before it is taken; [`Error::Timeout`].
     pub fn take(&self, from: Role, step: &Step) -> Result<Received> {
         let deadline = Instant::now() + self.patience;
@@ -101,7 +101,7 @@ impl Inbox {
         state.wake_all();
     }
 
-    /// What [`Inbox::fail`] was called with.
+    /// The error given to [`Inbox::fail`].
     pub fn failure(&self) -> Option<Error> {
         self.state.lock().expect("no panic while locked").failed.clone()
     }

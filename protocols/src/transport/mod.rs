@@ -25,7 +25,7 @@ pub struct Message {
     pub phase: u16,
     /// The sender's causal depth.
     pub depth: u32,
-    /// What the protocol sends, and all that the ledger counts.
+    /// The protocol's bytes, which are all that the ledger counts.
     pub payload: Vec<u8>,
 }
 
@@ -36,7 +36,7 @@ pub struct Received {
     pub phase: u16,
     /// The sender's causal depth.
     pub depth: u32,
-    /// What the protocol sent.
+    /// The protocol's bytes.
     pub payload: Vec<u8>,
 }
 

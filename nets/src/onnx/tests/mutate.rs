@@ -51,7 +51,7 @@ fn mutated_files_are_read_or_refused() {
     assert!(accepted > cases / 20, "{accepted} of {cases} files can be read");
 }
 
-/// What was accepted has weights for its graph and can be computed.
+/// Checks that an accepted file has weights for its graph and can be computed.
 fn run(graph: &crate::Graph, weights: &crate::Weights) {
     let model = Model::fold(graph, weights).unwrap();
     let macs = test_nets::securenn_cost(graph).totals().macs;
@@ -63,7 +63,7 @@ fn run(graph: &crate::Graph, weights: &crate::Weights) {
     }
 }
 
-/// What can be wrong with a file.
+/// A mistake in a file.
 #[derive(Clone, Debug)]
 enum Mistake {
     /// A part is missing.

@@ -72,7 +72,7 @@ impl Writer {
     /// Begins a file.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// The operating system's error.
     pub(crate) fn begin(path: &Path, label: Label) -> io::Result<Writer> {
         let mut out = BufWriter::with_capacity(1 << 20, durable::begin(path)?);
         out.write_all(&[0; HEADER])?;
@@ -83,7 +83,7 @@ impl Writer {
     /// Appends a message.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// The operating system's error.
     pub(crate) fn append(&mut self, from: Role, step: StepId, payload: &[u8]) -> io::Result<()> {
         let mut prefix = [0; PREFIX];
         prefix[0] = from.index() as u8;
@@ -105,7 +105,7 @@ impl Writer {
     /// Ends it, with the seed that its party shares with P2; returns its size.
     ///
     /// # Errors
-    /// What the operating system says; the file then has no name.
+    /// The operating system's error; the file then has no name.
     pub(crate) fn finish(mut self, seed: &Seed) -> io::Result<u64> {
         let header = Header {
             label: self.label,
@@ -160,7 +160,7 @@ impl QueryFile {
     /// Overwrites the seed on the disk. Not every disk and file system writes to the same place.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// The operating system's error.
     pub(crate) fn wipe(&self) -> io::Result<()> {
         self.file.write_all_at(&[0; 32], SEED as u64)?;
         self.file.sync_data()
@@ -181,7 +181,7 @@ impl Messages {
     /// The next message: its sender, step and payload.
     ///
     /// # Errors
-    /// What the operating system says, also at the end of the file.
+    /// The operating system's error, also at the end of the file.
     pub(crate) fn next(&mut self) -> io::Result<(Role, StepId, Vec<u8>)> {
         let mut prefix = [0; PREFIX];
         self.0.read_exact(&mut prefix)?;

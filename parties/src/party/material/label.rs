@@ -13,7 +13,7 @@ pub(crate) struct Name {
     pub query: u64,
 }
 
-/// What a query's material was made for: with anything else it is of no use.
+/// The task that a query's material was made for: with any other it is of no use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MadeFor {
     /// Values a chunk.
@@ -26,7 +26,7 @@ pub(crate) struct MadeFor {
     pub weights: [u8; 32],
 }
 
-/// What the header of a file says about it.
+/// The description of a file in its header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Label {
     /// Whose it is.
@@ -35,7 +35,7 @@ pub(crate) struct Label {
     pub name: Name,
     /// Images.
     pub batch: u64,
-    /// What it was made for.
+    /// The task that it was made for.
     pub made_for: MadeFor,
 }
 

@@ -1,4 +1,4 @@
-//! What the parties do with material: make it, and agree on which to use.
+//! The making of material, and the agreement on which to use.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ const CHECKED: &str = "session/checked";
 const KEPT: &str = "session/kept";
 
 impl MadeFor {
-    /// What material for a task is made for.
+    /// The description of a task that its material has.
     ///
     /// # Errors
     /// [`Error::Usage`] for a suite that deals nothing ahead.
@@ -64,7 +64,7 @@ pub(crate) struct DealJob<'a> {
     pub batch: usize,
     /// Chunk and window of long batches.
     pub options: SessionOptions,
-    /// What the material is made for.
+    /// The task that the material is made for.
     pub made_for: MadeFor,
     /// Told of each layer.
     pub progress: Progress<'a>,

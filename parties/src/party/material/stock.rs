@@ -1,4 +1,4 @@
-//! How much material a session made or used.
+//! The material that a session made or used.
 
 use serde::{Deserialize, Serialize};
 

@@ -21,7 +21,7 @@ const WEIGHTS: &str = "session/weights";
 /// Writes the masked weights that P1 needs when the query comes.
 ///
 /// # Errors
-/// What the operating system says.
+/// The operating system's error.
 pub(super) fn write_weights(writer: &mut Writer, packed: &[u8]) -> io::Result<()> {
     writer.append(Role::ModelOwner, Step::root(WEIGHTS).id(), packed)
 }

@@ -1,4 +1,4 @@
-//! What is sent is what was predicted, on every link, ahead and online, for odd sizes.
+//! Messages are as predicted, on every link, ahead and online, for odd sizes.
 
 use fixedpoint::{Padding, conv::ConvShape, pool::PoolShape, width::Width};
 use protocols::{

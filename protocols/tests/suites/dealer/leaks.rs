@@ -1,4 +1,4 @@
-//! What the rules prevent, by breaking each on purpose.
+//! Leaks that the rules prevent, by breaking each on purpose.
 
 use fixedpoint::{
     planes::BitPlanes,

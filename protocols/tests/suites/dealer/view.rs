@@ -1,4 +1,4 @@
-//! What a party sees of many values that are all alike, and how far that is from uniform bits.
+//! A party's view of many values that are all alike, and how far it is from uniform bits.
 
 use fixedpoint::{
     planes::{BitPlanes, LANES},
@@ -87,7 +87,7 @@ pub(crate) fn chunks(count: usize, chunk: usize) -> Vec<std::ops::Range<usize>> 
     (0..count).step_by(chunk).map(|start| start..count.min(start + chunk)).collect()
 }
 
-/// What was recorded of a gadget.
+/// The recording of a gadget.
 pub(crate) struct Gadget<'a> {
     pub world: &'a TestWorld,
     pub records: &'a [Record],
@@ -101,8 +101,8 @@ pub(crate) struct Gadget<'a> {
 }
 
 impl Gadget<'_> {
-    /// What P1 sees that it could not draw itself: T, and the entries opened of each chain without
-    /// their pads.
+    /// P1's view, without what it could draw itself: T, and the entries opened of each chain
+    /// without their pads.
     pub(crate) fn seen_by_p1(&self) -> Vec<Field> {
         self.lanes(|lane, count| {
             let payload = self.received([Role::ModelOwner, Role::DataOwner], &self.online(lane));
@@ -136,7 +136,7 @@ impl Gadget<'_> {
         })
     }
 
-    /// What P1 can draw itself: its shares and the masks of the results.
+    /// The part of P1's view that it can draw itself: its shares and the masks of the results.
     pub(crate) fn drawn_by_p1(&self) -> Vec<Field> {
         self.lanes(|lane, count| {
             let mut pads = self.pads(lane);
@@ -155,7 +155,7 @@ impl Gadget<'_> {
         })
     }
 
-    /// What P0 sees, with its own mask of what it opens: tables and shares, the masked signs, P1's
+    /// P0's view, with its own mask of what it opens: tables and shares, the masked signs, P1's
     /// shares of the results.
     pub(crate) fn seen_by_p0(&self) -> Vec<Field> {
         self.lanes(|lane, count| {

@@ -1,4 +1,4 @@
-//! What each party receives: on fixed inputs and fixed halves everything is uniform, and what
+//! The views of each party: on fixed inputs and fixed halves everything is uniform, and what
 //! belongs to one value is independent too. P2 receives nothing.
 
 use fixedpoint::{

@@ -1,4 +1,4 @@
-//! What the parties receive, and whether that is uniform.
+//! The views of the parties, and whether they are uniform.
 
 use std::collections::BTreeMap;
 
